@@ -1,0 +1,181 @@
+"""The cost of an objective and its gradient, tile by tile, exactly.
+
+A cost that depends on features through N, ΣF and ΣFFᵀ needs no more memory than a tile (blockwise evaluation
+after Galerne et al., arXiv 2212.13459): pass 1 adds up the sums without gradient; the cost is differentiated
+with respect to the sums; pass 2 runs each tile again and backpropagates that. Each feature is owned by one
+tile, and a tile adds its gradient over its whole window; cropping the gradient to the core, as they do, needs
+twice the halo. When one tile holds all positions of its groups, the first pass is also the second.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from volstyle.extractor import Extractor
+from volstyle.inflate import pool
+from volstyle.objective import Objective, StyleTerm, View, owned_features
+from volstyle.statistics import Sums, feature_sums
+from volstyle.tiles import Block, Shape, Tile, plan
+
+Plans = tuple[tuple[Block, ...], ...]
+"""The blocks of each view of an objective."""
+
+GroupSums = dict[str, list[Sums]]
+"""tap -> Sums of each group of frames."""
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """costs: term -> weighted cost. gradient: of their sum, (C, *S)."""
+
+    costs: Mapping[str, float]
+    gradient: Tensor
+
+    @property
+    def cost(self) -> float:
+        return sum(self.costs.values())
+
+
+def plan_views(objective: Objective, shape: Shape, core: Shape) -> Plans:
+    """Cut a field of this shape for each view of the objective, with cores of at most `core` samples."""
+    plans = []
+    for view in objective.views:
+        reach = view.extractor.reach(view.taps)
+        plans.append(tuple(plan(shape, core, reach.stride, reach.halo, view.group)))
+    return tuple(plans)
+
+
+def evaluate(samples: Tensor, objective: Objective, plans: Plans) -> Evaluation:
+    """Cost and gradient at samples (C, *S). Memory beyond the gradient is that of the largest tile."""
+    gradient = torch.zeros_like(samples)
+    costs: dict[str, float] = {}
+    for view, blocks in zip(objective.views, plans, strict=True):
+        for block in blocks:
+            for term, cost in _add_block(samples, gradient, view, block).items():
+                costs[term] = costs.get(term, 0.0) + cost
+    if objective.smoothness is not None:
+        costs["smoothness"] = objective.smoothness.add_gradient(samples, gradient)
+    return Evaluation(costs, gradient)
+
+
+def style_sums(
+    extractor: Extractor,
+    samples: Tensor,
+    blocks: Sequence[Block],
+    taps: Collection[str],
+    regions: Tensor | None = None,
+) -> dict[str, Sums]:
+    """tap -> Sums over the whole of samples (C, *S), tile by tile, without gradient; R regions or one."""
+    total: dict[str, Sums] = {}
+    everything = (slice(0, samples.shape[1]),)
+    with torch.no_grad():
+        for tile in (tile for block in blocks for tile in block.tiles):
+            features = owned_features(extractor, samples, tile, taps)
+            for tap, (found,) in group_sums(extractor, features, tile, everything, regions).items():
+                total[tap] = total[tap] + found.double() if tap in total else found.double()
+    return {tap: sums.float() for tap, sums in total.items()}
+
+
+def group_sums(
+    extractor: Extractor,
+    features: Mapping[str, Tensor],
+    tile: Tile,
+    groups: Sequence[slice],
+    regions: Tensor | None,
+) -> GroupSums:
+    """tap -> for each group of frames (slices of the field's first axis), the Sums of a tile's own positions.
+
+    features: tap -> (1, K, *S') owned by the tile. regions: (R, *S), weights over the whole field, or None.
+    """
+    found: GroupSums = {}
+    for tap, owned in features.items():
+        stride = extractor.tap(tap).reach.stride
+        weights = None
+        if regions is not None:
+            cells = pool(regions[(slice(None), *tile.core)][None], "average", stride)[0]
+            weights = cells[(slice(None), *(slice(0, size) for size in owned.shape[2:]))]
+        first = tile.core[0].start // stride[0]
+        spans = [slice(max(g.start // stride[0] - first, 0), -(-g.stop // stride[0]) - first) for g in groups]
+        found[tap] = [
+            feature_sums(owned[:, :, span], None if weights is None else weights[:, span]) for span in spans
+        ]
+    return found
+
+
+@dataclass(frozen=True)
+class _Look:
+    """A tile seen by a network. window: (1, C, *W), the leaf that gathers its gradient; features: tap -> owned
+    ones; sums: tap -> those of the positions owned, for each group of its block."""
+
+    tile: Tile
+    window: Tensor
+    features: Mapping[str, Tensor]
+    sums: GroupSums
+
+
+def _look(samples: Tensor, view: View, block: Block, tile: Tile) -> _Look:
+    window = samples[(slice(None), *tile.window)].detach()[None].requires_grad_()
+    features = owned_features(view.extractor, samples, tile, view.taps, window)
+    style = {tap: features[tap] for tap in view.style.taps} if view.style else {}
+    sums = group_sums(view.extractor, style, tile, block.groups, view.regions)
+    return _Look(tile, window, features, sums)
+
+
+def _add_block(samples: Tensor, gradient: Tensor, view: View, block: Block) -> dict[str, float]:
+    """Costs of one block; its gradient is added to gradient."""
+    if len(block.tiles) == 1:
+        look = _look(samples, view, block, block.tiles[0])
+        looks: Iterable[_Look] = (look,)
+        sums = look.sums
+    else:
+        looks = (_look(samples, view, block, tile) for tile in block.tiles)
+        sums = _total_sums(samples, view, block)
+    costs = {"style": 0.0, "content": 0.0}
+    slopes: GroupSums = {}
+    if view.style is not None:
+        costs["style"], slopes = _style_slopes(view.style, sums)
+    for look in looks:
+        outputs, weights = _paired(look.sums, slopes)
+        if view.content is not None:
+            content = view.content.cost(look.features, look.tile)
+            costs["content"] += float(content.detach())
+            outputs.append(content)
+            weights.append(torch.ones_like(content))
+        torch.autograd.backward(outputs, weights)
+        assert look.window.grad is not None
+        gradient[(slice(None), *look.tile.window)] += look.window.grad[0]
+    return costs
+
+
+def _total_sums(samples: Tensor, view: View, block: Block) -> GroupSums:
+    """Pass 1: the sums of a block, added up in float64."""
+    total: GroupSums = {}
+    with torch.no_grad():
+        for tile in block.tiles if view.style is not None else ():
+            for tap, groups in _look(samples, view, block, tile).sums.items():
+                exact = [sums.double() for sums in groups]
+                total[tap] = [a + b for a, b in zip(total[tap], exact, strict=True)] if tap in total else exact
+    return {tap: [sums.float() for sums in groups] for tap, groups in total.items()}
+
+
+def _style_slopes(term: StyleTerm, sums: GroupSums) -> tuple[float, GroupSums]:
+    """The style cost, and its derivative with respect to each sum."""
+    leaves = {tap: [group.leaf() for group in groups] for tap, groups in sums.items()}
+    cost = term.cost(leaves)
+    torch.autograd.backward(cost)
+    slopes = {tap: [group.slope() for group in groups] for tap, groups in leaves.items()}
+    return float(cost.detach()), slopes
+
+
+def _paired(sums: GroupSums, slopes: GroupSums) -> tuple[list[Tensor], list[Tensor]]:
+    """Sums and their derivatives as two lists for autograd."""
+    outputs, weights = [], []
+    for tap, groups in slopes.items():
+        for found, slope in zip(sums[tap], groups, strict=True):
+            outputs += [found.first, found.second]
+            weights += [slope.first, slope.second]
+    return outputs, weights

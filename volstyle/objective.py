@@ -1,0 +1,195 @@
+"""What is minimized: a sum of named, weighted terms.
+
+J(G) = α J_content(C, G) + β Σ_l λ_l J_style(S, G) + smoothness (Gatys et al. 2015, eq. 7).
+
+Two scalings. "gatys" is the textbook's formula to the letter. "relative", the default, measures each tap's cost
+relative to its target, so that the weights mean the same for any network, size and number of axes: a style cost
+of 1 is a result that has nothing of the style, a content cost of 1 one that has nothing of the content.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from volstyle.extractor import Extractor
+from volstyle.statistics import Statistic, Sums, joined
+from volstyle.tiles import Block, Tile
+
+_ALL = slice(None)
+SCALINGS = ("relative", "gatys")
+
+
+@dataclass(frozen=True)
+class StyleTerm:
+    """β Σ_l λ_l distance(found, target) / groups.
+
+    weight: β. taps: tap -> λ. targets: tap -> Sums of R regions. distance: of sums, per group.
+    groups: how many groups of frames share the cost, so that a clip's length does not change it.
+    """
+
+    weight: float
+    taps: Mapping[str, float]
+    targets: Mapping[str, Sums]
+    distance: Statistic
+    groups: int = 1
+
+    def cost(self, found: Mapping[str, Sequence[Sums]]) -> Tensor:
+        """Cost of some complete groups of frames: tap -> Sums of R regions, for each of them."""
+        total = torch.zeros(())
+        for tap, weight in self.taps.items():
+            target = self.targets[tap]
+            apart = self._distances(joined(found[tap]), joined([target] * len(found[tap])))
+            total = total.to(apart.device) + weight * apart.sum() / (self.groups * len(target.count))
+        return self.weight * total
+
+    def _distances(self, found: Sums, target: Sums) -> Tensor:
+        """Without the groups that have no position, as a mask's region in a frame it is absent from."""
+        there = found.count > 0
+        return self.distance(
+            Sums(found.count[there], found.first[there], found.second[there]),
+            Sums(target.count[there], target.first[there], target.second[there]),
+        )
+
+
+@dataclass(frozen=True)
+class ContentTerm:
+    """α Σ_l λ_l ‖a − â‖² / scale_l over all positions of the field.
+
+    weight: α. taps: tap -> λ. source: â, tile by tile. scales: tap -> ‖â‖² of the whole source ("relative"), or
+    2 ("gatys", ½‖a − â‖²).
+    """
+
+    weight: float
+    taps: Mapping[str, float]
+    source: SourceFeatures
+    scales: Mapping[str, float]
+
+    def cost(self, found: Mapping[str, Tensor], tile: Tile) -> Tensor:
+        """Cost of the positions a tile owns: tap -> features (1, K, *S') of the result."""
+        wanted = self.source(tile)
+        parts = [
+            (weight / self.scales[tap]) * (found[tap].float() - wanted[tap].float()).square().sum()
+            for tap, weight in self.taps.items()
+        ]
+        return self.weight * torch.stack(parts).sum()
+
+
+class SourceFeatures:
+    """Features of a content field where a tile owns them: computed anew, or kept while they fit.
+
+    extractor, taps: what is computed. samples: (C, *S). capacity: bytes that may be kept in all; a feature that
+    is kept has the bits that would be computed.
+    """
+
+    def __init__(
+        self, extractor: Extractor, samples: Tensor, taps: Collection[str], capacity: float = math.inf
+    ) -> None:
+        self._extractor = extractor
+        self._samples = samples
+        self._taps = taps
+        self._left = capacity
+        self._kept: dict[tuple[tuple[int, int], ...], dict[str, Tensor]] = {}
+
+    def __call__(self, tile: Tile) -> Mapping[str, Tensor]:
+        place = tuple((side.start, side.stop) for side in tile.core)
+        if place in self._kept:
+            return self._kept[place]
+        with torch.no_grad():
+            owned = owned_features(self._extractor, self._samples, tile, self._taps)
+        size = sum(features.numel() * features.element_size() for features in owned.values())
+        if size <= self._left:
+            self._left -= size
+            self._kept[place] = {tap: features.clone() for tap, features in owned.items()}
+        return owned
+
+    def powers(self, blocks: Iterable[Block]) -> dict[str, float]:
+        """tap -> ‖â‖² of the whole source: the scales of "relative"."""
+        total = dict.fromkeys(self._taps, 0.0)
+        for tile in (tile for block in blocks for tile in block.tiles):
+            for tap, features in self(tile).items():
+                total[tap] += float(features.float().square().sum())
+        return {tap: max(power, 1e-12) for tap, power in total.items()}
+
+
+def owned_features(
+    extractor: Extractor, samples: Tensor, tile: Tile, taps: Collection[str], window: Tensor | None = None
+) -> dict[str, Tensor]:
+    """tap -> features (1, K, *S') that the tile owns in a field of samples (C, *S).
+
+    window: (1, C, *W), the samples at the tile's window if the caller has them as a leaf of its own.
+    """
+    if window is None:
+        window = samples[(_ALL, *tile.window)][None]
+    shape = tuple(samples.shape[1:])
+    return {
+        tap: features[(_ALL, _ALL, *tile.owned(extractor.tap(tap).reach.stride, features.shape[2:], shape))]
+        for tap, features in extractor(window, taps).items()
+    }
+
+
+@dataclass(frozen=True)
+class SmoothnessTerm:
+    """weight · Σ_axes mean (x_{i+1} − x_i)²: squared total variation along some axes of the field.
+
+    axes: of the field, 0 the first. Differences are squared, so a grain costs more than an edge.
+    """
+
+    weight: float
+    axes: tuple[int, ...]
+
+    def add_gradient(self, samples: Tensor, gradient: Tensor) -> float:
+        """The cost of samples (C, *S); its gradient is added to gradient, in memory of one slice."""
+        cost = torch.zeros((), device=samples.device)
+        for axis in self.axes:
+            count = samples.numel() // samples.shape[1 + axis] * (samples.shape[1 + axis] - 1)
+            scale = self.weight / max(count, 1)
+            # Along another axis than the differences' own, so that slices are independent.
+            across = 1 if axis > 0 else samples.dim() - 1
+            pairs = (
+                zip(torch.split(samples, 8, across), torch.split(gradient, 8, across), strict=True)
+                if across != 1 + axis
+                else [(samples, gradient)]
+            )
+            for piece, into in pairs:
+                steps = piece.diff(dim=1 + axis)
+                cost += scale * steps.square().sum()
+                length = steps.shape[1 + axis]
+                into.narrow(1 + axis, 1, length).add_(steps, alpha=2 * scale)
+                into.narrow(1 + axis, 0, length).sub_(steps, alpha=2 * scale)
+        return float(cost)
+
+
+@dataclass(frozen=True)
+class View:
+    """One network's look at the field, and what is asked of it there.
+
+    group: how many samples along the first axis share style statistics (frames of a clip), None for all.
+    regions: (R, *S) weights of the positions in each region of the style, None for one region of all.
+    A field may be looked at in several ways at once: a volume by its slices along each axis.
+    """
+
+    extractor: Extractor
+    style: StyleTerm | None
+    content: ContentTerm | None
+    group: int | None = None
+    regions: Tensor | None = None
+
+    @property
+    def taps(self) -> frozenset[str]:
+        """All taps that some term reads."""
+        style = self.style.taps if self.style else {}
+        content = self.content.taps if self.content else {}
+        return frozenset(style) | frozenset(content)
+
+
+@dataclass(frozen=True)
+class Objective:
+    """The sum of all terms of all views, and of smoothness."""
+
+    views: tuple[View, ...]
+    smoothness: SmoothnessTerm | None = None

@@ -1,0 +1,144 @@
+"""The optimization loop of one stage."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from volstyle.errors import RecipeError, nearest
+from volstyle.evaluate import Evaluation
+
+OPTIMIZERS = ("adam", "lbfgs", "gd")
+
+Watch = Callable[[int, Mapping[str, float], Tensor], bool]
+"""Called after each step with its number (from 1), the costs before it and the samples; True asks to stop."""
+
+
+@dataclass(frozen=True)
+class Momentum:
+    """What Adam carries from one stage to the next: the means of gradients and of their squares, (C, *S), and
+    how many steps they have seen."""
+
+    first: Tensor
+    second: Tensor
+    steps: int
+
+    def mapped(self, change: Callable[[Tensor], Tensor]) -> Momentum:
+        """On another grid. Interpolation may overshoot; squares stay squares."""
+        return replace(self, first=change(self.first), second=change(self.second).clamp_min(0))
+
+
+@dataclass(frozen=True)
+class Optimized:
+    """samples: (C, *S); momentum: for the next stage, if the optimizer has any; stopped: asked to."""
+
+    samples: Tensor
+    momentum: Momentum | None = None
+    stopped: bool = False
+
+
+def optimize(
+    samples: Tensor,
+    evaluate: Callable[[Tensor], Evaluation],
+    *,
+    optimizer: str,
+    steps: int,
+    rate: float,
+    watch: Watch,
+    momentum: Momentum | None = None,
+) -> Optimized:
+    """Minimize from samples (C, *S) in [0, 1] by `optimizer`, in `steps` steps of size `rate`.
+
+    Raises RecipeError for an unknown optimizer.
+    """
+    if optimizer == "adam":
+        return _adam(samples, evaluate, steps, rate, watch, momentum)
+    if optimizer == "lbfgs":
+        return _lbfgs(samples, evaluate, steps, watch)
+    if optimizer == "gd":
+        return _gradient_descent(samples, evaluate, steps, rate, watch)
+    raise RecipeError(f"optimizer: {optimizer!r} is unknown; {nearest(optimizer, OPTIMIZERS)}")
+
+
+def _adam(
+    samples: Tensor,
+    evaluate: Callable[[Tensor], Evaluation],
+    steps: int,
+    rate: float,
+    watch: Watch,
+    momentum: Momentum | None,
+) -> Optimized:
+    """Adam (Kingma & Ba 2015) with betas 0.9 and 0.99, clamped to [0, 1] at each step.
+
+    Returns the average of the iterates over about the last tenth of the stage, as crowsonkb/style-transfer-pytorch
+    does over the last hundred: it removes the jitter that a constant step size leaves.
+    """
+    samples = samples.clone()
+    zero = torch.zeros_like(samples)
+    momentum = momentum or Momentum(zero, zero, 0)
+    first, second, seen = momentum.first.clone(), momentum.second.clone(), momentum.steps
+    average, decay, stopped = torch.zeros_like(samples), 1 - 1 / max(steps / 10, 1), False
+    for step in range(1, steps + 1):
+        found = evaluate(samples)
+        seen += 1
+        first.lerp_(found.gradient, 1 - 0.9)
+        second.mul_(0.99).addcmul_(found.gradient, found.gradient, value=1 - 0.99)
+        spread = (second / (1 - 0.99**seen)).sqrt_().add_(1e-12)
+        samples.addcdiv_(first, spread, value=-rate / (1 - 0.9**seen)).clamp_(0, 1)
+        average.lerp_(samples, 1 - decay)
+        stopped = watch(step, found.costs, samples)
+        if stopped:
+            break
+    return Optimized(average / (1 - decay**step), Momentum(first, second, seen), stopped)
+
+
+def _lbfgs(samples: Tensor, evaluate: Callable[[Tensor], Evaluation], steps: int, watch: Watch) -> Optimized:
+    """L-BFGS with a history of 10 and a strong Wolfe line search; a step is an evaluation."""
+    point = samples.clone().requires_grad_()
+    solver = torch.optim.LBFGS(
+        [point],
+        max_iter=steps,
+        max_eval=steps,
+        history_size=10,
+        tolerance_grad=0,
+        tolerance_change=0,
+        line_search_fn="strong_wolfe",
+    )
+    step = 0
+
+    def closure() -> float:
+        nonlocal step
+        found = evaluate(point.detach())
+        point.grad = found.gradient
+        step += 1
+        if watch(step, found.costs, point.detach()):
+            raise _StopAskedError
+        return found.cost
+
+    try:
+        solver.step(closure)  # type: ignore[no-untyped-call]
+    except _StopAskedError:
+        return Optimized(point.detach().clamp(0, 1), stopped=True)
+    return Optimized(point.detach().clamp(0, 1))
+
+
+class _StopAskedError(Exception):
+    """The way out of a solver that knows none."""
+
+
+def _gradient_descent(
+    samples: Tensor, evaluate: Callable[[Tensor], Evaluation], steps: int, rate: float, watch: Watch
+) -> Optimized:
+    """G := G − rate · ∂J/∂G, as the textbook tells it; with "relative" costs, rates are of order 10⁴."""
+    samples = samples.clone()
+    stopped = False
+    for step in range(1, steps + 1):
+        found = evaluate(samples)
+        samples.sub_(found.gradient, alpha=rate).clamp_(0, 1)
+        stopped = watch(step, found.costs, samples)
+        if stopped:
+            break
+    return Optimized(samples, stopped=stopped)

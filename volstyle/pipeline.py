@@ -1,0 +1,254 @@
+"""From a content, styles and a recipe to a result."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from volstyle.errors import RecipeError, nearest
+from volstyle.evaluate import Plans, evaluate, style_sums
+from volstyle.extractor import Extractor, Network
+from volstyle.field import Field
+from volstyle.machine import Machine, choose_core
+from volstyle.networks import load_network
+from volstyle.objective import SCALINGS, ContentTerm, Objective, SmoothnessTerm, SourceFeatures, StyleTerm, View
+from volstyle.optimize import Momentum, Optimized, optimize
+from volstyle.recipe import Recipe
+from volstyle.record import Record, StageRecord, threads, versions
+from volstyle.resample import fitted, resize
+from volstyle.scene import Scene, Style, luma
+from volstyle.schedule import Stage, plan_stages
+from volstyle.statistics import STATISTICS, Sums, blended, gatys_distance, joined
+from volstyle.tiles import plan
+
+DEFAULT = Recipe()
+
+
+@dataclass(frozen=True)
+class Outline:
+    """What a run will do, before it does it.
+
+    recipe: with the network's choices filled in. kept: axes of the content that are never resampled.
+    """
+
+    recipe: Recipe
+    network: Network
+    machine: Machine
+    stages: tuple[Stage, ...]
+    kept: tuple[bool, ...]
+
+    @property
+    def extractor(self) -> Extractor:
+        """The network on the axes of the content."""
+        return self.network.on(len(self.kept), self.recipe.network.inflation)
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step of the optimization. step: in its stage, from 1. costs: term -> weighted cost before the step.
+    samples: (C, *S) of the stage, not to be changed."""
+
+    stage: int
+    step: int
+    stages: tuple[Stage, ...]
+    costs: Mapping[str, float]
+    samples: Tensor
+
+
+@dataclass(frozen=True)
+class Result:
+    """field: on the grid of the content. stopped: the caller asked to stop before the end."""
+
+    field: Field
+    record: Record
+    stopped: bool = False
+
+
+def outline(content: Field, recipe: Recipe) -> Outline:
+    """Load the network, fill in what the recipe leaves open, and plan the stages.
+
+    Raises RecipeError, NetworkError or ShapeError for choices that cannot be met.
+    """
+    for name, value, allowed in (
+        ("scaling", recipe.scaling, SCALINGS),
+        ("style.statistic", recipe.style.statistic, STATISTICS),
+        ("colors", recipe.colors, ("style", "content")),
+    ):
+        if value not in allowed:
+            raise RecipeError(f"{name}: {value!r} is unknown; {nearest(value, allowed)}")
+    machine = Machine.choose(recipe.device, recipe.precision, recipe.memory)
+    network = load_network(
+        recipe.network.name,
+        weights=Path(recipe.network.weights) if recipe.network.weights else None,
+        pooling=recipe.network.pooling,
+        seed=recipe.seed,
+    ).to(machine.device, machine.dtype)
+    recipe = replace(
+        recipe,
+        content=replace(recipe.content, taps=recipe.content.taps or dict(network.content_taps)),
+        style=replace(recipe.style, taps=recipe.style.taps or dict(network.style_taps)),
+    )
+    extractor = network.on(len(content.axes), recipe.network.inflation)
+    taps = {**recipe.content.taps, **recipe.style.taps}
+    extractor.check(content.channels, content.shape, taps)
+    least = tuple(2 * step for step in extractor.reach(taps).stride)
+    kept = _kept(content)
+    stages = plan_stages(content.shape, kept, least, recipe.schedule)
+    return Outline(recipe, network, machine, stages, kept)
+
+
+def stylize(
+    content: Field,
+    styles: Sequence[Style],
+    recipe: Recipe = DEFAULT,
+    on_step: Callable[[Step], bool | None] | None = None,
+    init: Field | None = None,
+) -> Result:
+    """Give the content the hand of the styles.
+
+    content: samples in [0, 1], any number of axes; styles: at least one. recipe: every choice. on_step: called
+    after each step; True asks to stop, and what there is by then is the result. init: where to start from,
+    instead of what the recipe says.
+
+    Source: Gatys et al. 2015 (arXiv 1508.06576); the departures are in `objective` and `schedule`.
+    Raises VolstyleError, one line for the user.
+    """
+    if not styles:
+        raise RecipeError("style: none given, must be at least one")
+    run = outline(content, recipe)
+    scene = Scene.prepare(content, styles, keep_colors=recipe.colors == "content")
+    samples = _start(scene, run, init).to(run.machine.device)
+    momentum = None
+    stages: list[StageRecord] = []
+    stopped = False
+    for index in range(len(run.stages)):
+        done, record = _run_stage(scene, run, index, samples, momentum, on_step)
+        samples, momentum, stopped = done.samples, done.momentum, done.stopped
+        stages.append(record)
+        if stopped:
+            break
+    finished = scene.finished(resize(samples, content.shape).clamp(0, 1).cpu())
+    return Result(content.with_samples(finished), _record(run, stages), stopped)
+
+
+def _run_stage(
+    scene: Scene,
+    run: Outline,
+    index: int,
+    samples: Tensor,
+    momentum: Momentum | None,
+    on_step: Callable[[Step], bool | None] | None,
+) -> tuple[Optimized, StageRecord]:
+    """One stage from where the last one ended."""
+    stage = run.stages[index]
+    began = time.perf_counter()
+    objective, plans = _objective(scene, stage, run)
+    costs: dict[str, list[float]] = {}
+
+    def watch(step: int, found: Mapping[str, float], now: Tensor) -> bool:
+        for name, cost in found.items():
+            costs.setdefault(name, []).append(cost)
+        return bool(on_step and on_step(Step(index, step, run.stages, found, now)))
+
+    done = optimize(
+        resize(samples, stage.shape).clamp(0, 1),
+        lambda now: evaluate(now, objective, plans),
+        optimizer=run.recipe.optimizer.name,
+        steps=stage.steps,
+        rate=run.recipe.optimizer.rate,
+        watch=watch,
+        momentum=momentum and momentum.mapped(lambda carried: resize(carried, stage.shape)),
+    )
+    return done, StageRecord(stage.shape, stage.steps, costs, time.perf_counter() - began)
+
+
+def _objective(scene: Scene, stage: Stage, run: Outline) -> tuple[Objective, Plans]:
+    """What is minimized in a stage, its targets taken at the stage's size, and the tiles to do it in."""
+    recipe, device = run.recipe, run.machine.device
+    extractor = run.extractor
+    content = resize(scene.content, stage.shape).clamp(0, 1).to(device)
+    regions = None if scene.regions is None else resize(scene.regions, stage.shape, kind="linear").to(device)
+    size = max(s for s, keep in zip(stage.shape, run.kept, strict=True) if not keep)
+    taps = frozenset(recipe.style.taps) | frozenset(recipe.content.taps)
+    group = recipe.style.window if run.kept[0] and recipe.style.window else None
+    core = choose_core(extractor, taps, run.machine, stage.shape, group)
+    blocks = plan(stage.shape, core, *extractor.reach(taps), group)
+    relative = recipe.scaling == "relative"
+    style = StyleTerm(
+        weight=recipe.style.weight,
+        taps=recipe.style.taps,
+        targets=_targets(scene, round(size * recipe.style.scale), run),
+        distance=STATISTICS[recipe.style.statistic] if relative else gatys_distance,
+        groups=sum(len(block.groups) for block in blocks),
+    )
+    source = SourceFeatures(extractor, content, recipe.content.taps, run.machine.budget / 2)
+    content_term = ContentTerm(
+        weight=recipe.content.weight,
+        taps=recipe.content.taps,
+        source=source,
+        scales=source.powers(blocks) if relative else dict.fromkeys(recipe.content.taps, 2.0),
+    )
+    view = View(extractor, style, content_term if recipe.content.weight else None, group, regions)
+    axes = tuple(axis for axis, keep in enumerate(run.kept) if not keep)
+    smoothness = SmoothnessTerm(recipe.smoothness, axes) if recipe.smoothness else None
+    return Objective((view,), smoothness), (tuple(blocks),)
+
+
+def _targets(scene: Scene, size: int, run: Outline) -> dict[str, Sums]:
+    """tap -> Sums of R regions: each style's own where they have regions, else their blend.
+
+    size: long side of the styles in samples.
+    """
+    taps = run.recipe.style.taps
+    found = []
+    for style in scene.styles:
+        kept = _kept(style.field)
+        shape = fitted(style.field.shape, size, kept)
+        extractor = run.network.on(len(shape), run.recipe.network.inflation)
+        extractor.check(style.field.channels, shape, taps)
+        samples = resize(style.field.samples, shape).clamp(0, 1).to(run.machine.device)
+        mask = None if style.source_mask is None else resize(style.source_mask[None], shape, kind="linear")
+        core = choose_core(extractor, taps, run.machine, shape, None)
+        blocks = plan(shape, core, *extractor.reach(taps))
+        regions = None if mask is None else mask.to(samples)
+        found.append(style_sums(extractor, samples, blocks, taps, regions))
+    if scene.regions is not None:
+        return {tap: joined([sums[tap].means() for sums in found]) for tap in taps}
+    weights = [style.weight for style in scene.styles]
+    return {tap: blended([sums[tap] for sums in found], weights) for tap in taps}
+
+
+def _start(scene: Scene, run: Outline, init: Field | None) -> Tensor:
+    """Where the first stage starts: (C, *S)."""
+    if init is not None:
+        samples = luma(init.samples) if scene.content.shape[0] == 1 else init.samples
+        return samples.expand(scene.content.shape[0], *samples.shape[1:])
+    if run.recipe.init == "content":
+        return scene.content
+    if run.recipe.init == "noise":
+        generator = torch.Generator().manual_seed(run.recipe.seed)
+        return torch.rand(scene.content.shape[0], *run.stages[0].shape, generator=generator)
+    raise RecipeError(f"init: {run.recipe.init!r} is not read; give the field of that file as `init`")
+
+
+def _kept(field: Field) -> tuple[bool, ...]:
+    """Axes that are never resampled: the time of a clip, but not that of a signal, which has no other axis."""
+    return tuple(axis.name == "t" and len(field.axes) > 1 for axis in field.axes)
+
+
+def _record(run: Outline, stages: Sequence[StageRecord]) -> Record:
+    return Record(
+        recipe=run.recipe,
+        network=run.network.name,
+        weights=run.network.digest,
+        device=str(run.machine.device),
+        precision=str(run.machine.dtype).removeprefix("torch."),
+        threads=threads(),
+        versions=versions(),
+        stages=tuple(stages),
+    )

@@ -1,0 +1,163 @@
+"""Every choice of a run, in one frozen value; TOML in and out."""
+
+from __future__ import annotations
+
+import dataclasses
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, get_type_hints
+
+import tomli_w
+
+from volstyle.errors import RecipeError, nearest
+
+AUTO = "auto"
+
+
+@dataclass(frozen=True)
+class NetworkChoice:
+    """Which extractor, and how it lies on the field.
+
+    name: see `volstyle.networks`. weights: a file instead of the usual place. pooling: of VGG. inflation: along
+    axes the network does not have, "center" (slice by slice) or "mean" (couples neighbors).
+    """
+
+    name: str = "builtin"
+    weights: str = ""
+    pooling: str = "average"
+    inflation: str = "center"
+
+
+@dataclass(frozen=True)
+class ContentChoice:
+    """weight: α. taps: tap -> λ; empty is the network's own choice."""
+
+    weight: float = 1.0
+    taps: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class StyleChoice:
+    """weight: β. taps: tap -> λ; empty is the network's own choice. statistic: gram, moments or w2.
+
+    window: frames of a clip that share statistics; 1 is each frame for itself, 0 the whole clip.
+    scale: size of the style relative to the content; 0.5 makes its strokes half as large.
+    """
+
+    weight: float = 1.0
+    taps: dict[str, float] = field(default_factory=dict)
+    statistic: str = "moments"
+    window: int = 1
+    scale: float = 1.0
+
+
+@dataclass(frozen=True)
+class ScheduleChoice:
+    """Coarse to fine: stages of growing size.
+
+    smallest: long side of the first stage at most. ratio: from one stage to the next. steps: at the last stage;
+    growth: how many times more at each coarser one, where they cost less.
+    """
+
+    smallest: int = 96
+    ratio: float = 1.5
+    steps: int = 60
+    growth: float = 1.3
+
+
+@dataclass(frozen=True)
+class OptimizerChoice:
+    """name: adam, lbfgs or gd. rate: the step size of adam and gd."""
+
+    name: str = "adam"
+    rate: float = 0.02
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Every choice of a run.
+
+    scaling: relative or gatys. smoothness: weight of squared total variation. init: "content", "noise", or a
+    file. colors: "style", or "content" to keep the content's. device: auto, cpu, cuda, mps. precision: auto,
+    float32, bfloat16. memory: bytes for activations ("4GB"), or auto. seed: of noise and random filters.
+    """
+
+    network: NetworkChoice = NetworkChoice()
+    content: ContentChoice = ContentChoice()
+    style: StyleChoice = StyleChoice()
+    schedule: ScheduleChoice = ScheduleChoice()
+    optimizer: OptimizerChoice = OptimizerChoice()
+    scaling: str = "relative"
+    smoothness: float = 0.0
+    init: str = "content"
+    colors: str = "style"
+    device: str = AUTO
+    precision: str = AUTO
+    memory: str = AUTO
+    seed: int = 0
+
+    def to_toml(self) -> str:
+        """As a file a person can edit; `from_toml` reads it back."""
+        return tomli_w.dumps(dataclasses.asdict(self))
+
+    @staticmethod
+    def from_toml(text: str) -> Recipe:
+        """Keys that are missing keep their defaults. Raises RecipeError naming the nearest key for an unknown."""
+        try:
+            values = tomllib.loads(text)
+        except tomllib.TOMLDecodeError as error:
+            raise RecipeError(f"recipe: not TOML ({error})") from error
+        return Recipe().updated(values)
+
+    def updated(self, values: Mapping[str, Any]) -> Recipe:
+        """With some values replaced, nested as in the TOML. Raises RecipeError."""
+        updated: Recipe = _updated(self, values, "")
+        return updated
+
+    def set(self, assignment: str) -> Recipe:
+        """With one value replaced: "schedule.steps=300". Raises RecipeError."""
+        key, equals, text = assignment.partition("=")
+        if not equals:
+            raise RecipeError(f"set: {assignment!r} must be KEY=VALUE, as in schedule.steps=300")
+        try:
+            value = tomllib.loads(f"value = {text.strip()}")["value"]
+        except tomllib.TOMLDecodeError:
+            value = text.strip()
+        for part in reversed(key.strip().split(".")):
+            value = {part: value}
+        return self.updated(value)
+
+
+def _updated(choice: Any, values: Mapping[str, Any], prefix: str) -> Any:
+    hints = get_type_hints(type(choice))
+    changes = {}
+    for key, value in values.items():
+        name = f"{prefix}{key}"
+        if key not in hints:
+            raise RecipeError(f"recipe: no key {name!r}; {nearest(key, hints)}")
+        changes[key] = _checked(getattr(choice, key), value, name)
+    return dataclasses.replace(choice, **changes)
+
+
+def _checked(old: Any, value: Any, name: str) -> Any:
+    if dataclasses.is_dataclass(old):
+        if not isinstance(value, Mapping):
+            raise RecipeError(f"recipe: {name} is {value!r}, must be a table of keys")
+        return _updated(old, value, f"{name}.")
+    if isinstance(old, dict):
+        if not isinstance(value, Mapping) or not all(_is_number(v) for v in value.values()):
+            raise RecipeError(f"recipe: {name} is {value!r}, must be a table of taps and weights")
+        return {str(tap): float(weight) for tap, weight in value.items()}
+    if isinstance(old, float) and _is_number(value):
+        return float(value)
+    if type(value) is not type(old):
+        raise RecipeError(f"recipe: {name} is {value!r}, must be {_KINDS[type(old)]}")
+    return value
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+_KINDS = {str: "text", int: "a whole number", float: "a number", bool: "true or false"}

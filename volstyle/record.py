@@ -1,0 +1,83 @@
+"""What happened in a run: enough to do it again, byte for byte on the same machine."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import platform
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from volstyle.errors import InputError
+from volstyle.recipe import Recipe
+
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class StageRecord:
+    """shape, steps: of the stage; costs: term -> weighted cost, at each step; seconds: it took."""
+
+    shape: tuple[int, ...]
+    steps: int
+    costs: dict[str, list[float]]
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Record:
+    """What happened.
+
+    recipe: with every choice resolved. network, weights: the extractor and the hash of its weights.
+    device, precision, threads: where it ran. versions: of what it ran on. stages: their costs. notes: anything
+    not as asked. command: what the caller needs to do it again (inputs with their hashes, output, encoding);
+    the engine leaves it empty.
+    """
+
+    recipe: Recipe
+    network: str
+    weights: str
+    device: str
+    precision: str
+    threads: int
+    versions: dict[str, str]
+    stages: tuple[StageRecord, ...]
+    notes: tuple[str, ...] = ()
+    command: dict[str, Any] = field(default_factory=dict)
+
+    def to_json(self) -> str:
+        return json.dumps({"volstyle_record": FORMAT, **dataclasses.asdict(self)}, indent=1)
+
+    @staticmethod
+    def load(path: Path) -> Record:
+        """Raises InputError when there is none at path, or one of another format."""
+        try:
+            values = json.loads(path.read_text())
+        except FileNotFoundError as error:
+            raise InputError(f"{path}: no such record") from error
+        except (OSError, ValueError) as error:
+            raise InputError(f"{path}: not a record of volstyle (not JSON)") from error
+        found = values.pop("volstyle_record", None) if isinstance(values, dict) else None
+        if found != FORMAT:
+            raise InputError(f"{path}: not a record of volstyle in format {FORMAT} (found {found})")
+        try:
+            values["recipe"] = Recipe().updated(values["recipe"])
+            values["stages"] = tuple(StageRecord(**stage) for stage in values["stages"])
+            return Record(**values)
+        except (KeyError, TypeError) as error:
+            raise InputError(f"{path}: a record with a damaged entry ({error})") from error
+
+
+def versions() -> dict[str, str]:
+    """Of everything a result depends on."""
+    names = ("volstyle", "torch", "numpy", "av", "opencv-python-headless")
+    return {"python": platform.python_version(), **{name: version(name) for name in names}}
+
+
+def threads() -> int:
+    """How many threads torch computes with; sums are rounded differently with another number."""
+    return torch.get_num_threads()

@@ -1,0 +1,41 @@
+"""Resampling for any number of axes, one after the other, each as a small matrix."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+def resize(samples: Tensor, shape: tuple[int, ...], *, kind: str = "cubic") -> Tensor:
+    """The same extent on a grid of another size.
+
+    samples: (C, *S). shape: as many sizes as S. kind: "cubic" (Keys 1981, a = -1/2; may overshoot by a few
+    percent at edges) or "linear" (never leaves the range: for masks). Both are widened when making smaller, so
+    that nothing aliases; an axis that keeps its size is left alone. Returns (C, *shape).
+    """
+    for axis, (old, new) in enumerate(zip(samples.shape[1:], shape, strict=True), start=1):
+        if old != new:
+            matrix = _matrix(old, new, kind).to(samples)
+            samples = torch.tensordot(samples, matrix, dims=([axis], [1])).movedim(-1, axis)
+    return samples.contiguous()
+
+
+def fitted(shape: tuple[int, ...], size: int, kept: tuple[bool, ...]) -> tuple[int, ...]:
+    """Shape scaled so that the longest axis that is not kept has `size` samples, none fewer than 1."""
+    longest = max(s for s, keep in zip(shape, kept, strict=True) if not keep)
+    return tuple(s if keep else max(1, round(s * size / longest)) for s, keep in zip(shape, kept, strict=True))
+
+
+def _matrix(old: int, new: int, kind: str) -> Tensor:
+    """(new, old): the weights of the old samples in each new one; rows sum to 1, ends are repeated."""
+    scale = old / new
+    widen = max(scale, 1.0)
+    centers = (torch.arange(new, dtype=torch.float64) + 0.5) * scale - 0.5
+    distance = (torch.arange(old, dtype=torch.float64)[None, :] - centers[:, None]).abs() / widen
+    if kind == "linear":
+        weights = (1 - distance).clamp_min(0)
+    else:
+        near = (1.5 * distance - 2.5) * distance.square() + 1
+        far = ((-0.5 * distance + 2.5) * distance - 4) * distance + 2
+        weights = torch.where(distance <= 1, near, torch.where(distance < 2, far, torch.zeros(())))
+    return weights / weights.sum(1, keepdim=True)

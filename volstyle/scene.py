@@ -1,0 +1,114 @@
+"""Content and styles made ready for the engine, and its samples made a result: colors and regions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from volstyle.errors import ShapeError
+from volstyle.field import Field
+from volstyle.resample import resize
+
+LUMA = (0.299, 0.587, 0.114)
+"""Weights of R, G and B in luma (ITU-R BT.601)."""
+
+
+@dataclass(frozen=True)
+class Style:
+    """A style and what it is for.
+
+    field: an image or a clip. weight: relative to the other styles it is blended with.
+    source_mask: (*S) of the field, 1 where its statistics are taken; None is everywhere.
+    target_mask: (*S) of the content, 1 where the result takes this style; None is everywhere. Styles with target
+    masks are not blended: each has its region, and where all masks are 0 the content stays.
+    """
+
+    field: Field
+    weight: float = 1.0
+    source_mask: Tensor | None = None
+    target_mask: Tensor | None = None
+
+
+@dataclass(frozen=True)
+class Scene:
+    """What is optimized, and what is needed to make its samples a result.
+
+    content: (C, *S), what the engine sees: luma alone where colors are kept. styles: likewise.
+    regions: (R, *S), one per style, or None. original: (C, *S) as it came.
+    """
+
+    content: Tensor
+    styles: tuple[Style, ...]
+    regions: Tensor | None
+    original: Tensor
+
+    @staticmethod
+    def prepare(content: Field, styles: Sequence[Style], *, keep_colors: bool) -> Scene:
+        """keep_colors: style the luma only, with the style's luma shifted to the content's mean and spread
+        (Gatys et al. 2016, "Preserving color in neural artistic style transfer", arXiv 1606.05897, section 3).
+
+        Raises ShapeError for masks that do not fit, or that only some of the styles have.
+        """
+        regions = _regions(content, styles)
+        gray = content.channels == 1 or keep_colors
+        seen = luma(content.samples) if gray else content.samples
+        ready = tuple(_checked(style) for style in styles)
+        if gray:
+            ready = tuple(
+                replace(s, field=s.field.with_samples(_matched(luma(s.field.samples), seen))) for s in ready
+            )
+        return Scene(seen, ready, regions, content.samples)
+
+    def finished(self, samples: Tensor) -> Tensor:
+        """Result (C, *S) from optimized samples (C', *S): colors back, content where no style was asked for."""
+        if samples.shape[0] != self.original.shape[0]:
+            samples = (self.original + (samples - luma(self.original))).clamp(0, 1)
+        if self.regions is not None:
+            share = self.regions.sum(0).clamp(0, 1)
+            samples = share * samples + (1 - share) * self.original
+        return samples
+
+
+def luma(samples: Tensor) -> Tensor:
+    """(3, *S) or (1, *S) -> (1, *S)."""
+    if samples.shape[0] == 1:
+        return samples
+    weights = torch.tensor(LUMA).to(samples)
+    combined: Tensor = torch.tensordot(weights, samples, dims=([0], [0]))
+    return combined[None]
+
+
+def _matched(style: Tensor, content: Tensor) -> Tensor:
+    spread = content.std() / style.std().clamp_min(1e-6)
+    return ((style - style.mean()) * spread + content.mean()).clamp(0, 1)
+
+
+def _checked(style: Style) -> Style:
+    mask = style.source_mask
+    if mask is not None and tuple(mask.shape) != style.field.shape:
+        mask = resize(mask[None], style.field.shape, kind="linear")[0]
+    if mask is not None and mask.sum() <= 0:
+        raise ShapeError("style mask: black everywhere, must be white where the style is")
+    return replace(style, source_mask=mask)
+
+
+def _regions(content: Field, styles: Sequence[Style]) -> Tensor | None:
+    masks = [style.target_mask for style in styles if style.target_mask is not None]
+    if not masks:
+        return None
+    if len(masks) != len(styles):
+        raise ShapeError(f"masks: {len(masks)} for {len(styles)} styles, must be one for each or none")
+    regions = torch.stack([_fitted(mask, content.shape) for mask in masks])
+    if regions.sum() <= 0:
+        raise ShapeError("mask: black everywhere, must be white where the style goes")
+    return regions
+
+
+def _fitted(mask: Tensor, shape: tuple[int, ...]) -> Tensor:
+    """A mask (*S') on the content's grid; one with fewer axes, an image for a clip, holds at each time."""
+    while mask.dim() < len(shape):
+        mask = mask[None].expand(shape[len(shape) - mask.dim() - 1], *mask.shape)
+    return resize(mask[None], shape, kind="linear")[0].clamp(0, 1)

@@ -1,0 +1,41 @@
+"""The stages of a run, coarse to fine."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from volstyle.recipe import ScheduleChoice
+from volstyle.resample import fitted
+
+
+@dataclass(frozen=True)
+class Stage:
+    """shape: of the field in this stage; steps: of the optimizer."""
+
+    shape: tuple[int, ...]
+    steps: int
+
+
+def plan_stages(
+    shape: tuple[int, ...], kept: tuple[bool, ...], least: tuple[int, ...], choice: ScheduleChoice
+) -> tuple[Stage, ...]:
+    """Stages that grow by the schedule's ratio and end with shape.
+
+    kept: axes that are never resampled (time in a clip). least: no stage is smaller than this along any axis.
+    Source: coarse to fine by about √2 with most steps at the first, as crowsonkb/style-transfer-pytorch; the
+    large shapes of a style are found where a step is cheap.
+    """
+    size = max(s for s, keep in zip(shape, kept, strict=True) if not keep)
+    sizes = [size]
+    while sizes[0] > choice.smallest and len(sizes) < 16:
+        smaller = round(sizes[0] / choice.ratio)
+        if any(s < need for s, need in zip(fitted(shape, smaller, kept), least, strict=True)):
+            break
+        sizes.insert(0, smaller)
+    return tuple(
+        Stage(
+            fitted(shape, stage, kept) if stage != size else shape,
+            max(1, round(choice.steps * choice.growth ** (len(sizes) - 1 - i))),
+        )
+        for i, stage in enumerate(sizes)
+    )

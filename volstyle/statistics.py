@@ -1,0 +1,177 @@
+"""What a style is: sums over positions, and the distance between two of them.
+
+Everything is a function of N, ΣF and ΣFFᵀ. They add over disjoint sets of positions, whatever the number of
+axes, which is what makes tiles exact; they are divided by N only at the very end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from volstyle.errors import ShapeError
+
+
+@dataclass(frozen=True)
+class Sums:
+    """Sums over the positions of each of R groups (a frame, a mask's region, all there is).
+
+    count: (R,) positions, or the sum of their weights. first: (R, K) ΣF. second: (R, K, K) ΣFFᵀ. float32 or
+    better. Sums of disjoint positions add.
+    """
+
+    count: Tensor
+    first: Tensor
+    second: Tensor
+
+    def __add__(self, other: Sums) -> Sums:
+        return Sums(self.count + other.count, self.first + other.first, self.second + other.second)
+
+    def double(self) -> Sums:
+        """In float64, to add up many."""
+        return Sums(self.count.double(), self.first.double(), self.second.double())
+
+    def float(self) -> Sums:
+        """In float32."""
+        return Sums(self.count.float(), self.first.float(), self.second.float())
+
+    def leaf(self) -> Sums:
+        """The same numbers as leaves of a new graph, to differentiate a cost with respect to them."""
+        first, second = self.first.detach().requires_grad_(), self.second.detach().requires_grad_()
+        return Sums(self.count, first, second)
+
+    def slope(self) -> Sums:
+        """The derivative gathered in a leaf; zero where the cost does not depend on it."""
+        zero = torch.zeros((), device=self.second.device)
+        return Sums(
+            self.count,
+            zero.expand_as(self.first) if self.first.grad is None else self.first.grad,
+            zero.expand_as(self.second) if self.second.grad is None else self.second.grad,
+        )
+
+    def means(self) -> Sums:
+        """The same per position: count 1, mean and second moment."""
+        count = self.count.clamp_min(torch.finfo(self.count.dtype).tiny)
+        return Sums(torch.ones_like(self.count), self.first / count[:, None], self.second / count[:, None, None])
+
+    def covariance(self) -> Tensor:
+        """Σ of the second moment about the mean, per position: (R, K, K)."""
+        means = self.means()
+        return means.second - means.first[:, :, None] * means.first[:, None, :]
+
+
+def gram_sum(features: Tensor) -> Tensor:
+    """Sum over positions of channel products, not normalized: sums of disjoint tiles add.
+
+    features: (1, K, *S), any number of axes and any float type; the products are float32 or better.
+    Returns (K, K). Source: Gatys et al. 2015 (arXiv 1508.06576), eq. 3. They normalize in the loss, assuming
+    equal sizes; we divide by positions. Raises ShapeError unless the batch is 1.
+    """
+    return feature_sums(features).second[0]
+
+
+def feature_sums(features: Tensor, weights: Tensor | None = None) -> Sums:
+    """N, ΣF and ΣFFᵀ over all positions.
+
+    features: (1, K, *S). weights: (R, *S), how much each position counts in each of R groups; None is one
+    group in which each counts once. Returns Sums of R groups, in float32 (float64 for float64 features).
+    Raises ShapeError unless the batch is 1 and the weights have the features' positions.
+    """
+    if features.shape[0] != 1:
+        raise ShapeError(f"statistics: a batch of {features.shape[0]} fields, must be 1")
+    if weights is not None and weights.shape[1:] != features.shape[2:]:
+        have, need = tuple(weights.shape[1:]), tuple(features.shape[2:])
+        raise ShapeError(f"statistics: weights for positions {have}, features have {need}")
+    # Positions first is how channels-last features lie in memory: a view there, not a copy.
+    rows = features[0].movedim(0, -1).reshape(-1, features.shape[1])
+    if rows.dtype != torch.float64:
+        rows = rows.float()
+    if weights is None:
+        count = torch.full((1,), rows.shape[0], dtype=rows.dtype, device=rows.device)
+        return Sums(count, rows.sum(0, keepdim=True), (rows.T @ rows)[None])
+    share = weights.reshape(weights.shape[0], -1).to(rows.dtype)
+    second = torch.stack([(rows * w[:, None]).T @ rows for w in share])
+    return Sums(share.sum(1), share @ rows, second)
+
+
+def joined(groups: Sequence[Sums]) -> Sums:
+    """Groups of several sums side by side."""
+    return Sums(
+        torch.cat([s.count for s in groups]),
+        torch.cat([s.first for s in groups]),
+        torch.cat([s.second for s in groups]),
+    )
+
+
+def blended(sums: Sequence[Sums], weights: Sequence[float]) -> Sums:
+    """Several styles as one: means and second moments averaged with weights, as if their positions were mixed."""
+    total = sum(weights)
+    means = [s.means() for s in sums]
+    first = sum((m.first * (w / total) for m, w in zip(means, weights, strict=True)), torch.zeros(()))
+    second = sum((m.second * (w / total) for m, w in zip(means, weights, strict=True)), torch.zeros(()))
+    return Sums(torch.ones_like(means[0].count), first, second)
+
+
+Statistic = Callable[[Sums, Sums], Tensor]
+"""Distance of sums from a target, per group (R,), relative to it: 0 at it, about 1 for nothing in common."""
+
+
+def gram_distance(found: Sums, target: Sums) -> Tensor:
+    """‖G − A‖²_F / ‖A‖²_F of the mean Gram matrices (Gatys et al. 2015, made relative)."""
+    g, a = found.means().second, target.means().second
+    return _relative(g - a, a)
+
+
+def moments_distance(found: Sums, target: Sums) -> Tensor:
+    """‖μ − μ̂‖² / ‖μ̂‖² + ‖Σ − Σ̂‖²_F / ‖Σ̂‖²_F: mean and covariance apart, so that neither hides the other."""
+    mean, mean_target = found.means().first, target.means().first
+    return _relative(mean - mean_target, mean_target) + _relative(
+        found.covariance() - target.covariance(), target.covariance()
+    )
+
+
+def w2_distance(found: Sums, target: Sums) -> Tensor:
+    """Squared Wasserstein-2 distance of Gaussians, over ‖μ̂‖² + tr Σ̂.
+
+    ‖μ − μ̂‖² + tr(Σ + Σ̂ − 2(Σ̂^½ Σ Σ̂^½)^½), as in crowsonkb/style-transfer-pytorch, but in float64 with
+    eigenvalues where they take 12 Newton–Schulz steps, and 1e-4 of the mean variance on both diagonals.
+    """
+    mean, mean_target = found.means().first.double(), target.means().first.double()
+    wide, wide_target = found.covariance().double(), target.covariance().double()
+    trace = torch.diagonal(wide_target, dim1=-2, dim2=-1).sum(-1)
+    floor = (1e-4 * trace / wide.shape[-1]).clamp_min(1e-12)[:, None, None]
+    floor = floor * torch.eye(wide.shape[-1], dtype=torch.float64, device=wide.device)
+    wide, wide_target = wide + floor, wide_target + floor
+    values, vectors = torch.linalg.eigh(wide_target)
+    root = vectors * values.clamp_min(0).sqrt()[:, None, :] @ vectors.mT
+    inner = torch.linalg.eigvalsh(root @ wide @ root).clamp_min(0)
+    traces = torch.diagonal(wide + wide_target, dim1=-2, dim2=-1).sum(-1)
+    distance: Tensor = (mean - mean_target).square().sum(-1) + traces - 2 * inner.sqrt().sum(-1)
+    return Tensor.float(distance / (mean_target.square().sum(-1) + trace).clamp_min(1e-12)).float()
+
+
+def _relative(difference: Tensor, target: Tensor) -> Tensor:
+    power = target.flatten(1).square().sum(1)
+    return difference.flatten(1).square().sum(1) / power.clamp_min(torch.finfo(power.dtype).tiny)
+
+
+STATISTICS: dict[str, Statistic] = {
+    "gram": gram_distance,
+    "moments": moments_distance,
+    "w2": w2_distance,
+}
+
+
+def gatys_distance(found: Sums, target: Sums) -> Tensor:
+    """‖G(S) − G(G)‖²_F / (2 · n_C · Π n_i)², the textbook's style cost, per group (R,).
+
+    Π n_i is the number of the result's positions. A target of another size is first divided by its own number
+    of positions and multiplied by the result's.
+    """
+    wanted = target.means().second * found.count[:, None, None]
+    channels = found.first.shape[1]
+    scale = (2.0 * channels * found.count).square()
+    return (found.second - wanted).flatten(1).square().sum(1) / scale

@@ -1,0 +1,120 @@
+"""Where a field is cut, in integers only.
+
+A tile owns a core and looks at a window, the core and a halo around it. Cores are disjoint, cover the field
+and start at multiples of the stride, so each feature is owned by one tile; windows are padded by the network
+only where they end with the field. Cores are gathered into blocks: a block is a set of tiles whose statistics
+belong together, because they hold all the positions of the groups in it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import product
+from math import prod
+
+Shape = tuple[int, ...]
+Box = tuple[slice, ...]
+
+
+@dataclass(frozen=True)
+class Tile:
+    """core: samples whose features it owns; window: samples those features need. Slices of the field."""
+
+    core: Box
+    window: Box
+
+    @property
+    def window_size(self) -> int:
+        return prod(side.stop - side.start for side in self.window)
+
+    def core_in_window(self) -> Box:
+        """The core as slices of the window."""
+        return tuple(
+            slice(core.start - window.start, core.stop - window.start)
+            for core, window in zip(self.core, self.window, strict=True)
+        )
+
+    def owned(self, stride: Shape, features: Shape, field: Shape) -> Box:
+        """The features it owns, as slices of its window's features.
+
+        stride: of the features; features: shape of those of the window; field: shape of the field. The last
+        tile along an axis owns all that is left.
+        """
+        return tuple(
+            slice(
+                (core.start - window.start) // step,
+                count if core.stop == end else (core.stop - window.start) // step,
+            )
+            for core, window, step, count, end in zip(self.core, self.window, stride, features, field, strict=True)
+        )
+
+    def features(self, stride: Shape) -> Box:
+        """The core's features as slices of the whole field's; the end may lie beyond the last one."""
+        return tuple(
+            slice(core.start // step, -(-core.stop // step)) for core, step in zip(self.core, stride, strict=True)
+        )
+
+
+@dataclass(frozen=True)
+class Block:
+    """Tiles that hold all positions of some groups of frames.
+
+    groups: the frames (first axis) of each group, disjoint and in order; a single tile may hold many.
+    """
+
+    tiles: tuple[Tile, ...]
+    groups: tuple[slice, ...]
+
+
+def plan(field: Shape, core: Shape, stride: Shape, halo: Shape, group: int | None = None) -> list[Block]:
+    """Cut a field into blocks of tiles.
+
+    core: the largest core, at least one stride; stride, halo: of the features, halo a multiple of stride.
+    group: how many samples along the first axis share statistics; None is all of them.
+    """
+    frames = field[0]
+    group = frames if group is None else min(group, frames)
+    # A block is as many whole groups as one core holds, or one group however many cores that takes.
+    span = max(core[0] // group, 1) * group
+    blocks = []
+    for start in range(0, frames, span):
+        stop = min(start + span, frames)
+        sides = [_cut(slice(start, stop), field[0], core[0], stride[0], halo[0])]
+        sides += [
+            _cut(slice(0, size), size, most, step, around)
+            for size, most, step, around in zip(field[1:], core[1:], stride[1:], halo[1:], strict=True)
+        ]
+        tiles = tuple(Tile(tuple(c for c, _ in place), tuple(w for _, w in place)) for place in product(*sides))
+        groups = tuple(slice(at, min(at + group, stop)) for at in range(start, stop, group))
+        blocks.append(Block(tiles, groups))
+    return blocks
+
+
+def _cut(span: slice, size: int, most: int, stride: int, halo: int) -> list[tuple[slice, slice]]:
+    """Cores of at most `most` samples, as equal as the stride allows, and their windows."""
+    length = span.stop - span.start
+    pieces = max(1, -(-length // max(most, stride)))
+    step = -(-length // (pieces * stride)) * stride
+    return [
+        (slice(at, min(at + step, span.stop)), slice(max(0, at - halo), min(at + step + halo, size)))
+        for at in range(span.start, span.stop, step)
+    ]
+
+
+def shrink(core: Shape, field: Shape, stride: Shape, halo: Shape, group: int | None) -> Iterator[Shape]:
+    """Smaller and smaller cores: first fewer groups, then the axis whose halving adds the least halo."""
+    core = tuple(min(c, f) for c, f in zip(core, field, strict=True))
+    while True:
+        yield core
+        costs = {}
+        for axis, (size, step, around) in enumerate(zip(core, stride, halo, strict=True)):
+            half = -(-(size // 2) // step) * step
+            if group is not None and axis == 0 and half > group:
+                half = half // group * group
+            if 0 < half < size:
+                costs[(half + 2 * around) / (size + 2 * around), axis] = half
+        if not costs:
+            return
+        (_, axis), half = min(costs.items())
+        core = (*core[:axis], half, *core[axis + 1 :])

@@ -1,0 +1,85 @@
+"""Tensors from files: only tensors, checked before use."""
+
+from __future__ import annotations
+
+import hashlib
+import pickle
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.error import URLError
+
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+
+from volstyle.errors import WeightsError
+
+
+@dataclass(frozen=True)
+class State:
+    """What a weights file holds: tensors by name, the file's metadata, and its sha256."""
+
+    tensors: Mapping[str, Tensor]
+    metadata: Mapping[str, str]
+    digest: str
+
+
+def load_state(path: Path) -> State:
+    """Tensors from a safetensors file or a torch state dict; nothing else in it is ever run.
+
+    Raises WeightsError when the file is missing, damaged, holds anything but tensors, or numbers that are not
+    finite.
+    """
+    if not path.is_file():
+        raise WeightsError(f"{path}: no such weights file; give a .safetensors file or a torch state dict")
+    try:
+        tensors, metadata = _read_safetensors(path) if path.suffix == ".safetensors" else (_read_torch(path), {})
+    except (SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError) as error:
+        raise WeightsError(
+            f"{path}: not a whole file of tensors (truncated, or holding code); "
+            "give a .safetensors file or a torch state dict"
+        ) from error
+    for name, tensor in tensors.items():
+        if not torch.isfinite(tensor).all():
+            raise WeightsError(f"{path}: {name} holds NaN or infinite numbers; get the weights again")
+    return State(tensors, metadata, sha256(path))
+
+
+def download(url: str, sha256_prefix: str) -> Path:
+    """The file from torch's cache, downloaded to it first if need be, its hash checked each time.
+
+    Raises WeightsError when it can be neither found nor had, saying where to put it.
+    """
+    path = Path(torch.hub.get_dir()) / "checkpoints" / url.rsplit("/", 1)[-1]
+    if not path.is_file():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            torch.hub.download_url_to_file(url, str(path), hash_prefix=sha256_prefix, progress=False)
+        except (URLError, OSError, RuntimeError) as error:
+            raise WeightsError(
+                f"{path.name}: not in torch's cache and cannot be downloaded ({error}); "
+                f"put it at {path} or name it with --weights"
+            ) from error
+    found = sha256(path)
+    if not found.startswith(sha256_prefix):
+        raise WeightsError(f"{path}: sha256 {found[:8]}…, must begin {sha256_prefix}; delete it and try again")
+    return path
+
+
+def sha256(path: Path) -> str:
+    """Hash of a file's bytes, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    with safe_open(str(path), framework="pt") as file:
+        return {name: file.get_tensor(name).float() for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
+
+
+def _read_torch(path: Path) -> dict[str, Tensor]:
+    state = torch.load(path, map_location="cpu", weights_only=True)
+    if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
+        raise ValueError("not a state dict")
+    return {str(name): tensor.float() for name, tensor in state.items()}
