@@ -12,7 +12,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import Protocol, cast
 
-from volstyle.errors import InputError, OutputError
+from volstyle.codecs.atomic import check_target
+from volstyle.errors import InputError, OutputError, nearest
 from volstyle.field import Field
 
 CODECS: dict[str, tuple[str, ...]] = {
@@ -20,6 +21,8 @@ CODECS: dict[str, tuple[str, ...]] = {
     "video": (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".gif"),
 }
 """Module of this package -> the suffixes it reads and writes. Folders and patterns go to "frames"."""
+
+_SUFFIXES = {suffix: module for module, suffixes in CODECS.items() for suffix in suffixes}
 
 
 @dataclass(frozen=True)
@@ -53,6 +56,10 @@ class Encoding:
 
     quality: str = "visual"
     force: bool = False
+
+
+WHOLE = Selection()
+DEFAULT = Encoding()
 
 
 @dataclass(frozen=True)
@@ -90,14 +97,59 @@ class Codec(Protocol):
 
 def probe(path: Path) -> Facts:
     """What the file at path is. Raises InputError when there is none or no codec knows it."""
-    return _codec_to_read(path).probe(path)
+    return _to_read(path).probe(path)
 
 
-def read(path: Path, selection: Selection = Selection()) -> Field:
-    """The Field at path. Raises InputError with one line that names the file, what was found, what would do."""
-    return _codec_to_read(path).read(path, selection)
+def read(path: Path, selection: Selection = WHOLE) -> Field:
+    """The Field at path. Raises InputError: one line that names the file, what was found and what would do."""
+    return _to_read(path).read(path, selection)
 
 
-def write(path: Path, field: Field, encoding: Encoding = Encoding()) -> list[str]:
+def write(path: Path, field: Field, encoding: Encoding = DEFAULT) -> list[str]:
     """Write field to path, all or nothing. Returns notes. Raises OutputError."""
-    return _codec_to_write(path).write(path, field, encoding)
+    return _to_write(path).write(path, field, encoding)
+
+
+def check_writable(path: Path, encoding: Encoding = DEFAULT) -> None:
+    """Raises OutputError now for what `write` would raise after the work: suffix, folder, a file in the way."""
+    _to_write(path)
+    if is_sequence(path):
+        check_target(path.parent / "any", force=True)
+    else:
+        check_target(path, encoding.force)
+
+
+def is_sequence(path: Path) -> bool:
+    """Whether path stands for numbered images: a folder, or a pattern such as frames/%04d.png or frames/*.png."""
+    return path.is_dir() or not path.suffix or bool(re.search(r"%0?\d*d|[*?]", path.name))
+
+
+def _to_read(path: Path) -> Codec:
+    if is_sequence(path) and (path.is_dir() or path.suffix):
+        return _module("frames")
+    if not path.is_file():
+        raise InputError(f"{path}: no such file")
+    if path.stat().st_size == 0:
+        raise InputError(f"{path}: the file is empty")
+    name = _by_suffix(path)
+    if name is None:
+        raise InputError(f"{path}: suffix {path.suffix!r} is not known; {nearest(path.suffix, _SUFFIXES)}")
+    return _module(name)
+
+
+def _to_write(path: Path) -> Codec:
+    name = "frames" if is_sequence(path) else _by_suffix(path)
+    if name is None:
+        raise OutputError(f"{path}: suffix {path.suffix!r} is not known; {nearest(path.suffix, _SUFFIXES)}")
+    return _module(name)
+
+
+def _by_suffix(path: Path) -> str | None:
+    # The longest suffix that fits, for names such as volume.nii.gz.
+    name = path.name.lower()
+    fitting = [suffix for suffix in _SUFFIXES if name.endswith(suffix)]
+    return _SUFFIXES[max(fitting, key=len)] if fitting else None
+
+
+def _module(name: str) -> Codec:
+    return cast(Codec, import_module(f"volstyle.codecs.{name}"))

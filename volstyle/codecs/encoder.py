@@ -1,0 +1,208 @@
+"""Pictures into a clip, one at a time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import av
+import numpy as np
+from av.video.reformatter import ColorRange, Interpolation
+
+from volstyle.codecs import Encoding
+from volstyle.codecs.sound import SoundTrack
+from volstyle.codecs.video import _MATRICES, _RGB, Picture, VideoOrigin
+from volstyle.errors import OutputError, nearest
+
+QUALITIES = ("visual", "lossless", "prores")
+_ROUNDING = Interpolation.BICUBIC | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT
+
+
+@dataclass(frozen=True)
+class Format:
+    """An encoder and how samples are given to it."""
+
+    codec: str
+    pixels: str
+    options: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def is_rgb(self) -> bool:
+        return self.pixels.startswith(("rgb", "bgr", "gbr", "pal"))
+
+
+def choose_format(path: Path, quality: str, *, deep: bool, alpha: bool, even: bool) -> Format:
+    """The format for a suffix and a quality. deep: more than 8 bits; even: width and height both.
+
+    H.264 is near the quality where eyes see no difference (crf 16). Raises OutputError for what does not go
+    together.
+    """
+    suffix = path.suffix.lower()
+    if quality not in QUALITIES:
+        raise OutputError(f"quality: {quality!r} is unknown; {nearest(quality, QUALITIES)}")
+    if suffix == ".gif":
+        return Format("gif", "pal8")
+    chroma = "420" if even else "444"
+    depth = "10le" if deep else ""
+    if quality == "prores":
+        if suffix not in (".mov", ".mkv"):
+            raise OutputError(f"{path}: ProRes does not fit into {suffix}; use .mov")
+        return Format("prores_ks", "yuva444p10le" if alpha else "yuv422p10le", {"profile": "4" if alpha else "3"})
+    if quality == "lossless":
+        if suffix in (".mkv", ".avi"):
+            return Format("ffv1", f"gbr{'a' if alpha else ''}p10le" if deep else ("bgra" if alpha else "bgr0"))
+        if suffix == ".webm":
+            return Format("libvpx-vp9", "gbrp", {"lossless": "1"})
+        return Format("libx264rgb", "rgb24", {"qp": "0", "preset": "medium"})
+    if suffix == ".webm":
+        pixels = "yuva420p" if alpha and even else f"yuv{chroma}p"
+        return Format("libvpx-vp9", pixels, {"crf": "18", "b": "0", "row-mt": "1", "cpu-used": "4"})
+    return Format("libx264", f"yuv{chroma}p{depth}", {"crf": "16", "preset": "medium"})
+
+
+class Encoder:
+    """A clip being written; a context manager that completes it.
+
+    path: what it will be called. temporary: where it is written. shape: (T, H, W). origin: time stamps, color and
+    the clip whose sound is carried over. notes: lines for the user on what could not be kept.
+    """
+
+    def __init__(
+        self, path: Path, temporary: Path, shape: tuple[int, ...], origin: VideoOrigin, encoding: Encoding
+    ) -> None:
+        self.notes: list[str] = []
+        self._origin = origin
+        self._deep, alpha = origin.bits > 8, origin.alpha is not None
+        height, width = shape[1:]
+        even = width % 2 == 0 and height % 2 == 0
+        self._format = choose_format(path, encoding.quality, deep=self._deep, alpha=alpha, even=even)
+        self._alpha = alpha and any(c.is_alpha for c in av.VideoFormat(self._format.pixels).components)
+        if alpha and not self._alpha:
+            self.notes.append(f"{path.name}: no transparency in this format, left out; --quality prores keeps it")
+        if self._deep and self._format.pixels in ("rgb24", "gbrp", "pal8", "yuv420p", "yuva420p"):
+            self.notes.append(f"{path.name}: {origin.bits}-bit samples written as 8 bit")
+        faststart = {"movflags": "+faststart"} if path.suffix.lower() in (".mp4", ".m4v", ".mov") else {}
+        try:
+            self._container: Any = av.open(str(temporary), "w", container_options=faststart)
+        except (av.error.FFmpegError, ValueError) as error:
+            raise OutputError(
+                f"{path}: cannot be written as {path.suffix}; use .mp4, .mov, .mkv or .webm"
+            ) from error
+        self._stream = self._add_stream(width, height)
+        self._graph = _palette(width, height, origin.time_base) if self._format.codec == "gif" else None
+        # A range that was cut out begins at 0; a whole clip keeps its first time stamp.
+        self._first = 0 if origin.length is not None else round(origin.offset / origin.time_base)
+        self._durations: dict[int, int] = {}
+        self._sound = self._add_sound(path)
+
+    def __enter__(self) -> Encoder:
+        return self
+
+    def add(self, picture: Picture) -> None:
+        """The next picture. Raises OutputError when the encoder will not take it."""
+        frame = self._frame(picture)
+        self._durations[frame.pts] = picture.duration
+        try:
+            if self._graph is not None:
+                self._graph.push(frame)
+            else:
+                self._mux(self._stream.encode(frame))
+        except av.error.FFmpegError as error:
+            raise OutputError(f"{self._container.name}: frame cannot be encoded ({error.strerror})") from error
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
+    ) -> None:
+        try:
+            if kind is None:
+                self._complete()
+        finally:
+            self._container.close()
+            if self._sound is not None:
+                self._sound.close()
+
+    def _complete(self) -> None:
+        if self._graph is not None:
+            self._graph.push(None)
+            while True:
+                try:
+                    self._mux(self._stream.encode(self._graph.pull()))
+                except (av.error.EOFError, av.error.BlockingIOError):
+                    break
+        self._mux(self._stream.encode(None))
+        if self._sound is not None:
+            for packet in self._sound.until(None):
+                self._container.mux(packet)
+
+    def _add_stream(self, width: int, height: int) -> Any:
+        origin, chosen = self._origin, self._format
+        stream = self._container.add_stream(chosen.codec, rate=origin.rate, options=dict(chosen.options))
+        stream.width, stream.height, stream.pix_fmt = width, height, chosen.pixels
+        stream.time_base = origin.time_base
+        context = stream.codec_context
+        context.time_base = origin.time_base
+        if origin.aspect != 1:
+            context.sample_aspect_ratio = origin.aspect
+        if chosen.codec != "gif":
+            context.color_primaries, context.color_trc = origin.color.primaries, origin.color.transfer
+            if chosen.is_rgb:
+                context.colorspace, context.color_range = _RGB, ColorRange.JPEG
+            else:
+                context.colorspace = origin.color.matrix
+                context.color_range = ColorRange.JPEG if origin.color.full_range else ColorRange.MPEG
+        return stream
+
+    def _add_sound(self, path: Path) -> SoundTrack | None:
+        source = self._origin.path
+        if source is None or not source.is_file():
+            return None
+        start = self._origin.offset if self._origin.length is not None else Fraction(0)
+        return SoundTrack(source, self._container, path.suffix.lower(), start, self._origin.length, self.notes)
+
+    def _mux(self, packets: list[Any]) -> None:
+        for packet in packets:
+            packet.duration = self._durations.pop(packet.pts, packet.duration)
+            if self._sound is not None and packet.dts is not None:
+                for other in self._sound.until(packet.dts * packet.time_base):
+                    self._container.mux(other)
+            self._container.mux(packet)
+
+    def _frame(self, picture: Picture) -> Any:
+        top, kind = (65535, np.uint16) if self._deep else (255, np.uint8)
+        samples = picture.rgb
+        if self._alpha and picture.alpha is not None:
+            samples = np.concatenate([samples, picture.alpha[..., None]], axis=2)
+        whole = np.ascontiguousarray((samples * top).round().astype(kind))
+        name = (
+            ("rgba64le" if self._deep else "rgba") if whole.shape[2] == 4 else "rgb48le" if self._deep else "rgb24"
+        )
+        frame = av.VideoFrame.from_ndarray(whole, format=name)
+        if self._graph is None:
+            limited = not self._format.is_rgb and not self._origin.color.full_range
+            frame = frame.reformat(
+                format=self._format.pixels,
+                dst_colorspace=None if self._format.is_rgb else _MATRICES.get(self._origin.color.matrix),
+                src_color_range=ColorRange.JPEG,
+                dst_color_range=ColorRange.MPEG if limited else ColorRange.JPEG,
+                interpolation=_ROUNDING,
+            )
+        frame.pts, frame.time_base = self._first + picture.tick, self._origin.time_base
+        return frame
+
+
+def _palette(width: int, height: int, time_base: Fraction) -> Any:
+    """A filter that finds the best 256 colors of the whole clip and dithers with them."""
+    graph = av.filter.Graph()
+    source = graph.add_buffer(width=width, height=height, format="rgb24", time_base=time_base)
+    split, use = graph.add("split"), graph.add("paletteuse", "dither=sierra2_4a")
+    palette, sink = graph.add("palettegen", "stats_mode=full"), graph.add("buffersink")
+    source.link_to(split)
+    split.link_to(use, 0, 0)
+    split.link_to(palette, 1, 0)
+    palette.link_to(use, 0, 1)
+    use.link_to(sink)
+    graph.configure()
+    return graph

@@ -1,0 +1,100 @@
+"""Clips as numbered images: a folder, or a pattern such as frames/%04d.png or frames/*.png."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from volstyle.codecs import CODECS, Encoding, Facts, Selection, image
+from volstyle.codecs.atomic import check_target
+from volstyle.codecs.image import ImageOrigin
+from volstyle.errors import InputError, OutputError
+from volstyle.field import Axis, Field, Origin
+
+RATE = 25
+"""Frames per second, which images do not say."""
+
+
+@dataclass(frozen=True)
+class FramesOrigin(Origin):
+    """names: of the files; images: what each needs to be written back."""
+
+    names: tuple[str, ...] = ()
+    images: tuple[ImageOrigin, ...] = ()
+
+
+def probe(path: Path) -> Facts:
+    files = _files(path)
+    first = image.probe(files[0])
+    entries = {"frames": f"{len(files)}, {files[0].name} to {files[-1].name}", **first.entries}
+    return Facts("video", (len(files), *first.shape), entries)
+
+
+def read(path: Path, selection: Selection) -> Field:
+    files = _files(path)
+    bounds = [
+        None if m is None else round(m.value * (RATE if m.unit == "s" else 1))
+        for m in (selection.start, selection.end)
+    ]
+    chosen = files[bounds[0] : bounds[1]]
+    if not chosen:
+        raise InputError(f"{path}: no frame between --start and --end; it has {len(files)} frames")
+    fields = [image.read(file, selection) for file in chosen]
+    for file, field in zip(chosen, fields, strict=True):
+        if field.shape != fields[0].shape:
+            raise InputError(f"{file}: {_size(field)}, must be {_size(fields[0])} as {chosen[0].name} is")
+    images = tuple(field.origin for field in fields if isinstance(field.origin, ImageOrigin))
+    samples = torch.stack([field.samples for field in fields], dim=1)
+    origin = FramesOrigin(path, tuple(file.name for file in chosen), images)
+    return Field(samples, (Axis("t", 1 / RATE, "s"), *image.AXES), origin)
+
+
+def write(path: Path, field: Field, encoding: Encoding) -> list[str]:
+    """Each image appears when it is complete. A folder gets PNG files, named as those that were read."""
+    if len(field.axes) != 3:
+        raise OutputError(f"{path}: numbered images need axes t, y, x, the result has {len(field.axes)} axes")
+    count = field.shape[0]
+    origin = field.origin if isinstance(field.origin, FramesOrigin) else FramesOrigin()
+    images: tuple[Origin, ...] = origin.images if len(origin.images) == count else (ImageOrigin(),) * count
+    targets = _targets(path, count, origin)
+    folder = targets[0].parent
+    if not folder.exists():
+        check_target(folder, force=False)
+        folder.mkdir()
+    for target in targets:
+        check_target(target, encoding.force)
+    notes: list[str] = []
+    for index, target in enumerate(targets):
+        notes += image.write(target, _frame(field.samples[:, index], images[index]), encoding)
+    return notes[:1] if not notes else [*notes[:1], *([f"… and {len(notes) - 1} more"] if len(notes) > 1 else [])]
+
+
+def _frame(samples: Tensor, origin: Origin) -> Field:
+    return Field(samples.contiguous(), image.AXES, replace(origin))
+
+
+def _targets(path: Path, count: int, origin: FramesOrigin) -> list[Path]:
+    if re.search(r"%0?\d*d", path.name):
+        return [path.with_name(path.name % index) for index in range(1, count + 1)]
+    if re.search(r"[*?]", path.name):
+        raise OutputError(f"{path}: cannot name files by a wildcard; use a number, as in %04d.png")
+    kept = len(origin.names) == count
+    return [path / (origin.names[index] if kept else f"{index + 1:06d}.png") for index in range(count)]
+
+
+def _files(path: Path) -> list[Path]:
+    """In the order of the numbers in their names."""
+    folder = path if path.is_dir() else path.parent
+    pattern = "*" if path.is_dir() else re.sub(r"%0?\d*d", "*", path.name)
+    found = [file for file in folder.glob(pattern) if file.suffix.lower() in CODECS["image"] and file.is_file()]
+    if not found:
+        raise InputError(f"{path}: no images there; give a folder or a pattern such as frames/%04d.png")
+    return sorted(found, key=lambda file: [int(p) if p.isdigit() else p for p in re.split(r"(\d+)", file.name)])
+
+
+def _size(field: Field) -> str:
+    return f"{field.shape[1]}x{field.shape[0]}"

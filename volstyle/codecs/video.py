@@ -1,0 +1,250 @@
+"""Clips, by PyAV: time stamps, color, depth, transparency and sound as they were.
+
+The Field holds upright pictures: a rotation in the file is applied when reading and not written again. A picture
+whose color tags are missing is taken as players take it, BT.709 from 720 lines up and BT.601 below, and the
+result says so, since a smaller picture would be taken otherwise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import torch
+from av.video.reformatter import ColorRange, Colorspace, Interpolation
+from numpy.typing import NDArray
+from torch import Tensor
+
+from volstyle.codecs import Encoding, Facts, Moment, Selection
+from volstyle.codecs.atomic import arriving
+from volstyle.errors import InputError, OutputError
+from volstyle.field import Axis, Field, Origin
+
+_UNSPECIFIED = 2  # the value of all four color tags that says nothing
+_RGB = 0  # of the tag for the matrix: there is none
+_BT709, _BT601, _BT2020 = 1, 6, 9
+_EXACT = Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT
+_MATRICES = {
+    _BT709: Colorspace.ITU709,
+    5: Colorspace.ITU601,
+    _BT601: Colorspace.ITU601,
+    7: Colorspace.SMPTE240M,
+    _BT2020: Colorspace.BT2020,
+}
+_FULL_RANGE = 2
+
+
+@dataclass(frozen=True)
+class Color:
+    """How a file writes color: the tags of its stream by their numbers in ISO/IEC 23091-2."""
+
+    matrix: int = _BT709
+    full_range: bool = False
+    primaries: int = _UNSPECIFIED
+    transfer: int = _UNSPECIFIED
+
+
+@dataclass(frozen=True)
+class VideoOrigin(Origin):
+    """rate: frames per second. time_base: seconds per tick. ticks, durations: of each frame, from the start of the
+    range that was read. offset: that start in the file, in seconds, and length, in seconds, or None for all.
+    bits: 8 or more. aspect: width over height of a sample. alpha: (T, H, W) in [0, 1]."""
+
+    rate: Fraction = Fraction(25)
+    time_base: Fraction = Fraction(1, 25)
+    ticks: tuple[int, ...] = ()
+    durations: tuple[int, ...] = ()
+    offset: Fraction = Fraction(0)
+    length: Fraction | None = None
+    bits: int = 8
+    aspect: Fraction = Fraction(1)
+    color: Color = Color()
+    alpha: Tensor | None = None
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One frame. rgb: (H, W, 3) in [0, 1] float32. alpha: (H, W) or None. tick: its time in the file."""
+
+    rgb: NDArray[np.float32]
+    alpha: NDArray[np.float32] | None
+    tick: int
+    duration: int
+
+
+def probe(path: Path) -> Facts:
+    with _opened(path) as (container, stream):
+        context = stream.codec_context
+        count = stream.frames or round(float(_seconds(container, stream) * _rate(stream)))
+        entries = {
+            "size": f"{context.width}x{context.height}",
+            "frames": f"{count} at {float(_rate(stream)):.6g} a second, {float(_seconds(container, stream)):.2f} s",
+            "codec": f"{context.name}, {context.pix_fmt}",
+        }
+        for other in container.streams:
+            if other.type in ("audio", "subtitle"):
+                entries[other.type] = other.codec_context.codec.canonical_name
+        return Facts("video", (count, context.height, context.width), entries)
+
+
+def read(path: Path, selection: Selection) -> Field:
+    """(3, T, H, W). Frames are made smaller while they are decoded."""
+    with _opened(path) as (container, stream):
+        origin = _origin(path, stream)
+        pictures = list(_pictures(path, container, stream, origin, selection))
+    ticks = [picture.tick for picture in pictures]
+    durations = [b - a for a, b in zip(ticks, ticks[1:], strict=False)]
+    usual = round(1 / (origin.rate * origin.time_base))
+    durations.append(pictures[-1].duration or (sorted(durations)[len(durations) // 2] if durations else usual))
+    cut = selection.start is not None or selection.end is not None
+    length = (ticks[-1] - ticks[0] + durations[-1]) * origin.time_base
+    alphas = [picture.alpha for picture in pictures if picture.alpha is not None]
+    origin = replace(
+        origin,
+        ticks=tuple(tick - ticks[0] for tick in ticks),
+        durations=tuple(durations),
+        offset=ticks[0] * origin.time_base,
+        length=length if cut else None,
+        alpha=torch.from_numpy(np.stack(alphas)) if len(alphas) == len(pictures) else None,
+    )
+    samples = torch.empty(3, len(pictures), *pictures[0].rgb.shape[:2])
+    for index, picture in enumerate(pictures):
+        samples[:, index] = torch.from_numpy(picture.rgb).permute(2, 0, 1)
+    return Field(samples, (Axis("t", float(1 / origin.rate), "s"), Axis("y"), Axis("x")), origin)
+
+
+def write(path: Path, field: Field, encoding: Encoding) -> list[str]:
+    """A clip (C, T, H, W), at the time stamps of its origin, with its sound; what could not be kept is noted."""
+    if [axis.name for axis in field.axes] != ["t", "y", "x"]:
+        names = ", ".join(axis.name for axis in field.axes)
+        raise OutputError(f"{path}: a clip has axes t, y, x, the result has {names}; choose a suffix for those")
+    origin = field.origin if isinstance(field.origin, VideoOrigin) else VideoOrigin()
+    if len(origin.ticks) != field.shape[0]:
+        rate = Fraction(1 / field.axes[0].step).limit_denominator(1001)
+        origin = _constant(replace(origin, rate=rate), field.shape[0])
+    notes = []
+    if path.suffix.lower() == ".avi":
+        if len(set(origin.durations[:-1])) > 1:
+            notes.append(f"{path.name}: AVI has no variable frame rate; MP4 and MKV keep the time stamps")
+        origin = _constant(origin, field.shape[0])
+    from volstyle.codecs.encoder import Encoder  # imports what is above
+
+    with arriving(path, encoding.force) as temporary:
+        with Encoder(path, temporary, field.shape, origin, encoding) as encoder:
+            for index, tick in enumerate(origin.ticks):
+                alpha = None if origin.alpha is None else origin.alpha[index].numpy()
+                rgb = field.samples[:, index].clamp(0, 1).expand(3, -1, -1).permute(1, 2, 0).numpy()
+                encoder.add(Picture(rgb, alpha, tick, origin.durations[index]))
+        return [*notes, *encoder.notes]
+
+
+def _constant(origin: VideoOrigin, count: int) -> VideoOrigin:
+    """At its rate throughout."""
+    return replace(origin, time_base=1 / origin.rate, ticks=tuple(range(count)), durations=(1,) * count)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[tuple[Any, Any]]:
+    try:
+        container = av.open(str(path))
+    except (av.error.FFmpegError, OSError) as error:
+        raise InputError(
+            f"{path}: damaged, or not a clip FFmpeg knows; give MP4, MOV, MKV, WebM or GIF"
+        ) from error
+    with container:
+        if not container.streams.video:
+            found = ", ".join(sorted({stream.type for stream in container.streams})) or "nothing"
+            raise InputError(f"{path}: no video stream (found: {found}); give a clip")
+        stream = container.streams.video[0]
+        stream.thread_type = "AUTO"
+        yield container, stream
+
+
+def _rate(stream: Any) -> Fraction:
+    return Fraction(stream.average_rate or stream.guessed_rate or 25)
+
+
+def _seconds(container: Any, stream: Any) -> Fraction:
+    if stream.duration is not None:
+        return Fraction(stream.duration * stream.time_base)
+    return Fraction(container.duration or 0, av.time_base)
+
+
+def _origin(path: Path, stream: Any) -> VideoOrigin:
+    context = stream.codec_context
+    matrix = int(context.colorspace)
+    if matrix == _UNSPECIFIED:
+        matrix = _BT709 if context.height >= 720 else _BT601
+    return VideoOrigin(
+        path=path,
+        rate=_rate(stream),
+        time_base=Fraction(stream.time_base),
+        bits=context.format.components[0].bits if context.format else 8,
+        aspect=Fraction(stream.sample_aspect_ratio or 1) or Fraction(1),
+        color=Color(
+            matrix,
+            int(context.color_range) == _FULL_RANGE,
+            int(context.color_primaries),
+            int(context.color_trc),
+        ),
+    )
+
+
+def _pictures(
+    path: Path, container: Any, stream: Any, origin: VideoOrigin, selection: Selection
+) -> Iterator[Picture]:
+    """The frames of the range, decoded one by one. Raises InputError, naming the frame, for damage."""
+    decoded = given = 0
+    try:
+        for frame in container.decode(stream):
+            place, seconds = decoded, (frame.pts or 0) * origin.time_base
+            decoded += 1
+            if selection.start is not None and _before(place, seconds, selection.start):
+                continue
+            if selection.end is not None and not _before(place, seconds, selection.end):
+                break
+            given += 1
+            yield _picture(frame, origin, selection.size)
+        else:
+            # Only MP4 and its kin count frames; the rest of a clip may be missing without any error.
+            if "mp4" in container.format.name and decoded < 0.9 * stream.frames:
+                raise InputError(f"{path}: ends after {decoded} of {stream.frames} frames; it is cut off")
+    except av.error.FFmpegError as error:
+        raise InputError(
+            f"{path}: frame {decoded} cannot be decoded ({error.strerror}); use --end before it"
+        ) from error
+    if not given:
+        raise InputError(f"{path}: no frame between --start and --end; it has {decoded} frames to look at")
+
+
+def _before(frame: int, seconds: Fraction, moment: Moment) -> bool:
+    """Whether a frame comes before a moment; half a millisecond of rounding is allowed."""
+    return frame < moment.value if moment.unit == "f" else float(seconds) < moment.value - 5e-4
+
+
+def _picture(frame: Any, origin: VideoOrigin, size: int | None) -> Picture:
+    width, height = frame.width, frame.height
+    if size is not None and size < max(width, height):
+        width, height = (max(2, 2 * round(side * size / max(width, height) / 2)) for side in (width, height))
+    deep = origin.bits > 8
+    has_alpha = any(component.is_alpha for component in frame.format.components)
+    name = {(False, False): "rgb24", (False, True): "rgba", (True, False): "rgb48le", (True, True): "rgba64le"}
+    array = frame.reformat(
+        width=width,
+        height=height,
+        format=name[deep, has_alpha],
+        src_colorspace=_MATRICES.get(origin.color.matrix),
+        src_color_range=ColorRange.JPEG if origin.color.full_range else ColorRange.MPEG,
+        dst_color_range=ColorRange.JPEG,
+        interpolation=(Interpolation.AREA if width < frame.width else Interpolation.BICUBIC) | _EXACT,
+    ).to_ndarray()
+    samples = array.astype(np.float32) / (65535 if deep else 255)
+    if frame.rotation:
+        samples = np.ascontiguousarray(np.rot90(samples, round(frame.rotation / 90)))
+    return Picture(samples[..., :3], samples[..., 3] if has_alpha else None, frame.pts or 0, frame.duration or 0)

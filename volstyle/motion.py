@@ -1,0 +1,177 @@
+"""How things move in a clip, and what it costs a result not to move with them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from volstyle.resample import resize
+
+GAPS = (1, 2, 4)
+"""How many frames apart two frames are that are held together, each in both directions."""
+
+_BATCH = 8
+"""Frames warped at once."""
+
+
+@dataclass(frozen=True)
+class Link:
+    """Where the things of each frame t are in frame t + gap.
+
+    gap: frames, negative for the past. flow: (N, 2, H, W) float16, x and y displacement in samples, for each t
+    that has a frame t + gap. trust: (N, 1, H, W) uint8, 1 where that is known: neither hidden nor at the border
+    of a moving thing.
+    """
+
+    gap: int
+    flow: Tensor
+    trust: Tensor
+
+    @property
+    def first(self) -> int:
+        """The first t."""
+        return max(0, -self.gap)
+
+    def resized(self, height: int, width: int) -> Link:
+        """The same motion on frames of another size; a sample is trusted when all it covers is."""
+        old_height, old_width = self.flow.shape[2:]
+        if (old_height, old_width) == (height, width):
+            return self
+        shape = (self.flow.shape[0], height, width)
+        scale = torch.tensor([width / old_width, height / old_height]).view(2, 1, 1, 1)
+        flow = resize(self.flow.float().movedim(1, 0), shape, kind="linear") * scale
+        trust = resize(self.trust.float().movedim(1, 0), shape, kind="linear") > 0.99
+        return Link(self.gap, flow.movedim(0, 1).half(), trust.movedim(0, 1).to(torch.uint8))
+
+    def to(self, device: torch.device) -> Link:
+        return Link(self.gap, self.flow.to(device), self.trust.to(device))
+
+
+def estimate_motion(samples: Tensor, gaps: Sequence[int] = GAPS) -> tuple[Link, ...]:
+    """Motion of a clip (C, T, H, W) in [0, 1] at each gap, forward and back.
+
+    Flow: DIS (Kroeger et al. 2016, arXiv 1603.03590) of OpenCV on luma. Hidden and border samples by the tests
+    of Ruder et al. 2016 (arXiv 1604.08610), eq. 5 to 7.
+    """
+    frames = _luma8(samples)
+    search = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+    links = []
+    for gap in gaps:
+        pairs = list(zip(frames, frames[gap:], strict=False))
+        if not pairs:
+            continue
+        ahead = [_flow(search, a, b) for a, b in pairs]
+        back = [_flow(search, b, a) for a, b in pairs]
+        links += [_link(gap, ahead, back), _link(-gap, back, ahead)]
+    return tuple(links)
+
+
+def warp(frames: Tensor, flow: Tensor) -> Tensor:
+    """What frames (N, C, H, W) show where the flow (N, 2, H, W) points, bilinear; beyond the border its value."""
+    height, width = frames.shape[2:]
+    y, x = torch.meshgrid(
+        torch.arange(height, device=frames.device), torch.arange(width, device=frames.device), indexing="ij"
+    )
+    across = (x + flow[:, 0]) * (2 / max(width - 1, 1)) - 1
+    down = (y + flow[:, 1]) * (2 / max(height - 1, 1)) - 1
+    grid = torch.stack((across, down), dim=-1).to(frames.dtype)
+    return functional.grid_sample(frames, grid, mode="bilinear", padding_mode="border", align_corners=True)
+
+
+def warping_error(samples: Tensor, link: Link) -> float:
+    """Mean over t of Σ M (warp(O_{t+gap}) − O_t)² / Σ M (Lai et al. 2018, arXiv 1808.00449, section 4).
+
+    samples: (C, T, H, W) in [0, 1]. M: the link's trust; squares are averaged over channels.
+    """
+    errors = []
+    for now, then, flow, trust in _pieces(samples, link):
+        apart = (warp(then, flow) - now).square().mean(1, keepdim=True) * trust
+        errors.append(apart.sum((1, 2, 3)) / trust.sum((1, 2, 3)).clamp_min(1))
+    return float(torch.cat(errors).mean())
+
+
+@dataclass(frozen=True)
+class TemporalTerm:
+    """weight · mean over links of Σ M (warp(O_{t+gap}) − O_t)² / (Σ M · variance).
+
+    All frames are free at once, so there is no order in which errors could pile up. links: how things move.
+    variance: of the content's samples, which makes the cost relative, like the others. Source: the short and
+    long-term losses of Ruder et al. 2016, eq. 8 and 10, for both directions; their c is `trust`.
+    """
+
+    weight: float
+    links: tuple[Link, ...]
+    variance: float
+
+    def add_gradient(self, samples: Tensor, gradient: Tensor) -> float:
+        """The cost of samples (C, T, H, W); its gradient is added to gradient."""
+        cost = torch.zeros((), device=samples.device)
+        for link in self.links:
+            known = max(int(link.trust.sum(dtype=torch.int64)), 1)
+            scale = self.weight / (len(self.links) * known * samples.shape[0] * self.variance)
+            into = _pieces(gradient, link)
+            for (now, then, flow, trust), (to_now, to_then, _, _) in zip(
+                _pieces(samples, link), into, strict=True
+            ):
+                leaf = then.detach().requires_grad_()
+                with torch.enable_grad():
+                    warped = warp(leaf, flow)
+                apart = (warped.detach() - now) * trust
+                cost += scale * apart.square().sum()
+                (slope,) = torch.autograd.grad(warped, leaf, apart * (2 * scale))
+                to_then.add_(slope)
+                to_now.sub_(apart, alpha=2 * scale)
+        return float(cost)
+
+
+def _pieces(samples: Tensor, link: Link) -> Iterator[tuple[Tensor, Tensor, Tensor, Tensor]]:
+    """Frames t and t + gap as views (N, C, H, W), their flow and trust, a few frames at a time."""
+    frames = samples.movedim(1, 0)
+    for start in range(0, link.flow.shape[0], _BATCH):
+        stop = min(start + _BATCH, link.flow.shape[0])
+        at = link.first + start
+        count = stop - start
+        yield (
+            frames[at : at + count],
+            frames[at + link.gap : at + link.gap + count],
+            link.flow[start:stop].float(),
+            link.trust[start:stop].float(),
+        )
+
+
+def _luma8(samples: Tensor) -> list[np.ndarray]:
+    weights = torch.tensor([0.299, 0.587, 0.114]) if samples.shape[0] == 3 else torch.ones(samples.shape[0])
+    luma = torch.tensordot(weights / weights.sum(), samples.cpu(), dims=([0], [0]))
+    return list((luma * 255).round().to(torch.uint8).numpy())
+
+
+def _flow(search: cv2.DISOpticalFlow, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    return search.calc(a, b, None)
+
+
+def _link(gap: int, ahead: list[np.ndarray], back: list[np.ndarray]) -> Link:
+    flow = torch.from_numpy(np.stack(ahead)).movedim(-1, 1)
+    reverse = torch.from_numpy(np.stack(back)).movedim(-1, 1)
+    trust = torch.cat([_trust(f, r) for f, r in zip(flow.split(_BATCH), reverse.split(_BATCH), strict=True)])
+    return Link(gap, flow.half(), trust)
+
+
+def _trust(flow: Tensor, reverse: Tensor) -> Tensor:
+    """(N, 1, H, W): 0 where hidden, at motion borders, or out of the picture in the other frame."""
+    returned = warp(reverse, flow)
+    power = flow.square().sum(1)
+    apart = (flow + returned).square().sum(1)
+    hidden = apart >= 0.01 * (power + returned.square().sum(1)) + 0.5
+    across, down = flow.diff(dim=3, append=flow[..., -1:]), flow.diff(dim=2, append=flow[..., -1:, :])
+    border = across.square().sum(1) + down.square().sum(1) > 0.01 * power + 0.002
+    height, width = flow.shape[2:]
+    y, x = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
+    right, below = x + flow[:, 0], y + flow[:, 1]
+    outside = (right < 0) | (right > width - 1) | (below < 0) | (below > height - 1)
+    return (~(hidden | border | outside))[:, None].to(torch.uint8)
