@@ -57,8 +57,8 @@ def evaluate(samples: Tensor, objective: Objective, plans: Plans) -> Evaluation:
         for block in blocks:
             for term, cost in _add_block(samples, gradient, view, block).items():
                 costs[term] = costs.get(term, 0.0) + cost
-    if objective.smoothness is not None:
-        costs["smoothness"] = objective.smoothness.add_gradient(samples, gradient)
+    for name, sample_term in objective.sample_terms.items():
+        costs[name] = sample_term.add_gradient(samples, gradient)
     return Evaluation(costs, gradient)
 
 

@@ -53,7 +53,7 @@ def choose_device(name: str) -> torch.device:
 
 
 def choose_precision(name: str, device: torch.device) -> torch.dtype:
-    """The type for networks; "auto" is bfloat16 where it multiplies matrices faster, measured. Raises RecipeError."""
+    """The type for networks; "auto" is bfloat16 where that is measured to be faster. Raises RecipeError."""
     if name not in PRECISIONS:
         raise RecipeError(f"precision: {name!r} is unknown; {nearest(name, PRECISIONS)}")
     chosen = PRECISIONS[name]
@@ -120,6 +120,6 @@ def choose_core(
         if window <= most:
             return core
     raise CapacityError(
-        f"memory: the smallest tile takes {window * each / 2**20:.0f} MB, {machine.budget / 2**20:.0f} MB are allowed; "
-        "raise --memory or choose shallower taps"
+        f"memory: the smallest tile takes {window * each / 2**20:.0f} MB, "
+        f"{machine.budget / 2**20:.0f} MB are allowed; raise --memory or choose shallower taps"
     )

@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -187,9 +188,17 @@ class View:
         return frozenset(style) | frozenset(content)
 
 
+class SampleTerm(Protocol):
+    """A cost of the samples themselves, with no network between."""
+
+    def add_gradient(self, samples: Tensor, gradient: Tensor) -> float:
+        """The cost of samples (C, *S); its gradient is added to gradient."""
+        ...
+
+
 @dataclass(frozen=True)
 class Objective:
-    """The sum of all terms of all views, and of smoothness."""
+    """The sum of all terms of all views, and of the terms of the samples, by name."""
 
     views: tuple[View, ...]
-    smoothness: SmoothnessTerm | None = None
+    sample_terms: Mapping[str, SampleTerm] = field(default_factory=dict)

@@ -15,8 +15,18 @@ from volstyle.evaluate import Plans, evaluate, style_sums
 from volstyle.extractor import Extractor, Network
 from volstyle.field import Field
 from volstyle.machine import Machine, choose_core
+from volstyle.motion import TemporalTerm
 from volstyle.networks import load_network
-from volstyle.objective import SCALINGS, ContentTerm, Objective, SmoothnessTerm, SourceFeatures, StyleTerm, View
+from volstyle.objective import (
+    SCALINGS,
+    ContentTerm,
+    Objective,
+    SampleTerm,
+    SmoothnessTerm,
+    SourceFeatures,
+    StyleTerm,
+    View,
+)
 from volstyle.optimize import Momentum, Optimized, optimize
 from volstyle.recipe import Recipe
 from volstyle.record import Record, StageRecord, threads, versions
@@ -24,7 +34,7 @@ from volstyle.resample import fitted, resize
 from volstyle.scene import Scene, Style, luma
 from volstyle.schedule import Stage, plan_stages
 from volstyle.statistics import STATISTICS, Sums, blended, gatys_distance, joined
-from volstyle.tiles import plan
+from volstyle.tiles import Block, Shape, plan
 
 DEFAULT = Recipe()
 
@@ -33,7 +43,7 @@ DEFAULT = Recipe()
 class Outline:
     """What a run will do, before it does it.
 
-    recipe: with the network's choices filled in. kept: axes of the content that are never resampled.
+    recipe: with every choice resolved. kept: axes of the content that are never resampled.
     """
 
     recipe: Recipe
@@ -46,6 +56,26 @@ class Outline:
     def extractor(self) -> Extractor:
         """The network on the axes of the content."""
         return self.network.on(len(self.kept), self.recipe.network.inflation)
+
+    @property
+    def resampled(self) -> tuple[int, ...]:
+        """Axes of the content that are coarse in a coarse stage."""
+        return tuple(axis for axis, keep in enumerate(self.kept) if not keep)
+
+    @property
+    def taps(self) -> frozenset[str]:
+        """All taps that some term reads."""
+        return frozenset(self.recipe.style.taps) | frozenset(self.recipe.content.taps)
+
+    @property
+    def group(self) -> int | None:
+        """How many frames share style statistics; None is all."""
+        return self.recipe.style.window if self.kept[0] and self.recipe.style.window else None
+
+    def blocks(self, shape: Shape) -> list[Block]:
+        """The tiles in which a stage of this shape is evaluated."""
+        core = choose_core(self.extractor, self.taps, self.machine, shape, self.group)
+        return plan(shape, core, *self.extractor.reach(self.taps), self.group)
 
 
 @dataclass(frozen=True)
@@ -92,6 +122,9 @@ def outline(content: Field, recipe: Recipe) -> Outline:
         recipe,
         content=replace(recipe.content, taps=recipe.content.taps or dict(network.content_taps)),
         style=replace(recipe.style, taps=recipe.style.taps or dict(network.style_taps)),
+        device=str(machine.device),
+        precision=str(machine.dtype).removeprefix("torch."),
+        memory=f"{machine.budget}B",
     )
     extractor = network.on(len(content.axes), recipe.network.inflation)
     taps = {**recipe.content.taps, **recipe.style.taps}
@@ -121,7 +154,12 @@ def stylize(
     if not styles:
         raise RecipeError("style: none given, must be at least one")
     run = outline(content, recipe)
-    scene = Scene.prepare(content, styles, keep_colors=recipe.colors == "content")
+    scene = Scene.prepare(
+        content,
+        styles,
+        keep_colors=recipe.colors == "content",
+        coherent=recipe.temporal.weight > 0,
+    )
     samples = _start(scene, run, init).to(run.machine.device)
     momentum = None
     stages: list[StageRecord] = []
@@ -170,33 +208,50 @@ def _run_stage(
 def _objective(scene: Scene, stage: Stage, run: Outline) -> tuple[Objective, Plans]:
     """What is minimized in a stage, its targets taken at the stage's size, and the tiles to do it in."""
     recipe, device = run.recipe, run.machine.device
-    extractor = run.extractor
     content = resize(scene.content, stage.shape).clamp(0, 1).to(device)
     regions = None if scene.regions is None else resize(scene.regions, stage.shape, kind="linear").to(device)
-    size = max(s for s, keep in zip(stage.shape, run.kept, strict=True) if not keep)
-    taps = frozenset(recipe.style.taps) | frozenset(recipe.content.taps)
-    group = recipe.style.window if run.kept[0] and recipe.style.window else None
-    core = choose_core(extractor, taps, run.machine, stage.shape, group)
-    blocks = plan(stage.shape, core, *extractor.reach(taps), group)
-    relative = recipe.scaling == "relative"
-    style = StyleTerm(
-        weight=recipe.style.weight,
-        taps=recipe.style.taps,
-        targets=_targets(scene, round(size * recipe.style.scale), run),
-        distance=STATISTICS[recipe.style.statistic] if relative else gatys_distance,
-        groups=sum(len(block.groups) for block in blocks),
+    blocks = run.blocks(stage.shape)
+    view = View(
+        run.extractor,
+        _style_term(scene, stage, run, groups=sum(len(block.groups) for block in blocks)),
+        _content_term(content, blocks, run),
+        run.group,
+        regions,
     )
-    source = SourceFeatures(extractor, content, recipe.content.taps, run.machine.budget / 2)
-    content_term = ContentTerm(
-        weight=recipe.content.weight,
-        taps=recipe.content.taps,
-        source=source,
-        scales=source.powers(blocks) if relative else dict.fromkeys(recipe.content.taps, 2.0),
-    )
-    view = View(extractor, style, content_term if recipe.content.weight else None, group, regions)
-    axes = tuple(axis for axis, keep in enumerate(run.kept) if not keep)
-    smoothness = SmoothnessTerm(recipe.smoothness, axes) if recipe.smoothness else None
-    return Objective((view,), smoothness), (tuple(blocks),)
+    terms: dict[str, SampleTerm] = {}
+    if recipe.smoothness:
+        terms["smoothness"] = SmoothnessTerm(recipe.smoothness, run.resampled)
+    if scene.motion:
+        links = tuple(link.resized(*stage.shape[1:]).to(device) for link in scene.motion)
+        terms["temporal"] = TemporalTerm(recipe.temporal.weight, links, max(float(content.var()), 1e-4))
+    return Objective((view,), terms), (tuple(blocks),)
+
+
+def _style_term(scene: Scene, stage: Stage, run: Outline, groups: int) -> StyleTerm | None:
+    choice = run.recipe.style
+    if not choice.weight:
+        return None
+    size = max(stage.shape[axis] for axis in run.resampled)
+    targets = _targets(scene, round(size * choice.scale), run)
+    if run.recipe.scaling == "gatys":
+        return StyleTerm(choice.weight, choice.taps, targets, gatys_distance, groups)
+    return StyleTerm(choice.weight, _shares(choice.taps), targets, STATISTICS[choice.statistic], groups)
+
+
+def _content_term(content: Tensor, blocks: Sequence[Block], run: Outline) -> ContentTerm | None:
+    choice = run.recipe.content
+    if not choice.weight:
+        return None
+    source = SourceFeatures(run.extractor, content, choice.taps, run.machine.budget / 2)
+    if run.recipe.scaling == "gatys":
+        return ContentTerm(choice.weight, choice.taps, source, dict.fromkeys(choice.taps, 2.0))
+    return ContentTerm(choice.weight, _shares(choice.taps), source, source.powers(blocks))
+
+
+def _shares(taps: Mapping[str, float]) -> dict[str, float]:
+    """λ with a sum of 1, so that a relative cost stays of order 1 whatever the number of taps."""
+    total = sum(taps.values())
+    return {tap: weight / total for tap, weight in taps.items()}
 
 
 def _targets(scene: Scene, size: int, run: Outline) -> dict[str, Sums]:
@@ -246,8 +301,8 @@ def _record(run: Outline, stages: Sequence[StageRecord]) -> Record:
         recipe=run.recipe,
         network=run.network.name,
         weights=run.network.digest,
-        device=str(run.machine.device),
-        precision=str(run.machine.dtype).removeprefix("torch."),
+        device=run.recipe.device,
+        precision=run.recipe.precision,
         threads=threads(),
         versions=versions(),
         stages=tuple(stages),

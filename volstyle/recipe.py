@@ -53,6 +53,13 @@ class StyleChoice:
 
 
 @dataclass(frozen=True)
+class TemporalChoice:
+    """weight: of the term that holds a clip together along its motion; 0 leaves each frame to itself."""
+
+    weight: float = 1.0
+
+
+@dataclass(frozen=True)
 class ScheduleChoice:
     """Coarse to fine: stages of growing size.
 
@@ -86,6 +93,7 @@ class Recipe:
     network: NetworkChoice = NetworkChoice()
     content: ContentChoice = ContentChoice()
     style: StyleChoice = StyleChoice()
+    temporal: TemporalChoice = TemporalChoice()
     schedule: ScheduleChoice = ScheduleChoice()
     optimizer: OptimizerChoice = OptimizerChoice()
     scaling: str = "relative"

@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+_SLICE = 8
+
 
 def resize(samples: Tensor, shape: tuple[int, ...], *, kind: str = "cubic") -> Tensor:
     """The same extent on a grid of another size.
@@ -18,6 +20,19 @@ def resize(samples: Tensor, shape: tuple[int, ...], *, kind: str = "cubic") -> T
             matrix = _matrix(old, new, kind).to(samples)
             samples = torch.tensordot(samples, matrix, dims=([axis], [1])).movedim(-1, axis)
     return samples.contiguous()
+
+
+def transfer(full: Tensor, content: Tensor, result: Tensor) -> Tensor:
+    """Bring what was done at a smaller size to the full one: full + upsampled (result − content), in [0, 1].
+
+    full: (C, *S), changed and returned, so that the fine structure of the source stays. content, result: (C, *S').
+    Works in slices along the first axis, in memory of a slice beside the small samples.
+    """
+    size, *others = full.shape[1:]
+    change = resize(result - content, (size, *content.shape[2:]))
+    for piece, into in zip(change.split(_SLICE, 1), full.split(_SLICE, 1), strict=True):
+        into.add_(resize(piece, (piece.shape[1], *others))).clamp_(0, 1)
+    return full
 
 
 def fitted(shape: tuple[int, ...], size: int, kept: tuple[bool, ...]) -> tuple[int, ...]:

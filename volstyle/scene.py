@@ -10,6 +10,7 @@ from torch import Tensor
 
 from volstyle.errors import ShapeError
 from volstyle.field import Field
+from volstyle.motion import Link, estimate_motion
 from volstyle.resample import resize
 
 LUMA = (0.299, 0.587, 0.114)
@@ -37,18 +38,21 @@ class Scene:
     """What is optimized, and what is needed to make its samples a result.
 
     content: (C, *S), what the engine sees: luma alone where colors are kept. styles: likewise.
-    regions: (R, *S), one per style, or None. original: (C, *S) as it came.
+    regions: (R, *S), one per style, or None. original: (C, *S) as it came. motion: of a clip, at its size.
     """
 
     content: Tensor
     styles: tuple[Style, ...]
     regions: Tensor | None
     original: Tensor
+    motion: tuple[Link, ...]
 
     @staticmethod
-    def prepare(content: Field, styles: Sequence[Style], *, keep_colors: bool) -> Scene:
+    def prepare(content: Field, styles: Sequence[Style], *, keep_colors: bool, coherent: bool) -> Scene:
         """keep_colors: style the luma only, with the style's luma shifted to the content's mean and spread
         (Gatys et al. 2016, "Preserving color in neural artistic style transfer", arXiv 1606.05897, section 3).
+
+        coherent: estimate how a clip moves.
 
         Raises ShapeError for masks that do not fit, or that only some of the styles have.
         """
@@ -60,7 +64,9 @@ class Scene:
             ready = tuple(
                 replace(s, field=s.field.with_samples(_matched(luma(s.field.samples), seen))) for s in ready
             )
-        return Scene(seen, ready, regions, content.samples)
+        is_clip = [axis.name for axis in content.axes] == ["t", "y", "x"]
+        motion = estimate_motion(content.samples) if is_clip and coherent else ()
+        return Scene(seen, ready, regions, content.samples, motion)
 
     def finished(self, samples: Tensor) -> Tensor:
         """Result (C, *S) from optimized samples (C', *S): colors back, content where no style was asked for."""

@@ -124,6 +124,15 @@ def is_sequence(path: Path) -> bool:
     return path.is_dir() or not path.suffix or bool(re.search(r"%0?\d*d|[*?]", path.name))
 
 
+def files(path: Path) -> list[Path]:
+    """The files that path stands for: itself, or numbered images in their order. Raises InputError."""
+    if not is_sequence(path):
+        return [path]
+    from volstyle.codecs import frames
+
+    return frames.files(path)
+
+
 def _to_read(path: Path) -> Codec:
     if is_sequence(path) and (path.is_dir() or path.suffix):
         return _module("frames")

@@ -195,7 +195,7 @@ class Encoder:
 
 def _palette(width: int, height: int, time_base: Fraction) -> Any:
     """A filter that finds the best 256 colors of the whole clip and dithers with them."""
-    graph = av.filter.Graph()
+    graph: Any = av.filter.Graph()
     source = graph.add_buffer(width=width, height=height, format="rgb24", time_base=time_base)
     split, use = graph.add("split"), graph.add("paletteuse", "dither=sierra2_4a")
     palette, sink = graph.add("palettegen", "stats_mode=full"), graph.add("buffersink")

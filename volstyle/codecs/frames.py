@@ -28,21 +28,21 @@ class FramesOrigin(Origin):
 
 
 def probe(path: Path) -> Facts:
-    files = _files(path)
-    first = image.probe(files[0])
-    entries = {"frames": f"{len(files)}, {files[0].name} to {files[-1].name}", **first.entries}
-    return Facts("video", (len(files), *first.shape), entries)
+    found = files(path)
+    first = image.probe(found[0])
+    entries = {"frames": f"{len(found)}, {found[0].name} to {found[-1].name}", **first.entries}
+    return Facts("video", (len(found), *first.shape), entries)
 
 
 def read(path: Path, selection: Selection) -> Field:
-    files = _files(path)
+    found = files(path)
     bounds = [
         None if m is None else round(m.value * (RATE if m.unit == "s" else 1))
         for m in (selection.start, selection.end)
     ]
-    chosen = files[bounds[0] : bounds[1]]
+    chosen = found[bounds[0] : bounds[1]]
     if not chosen:
-        raise InputError(f"{path}: no frame between --start and --end; it has {len(files)} frames")
+        raise InputError(f"{path}: no frame between --start and --end; it has {len(found)} frames")
     fields = [image.read(file, selection) for file in chosen]
     for file, field in zip(chosen, fields, strict=True):
         if field.shape != fields[0].shape:
@@ -86,7 +86,7 @@ def _targets(path: Path, count: int, origin: FramesOrigin) -> list[Path]:
     return [path / (origin.names[index] if kept else f"{index + 1:06d}.png") for index in range(count)]
 
 
-def _files(path: Path) -> list[Path]:
+def files(path: Path) -> list[Path]:
     """In the order of the numbers in their names."""
     folder = path if path.is_dir() else path.parent
     pattern = "*" if path.is_dir() else re.sub(r"%0?\d*d", "*", path.name)

@@ -25,7 +25,7 @@ class SoundTrack:
         self, source: Path, container: Any, suffix: str, start: Fraction, length: Fraction | None, notes: list[str]
     ) -> None:
         self._start, self._length = start, length
-        self._source = av.open(str(source))
+        self._source: Any = av.open(str(source))
         self._packets: Iterator[tuple[Fraction, Any]] = iter(())
         self._next: tuple[Fraction, Any] | None = None
         targets: dict[int, Any] = {}

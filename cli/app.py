@@ -1,0 +1,111 @@
+"""The commands. What they need is imported when they run, so that --help is quick."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from volstyle_cli.options import DemoOptions, ImageOptions, RecipeOptions, SaveOptions, VideoOptions, takes
+
+app = typer.Typer(
+    name="volstyle",
+    help="Neural style transfer for clips, volumes, images and signals.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+recipes = typer.Typer(help="Print, save or edit every choice of a run.", no_args_is_help=True)
+app.add_typer(recipes, name="recipe")
+
+_STOPPED, _DIFFERENT = 130, 1
+
+
+@app.command()
+@takes(VideoOptions)
+def video(options: VideoOptions) -> None:
+    """Style a clip: a file, a folder or a pattern of numbered images."""
+    _style("video", options)
+
+
+@app.command()
+@takes(ImageOptions)
+def image(options: ImageOptions) -> None:
+    """Style an image."""
+    _style("image", options)
+
+
+def _style(kind: str, options: ImageOptions) -> None:
+    from volstyle_cli.order import order_of
+    from volstyle_cli.run import carry_out
+    from volstyle_cli.screen import Screen
+
+    if carry_out(order_of(kind, options), Screen(quiet=options.quiet)):
+        raise typer.Exit(_STOPPED)
+
+
+@app.command()
+@takes(DemoOptions)
+def demo(options: DemoOptions) -> None:
+    """Draw a clip and three paintings, style them, and say what to look at."""
+    from volstyle_cli.demo import show_demo
+    from volstyle_cli.screen import Screen
+
+    if show_demo(options, Screen(quiet=options.quiet)):
+        raise typer.Exit(_STOPPED)
+
+
+@app.command()
+def info(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A clip, an image or a record.")],
+) -> None:
+    """What a file is, and what styling it would take."""
+    from volstyle_cli.info import say_info
+    from volstyle_cli.screen import Screen
+
+    say_info(Screen(), file)
+
+
+@app.command()
+def replay(
+    record: Annotated[Path, typer.Argument(metavar="RECORD", help="The .json beside a result.")],
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="The result; OUT-replay in this folder if not given.")
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace files that are there.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors.")] = False,
+) -> None:
+    """Do a run again, and say whether it gave the same bytes (exit code 1 if not)."""
+    from volstyle_cli.replay import run_again
+    from volstyle_cli.screen import Screen
+
+    outcome = run_again(record, output, Screen(quiet=quiet), force=force)
+    raise typer.Exit(outcome)
+
+
+@recipes.command()
+@takes(RecipeOptions)
+def show(options: RecipeOptions) -> None:
+    """Print a recipe: the default, or that of a file or a record, with --set."""
+    from volstyle_cli.recipes import recipe_of
+
+    typer.echo(recipe_of(options).to_toml(), nl=False)
+
+
+@recipes.command()
+@takes(SaveOptions)
+def save(options: SaveOptions) -> None:
+    """Write a recipe to a file, to be edited and given with --recipe."""
+    from volstyle_cli.recipes import recipe_of, save_recipe
+
+    save_recipe(options.file, recipe_of(options), force=options.force)
+
+
+@recipes.command()
+def edit(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Made from the default if not there.")],
+) -> None:
+    """Open a recipe in $EDITOR; it is kept only if it is one."""
+    from volstyle_cli.recipes import edit_recipe
+
+    edit_recipe(file)

@@ -1,0 +1,69 @@
+"""What a file is, and what styling it would take."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from volstyle.codecs import probe
+from volstyle.errors import ShapeError
+from volstyle.estimate import peak_memory
+from volstyle.field import Axis, Field
+from volstyle.pipeline import outline
+from volstyle.recipe import Recipe
+from volstyle.record import Record
+from volstyle.resample import fitted
+from volstyle_cli.options import SIZES
+from volstyle_cli.plan import say_engine
+from volstyle_cli.screen import Screen, bytes_text, costs_text, duration_text, size_text
+
+_AXES = {"image": (Axis("y"), Axis("x")), "video": (Axis("t", 1.0, "s"), Axis("y"), Axis("x"))}
+
+
+def say_info(screen: Screen, path: Path) -> None:
+    """Raises InputError for a file that is nothing volstyle knows."""
+    if path.suffix == ".json":
+        _say_record(screen, path)
+        return
+    facts = probe(path)
+    screen.entry(facts.kind, str(path))
+    for name, text in facts.entries.items():
+        screen.entry(name, text)
+    axes, size = _AXES[facts.kind], SIZES[facts.kind]
+    kept = tuple(axis.name == "t" for axis in axes)
+    shape = fitted(facts.shape, min(size, max(facts.shape[-2:])), kept)
+    content = Field(torch.empty(3, *shape, device="meta"), axes)
+    screen.print(f"\n`volstyle {facts.kind} {path.name} --style FILE` would take:")
+    try:
+        run = outline(content, Recipe())
+    except ShapeError as error:
+        screen.print(str(error))
+        return
+    say_engine(screen, run)
+    screen.entry("memory", f"about {bytes_text(peak_memory(content, run))}")
+
+
+def _say_record(screen: Screen, path: Path) -> None:
+    record = Record.load(path)
+    command = record.command
+    screen.entry("record", str(path))
+    if command:
+        screen.entry("content", command["content"])
+        for style in command["styles"]:
+            screen.entry("style", style["path"])
+        screen.entry("output", command["output"]["path"])
+    screen.entry("network", f"{record.network} ({record.weights[:8]})")
+    screen.entry("device", f"{record.device}, {record.precision}, {record.threads} threads")
+    for number, stage in enumerate(record.stages, start=1):
+        first = {name: costs[0] for name, costs in stage.costs.items()}
+        last = {name: costs[-1] for name, costs in stage.costs.items()}
+        done = len(next(iter(stage.costs.values()), []))
+        steps = f"{done} of {stage.steps} steps" if done < stage.steps else f"{stage.steps} steps"
+        screen.entry(
+            f"stage {number}",
+            f"{size_text(stage.shape)}, {steps} in {duration_text(stage.seconds)}: "
+            f"{costs_text(first)} -> {costs_text(last)}",
+        )
+    for note in record.notes:
+        screen.entry("note", note)

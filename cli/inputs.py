@@ -1,0 +1,65 @@
+"""The files of an order as fields."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from torch import Tensor
+
+from volstyle.codecs import Selection, read
+from volstyle.errors import InputError
+from volstyle.field import Field
+from volstyle.scene import Style, luma
+from volstyle_cli.order import Order, StyleFile
+
+_AXES = {"image": ["y", "x"], "video": ["t", "y", "x"]}
+_IS = {"image": "an image", "video": "a clip"}
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """content: at the size being optimized. init: where to start from, if a file says so."""
+
+    content: Field
+    styles: tuple[Style, ...]
+    init: Field | None
+
+
+def read_inputs(order: Order) -> Inputs:
+    """Raises InputError for a file that cannot be read or is of another kind than the order says."""
+    content = read(order.content, order.selection)
+    _check_kind(order, content)
+    styles = tuple(_style(order, style) for style in order.styles)
+    init = read(order.init, order.selection) if order.init else None
+    if init is not None and len(init.axes) != len(content.axes):
+        raise InputError(f"{order.init}: an init must be {_IS[order.kind]} like {order.content.name}")
+    return Inputs(content, styles, init)
+
+
+def _check_kind(order: Order, content: Field) -> None:
+    found = [axis.name for axis in content.axes]
+    if found != _AXES[order.kind]:
+        kind = next((kind for kind, axes in _AXES.items() if axes == found), None)
+        is_now = f"is {_IS[kind]}; use `volstyle {kind}`" if kind else f"has axes {', '.join(found)}"
+        raise InputError(f"{order.content}: must be {_IS[order.kind]}, {is_now}")
+
+
+def _style(order: Order, file: StyleFile) -> Style:
+    # A clip as a style is read no larger than its statistics are taken; a painting is made smaller by the engine.
+    size = order.selection.size and max(1, round(order.selection.size * order.recipe.style.scale))
+    try:
+        field = read(file.path, Selection(size=size))
+    except InputError as error:
+        raise InputError(f"style {error}") from error
+    return Style(
+        field,
+        file.weight,
+        source_mask=_mask(file.source_mask, Selection(size=size)),
+        target_mask=_mask(file.mask, order.selection),
+    )
+
+
+def _mask(path: Path | None, selection: Selection) -> Tensor | None:
+    """(*S) in [0, 1], the luma of an image or a clip."""
+    return None if path is None else luma(read(path, selection).samples)[0]

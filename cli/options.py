@@ -1,0 +1,181 @@
+"""The options of the commands, each written once; a command takes a dataclass of them."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any, TypeVar, get_type_hints
+
+from typer import Argument, Option
+
+SIZES = {"image": 512, "video": 256}
+"""What kind of content -> long side being optimized, unless --size says otherwise."""
+
+
+class Quality(StrEnum):
+    VISUAL = "visual"
+    LOSSLESS = "lossless"
+    PRORES = "prores"
+
+
+_LOOK, _RUN, _FILES = "Look", "Machine", "Files"
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecipeOptions:
+    """Where the choices of a run come from: defaults, then a file, then options, then --set, the last wins."""
+
+    recipe: Annotated[Path | None, Option(help="Begin with the choices in this file.", rich_help_panel=_LOOK)] = (
+        None
+    )
+    set_: Annotated[
+        list[str],
+        Option("--set", metavar="KEY=VALUE", help="Any choice: schedule.steps=300.", rich_help_panel=_LOOK),
+    ] = field(default_factory=list)
+
+    def choices(self) -> dict[str, Any]:
+        """What the options say of a recipe, nested as in its TOML; --set is apart."""
+        return {}
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunOptions(RecipeOptions):
+    """Of everything that styles."""
+
+    network: Annotated[
+        str | None, Option(help="builtin, random, vgg19, vgg16, r3d_18, …", rich_help_panel=_LOOK)
+    ] = None
+    weights: Annotated[
+        Path | None, Option(help="The network's weights, if not in the usual place.", rich_help_panel=_LOOK)
+    ] = None
+    device: Annotated[str | None, Option(help="auto, cpu, cuda or mps.", rich_help_panel=_RUN)] = None
+    precision: Annotated[str | None, Option(help="auto, float32 or bfloat16.", rich_help_panel=_RUN)] = None
+    memory: Annotated[str | None, Option(help="For activations: 4GB, or auto.", rich_help_panel=_RUN)] = None
+    seed: Annotated[int | None, Option(help="Of noise and random filters.", rich_help_panel=_RUN)] = None
+    force: Annotated[bool, Option("--force", help="Replace files that are there.", rich_help_panel=_FILES)] = False
+    quiet: Annotated[bool, Option("--quiet", "-q", help="Say nothing but errors.", rich_help_panel=_FILES)] = False
+
+    def choices(self) -> dict[str, Any]:
+        network = _given(name=self.network, weights=self.weights and str(self.weights))
+        machine = _given(device=self.device, precision=self.precision, memory=self.memory, seed=self.seed)
+        return super().choices() | machine | {"network": network}
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImageOptions(RunOptions):
+    """Of `volstyle image`."""
+
+    content: Annotated[Path, Argument(metavar="IN", help="What is styled.")]
+    style: Annotated[
+        list[str],
+        Option(
+            metavar="FILE[@WEIGHT]",
+            help="What it is styled after; again for a blend: --style a.jpg --style b.jpg@0.5",
+            rich_help_panel=_LOOK,
+        ),
+    ]
+    output: Annotated[
+        Path | None,
+        Option("--output", "-o", help="The result; IN-STYLE in this folder if not given.", rich_help_panel=_FILES),
+    ] = None
+    size: Annotated[
+        int | None,
+        Option(min=1, help="Long side being optimized [512; a clip's 256].", rich_help_panel=_LOOK),
+    ] = None
+    full_size: Annotated[
+        bool, Option("--full-size", help="Bring the style back to the source's size.", rich_help_panel=_LOOK)
+    ] = False
+    content_weight: Annotated[float | None, Option(min=0, help="How much stays.", rich_help_panel=_LOOK)] = None
+    style_weight: Annotated[float | None, Option(min=0, help="How much changes.", rich_help_panel=_LOOK)] = None
+    style_scale: Annotated[
+        float | None, Option(min=0.01, help="Size of strokes: 0.5 is half as large.", rich_help_panel=_LOOK)
+    ] = None
+    mask: Annotated[
+        list[Path],
+        Option(help="Where a style goes (white), one for each style.", rich_help_panel=_LOOK),
+    ] = field(default_factory=list)
+    style_mask: Annotated[
+        list[Path],
+        Option(help="Where a style is taken (white), one for each style.", rich_help_panel=_LOOK),
+    ] = field(default_factory=list)
+    keep_colors: Annotated[bool, Option("--keep-colors", help="Style brightness only.", rich_help_panel=_LOOK)] = (
+        False
+    )
+    init: Annotated[
+        str | None, Option(help="Where to start: content, noise or a file.", rich_help_panel=_LOOK)
+    ] = None
+    preview: Annotated[Path | None, Option(help="A picture refreshed as it goes.", rich_help_panel=_FILES)] = None
+
+    def choices(self) -> dict[str, Any]:
+        content = _given(weight=self.content_weight)
+        style = _given(weight=self.style_weight, scale=self.style_scale)
+        others = _given(init=self.init, colors="content" if self.keep_colors else None)
+        return super().choices() | others | {"content": content, "style": style}
+
+
+@dataclass(frozen=True, kw_only=True)
+class VideoOptions(ImageOptions):
+    """Of `volstyle video`."""
+
+    start: Annotated[str | None, Option(help="Begin here: 2s, 1:30 or 48f.", rich_help_panel=_FILES)] = None
+    end: Annotated[str | None, Option(help="End before: 2s, 1:30 or 48f.", rich_help_panel=_FILES)] = None
+    quality: Annotated[Quality, Option(help="Of the encoding.", rich_help_panel=_FILES)] = Quality.VISUAL
+
+
+@dataclass(frozen=True, kw_only=True)
+class DemoOptions(RunOptions):
+    """Of `volstyle demo`."""
+
+    out: Annotated[Path, Option(help="The folder to draw into.", rich_help_panel=_FILES)] = Path("volstyle-demo")
+
+
+@dataclass(frozen=True, kw_only=True)
+class SaveOptions(RecipeOptions):
+    """Of `volstyle recipe save`."""
+
+    file: Annotated[Path, Argument(metavar="FILE", help="Where to, a .toml.")]
+    force: Annotated[bool, Option("--force", help="Replace a file that is there.")] = False
+
+
+def _given(**values: Any) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if value is not None}
+
+
+Chosen = TypeVar("Chosen")
+
+
+def takes(options: type[Chosen]) -> Callable[[Callable[[Chosen], None]], Callable[..., None]]:
+    """Make a function of one dataclass a command with its fields as arguments and options."""
+    hints = get_type_hints(options, include_extras=True)
+    fields = dataclasses.fields(options)  # type: ignore[arg-type]
+    parameters = [
+        inspect.Parameter(
+            f.name,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=_default(f),
+            annotation=hints[f.name],
+        )
+        for f in fields
+    ]
+
+    def decorate(run: Callable[[Chosen], None]) -> Callable[..., None]:
+        def command(**values: Any) -> None:
+            run(options(**values))
+
+        command.__doc__ = run.__doc__
+        command.__name__ = run.__name__
+        command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+        command.__annotations__ = {name: hints[name] for name in (f.name for f in fields)}
+        return command
+
+    return decorate
+
+
+def _default(entry: dataclasses.Field[Any]) -> Any:
+    if entry.default_factory is not dataclasses.MISSING:
+        return entry.default_factory()
+    return inspect.Parameter.empty if entry.default is dataclasses.MISSING else entry.default

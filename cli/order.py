@@ -1,0 +1,125 @@
+"""What is asked for, before anything is read: from options, or from a record to do it again."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from volstyle.codecs import Encoding, Moment, Selection
+from volstyle.errors import RecipeError
+from volstyle.recipe import Recipe
+from volstyle_cli.options import SIZES, ImageOptions, VideoOptions
+from volstyle_cli.recipes import recipe_of
+
+
+@dataclass(frozen=True)
+class StyleFile:
+    """weight: in the blend. mask: where it goes. source_mask: where it is taken."""
+
+    path: Path
+    weight: float = 1.0
+    mask: Path | None = None
+    source_mask: Path | None = None
+
+
+@dataclass(frozen=True)
+class Order:
+    """A run as it was asked for.
+
+    kind: "image" or "video", what the content must be. stop_after, network_digest: of a run to be done again,
+    the stage and step after which it was stopped and the hash of its network's weights.
+    """
+
+    kind: str
+    content: Path
+    styles: tuple[StyleFile, ...]
+    output: Path
+    recipe: Recipe
+    selection: Selection
+    encoding: Encoding
+    full_size: bool = False
+    preview: Path | None = None
+    stop_after: tuple[int, int] | None = None
+    network_digest: str | None = None
+
+    @property
+    def weights(self) -> Path | None:
+        """The file of weights the recipe names, if any."""
+        return Path(self.recipe.network.weights) if self.recipe.network.weights else None
+
+    @property
+    def init(self) -> Path | None:
+        """The file the recipe says to start from, if it names one."""
+        return None if self.recipe.init in ("content", "noise") else Path(self.recipe.init)
+
+    @property
+    def record_path(self) -> Path:
+        return self.output.with_name(f"{self.output.name}.json")
+
+    @property
+    def inputs(self) -> tuple[Path, ...]:
+        """All files it reads, each once."""
+        files = [self.content, *(f for s in self.styles for f in (s.path, s.mask, s.source_mask))]
+        files += [self.init, self.weights]
+        return tuple(dict.fromkeys(file for file in files if file is not None))
+
+
+def order_of(kind: str, options: ImageOptions) -> Order:
+    """The order that options give. Raises VolstyleError."""
+    quality = options.quality.value if isinstance(options, VideoOptions) else "visual"
+    start, end = (options.start, options.end) if isinstance(options, VideoOptions) else (None, None)
+    styles = _styles(options.style, options.mask, options.style_mask)
+    return Order(
+        kind=kind,
+        content=options.content,
+        styles=styles,
+        output=options.output or _default_output(kind, options.content, styles, quality),
+        recipe=recipe_of(options),
+        selection=Selection(options.size or SIZES[kind], _moment("start", start), _moment("end", end)),
+        encoding=Encoding(quality, options.force),
+        full_size=options.full_size,
+        preview=options.preview,
+    )
+
+
+def _styles(texts: Sequence[str], masks: Sequence[Path], source_masks: Sequence[Path]) -> tuple[StyleFile, ...]:
+    for name, files in (("mask", masks), ("style-mask", source_masks)):
+        if files and len(files) != len(texts):
+            raise RecipeError(f"--{name}: {len(files)} for {len(texts)} styles, must be one for each or none")
+    nothing = [None] * len(texts)
+    return tuple(
+        StyleFile(*_weighted(text), mask, source)
+        for text, mask, source in zip(texts, masks or nothing, source_masks or nothing, strict=True)
+    )
+
+
+def _weighted(text: str) -> tuple[Path, float]:
+    """ "b.jpg@0.5" -> b.jpg, 0.5; a file that is there under the whole name is meant."""
+    match = re.fullmatch(r"(.+)@(\d*\.?\d+)", text)
+    if match is None or Path(text).exists():
+        return Path(text), 1.0
+    return Path(match[1]), float(match[2])
+
+
+def _moment(name: str, text: str | None) -> Moment | None:
+    """ "2s", "2.5", "1:30", "0:01:30" in seconds, "48f" in frames."""
+    if text is None:
+        return None
+    frames = re.fullmatch(r"(\d+)f", text)
+    if frames:
+        return Moment(float(frames[1]), "f")
+    if re.fullmatch(r"(\d+:){0,2}\d*\.?\d+s?", text):
+        seconds = 0.0
+        for part in text.removesuffix("s").split(":"):
+            seconds = 60 * seconds + float(part)
+        return Moment(seconds)
+    raise RecipeError(f"--{name}: {text!r} is no time; write 2s, 1:30 or 48f")
+
+
+def _default_output(kind: str, content: Path, styles: Sequence[StyleFile], quality: str) -> Path:
+    """IN-STYLE in the current folder: what the formats of the source lose, these keep."""
+    suffix = ".png" if kind == "image" else ".mov" if quality == "prores" else ".mp4"
+    name = re.sub(r"[^\w-]*%.*|[^\w-]*[*?].*", "", content.stem) or content.absolute().parent.name
+    return Path("-".join([name, *(style.path.stem for style in styles)]) + suffix)

@@ -1,0 +1,28 @@
+"""What a run will do, said before it does it."""
+
+from __future__ import annotations
+
+from volstyle.field import Field
+from volstyle.pipeline import Outline
+from volstyle.record import threads
+from volstyle_cli.order import Order
+from volstyle_cli.screen import Screen, size_text
+
+
+def say_plan(screen: Screen, order: Order, run: Outline, content: Field) -> None:
+    """One line for each thing, what is read first and what is written last."""
+    screen.entry("content", f"{order.content}, {size_text(content.shape)}")
+    for style in order.styles:
+        weight = f", weight {style.weight:g}" if len(order.styles) > 1 else ""
+        screen.entry("style", f"{style.path}{weight}")
+    say_engine(screen, run)
+    full = ", at the source's size" if order.full_size else ""
+    screen.entry("output", f"{order.output}{full}")
+
+
+def say_engine(screen: Screen, run: Outline) -> None:
+    """Network, machine and stages."""
+    screen.entry("network", f"{run.network.name} ({run.network.digest[:8]})")
+    screen.entry("device", f"{run.recipe.device}, {run.recipe.precision}, {threads()} threads")
+    for number, stage in enumerate(run.stages, start=1):
+        screen.entry(f"stage {number}", f"{size_text(stage.shape)}, {stage.steps} steps")

@@ -1,0 +1,62 @@
+"""Recipes: from options, from files, to files."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import subprocess
+from pathlib import Path
+
+from volstyle.codecs.atomic import replacing
+from volstyle.errors import InputError, OutputError, RecipeError
+from volstyle.recipe import Recipe
+from volstyle.record import Record
+from volstyle_cli.options import RecipeOptions
+
+
+def recipe_of(options: RecipeOptions) -> Recipe:
+    """Defaults, then a file, then options, then --set; the last wins. Raises VolstyleError."""
+    recipe = Recipe() if options.recipe is None else load_recipe(options.recipe)
+    recipe = recipe.updated(options.choices())
+    for assignment in options.set_:
+        recipe = recipe.set(assignment)
+    return recipe
+
+
+def load_recipe(path: Path) -> Recipe:
+    """The recipe in a TOML file, or that of a record. Raises VolstyleError."""
+    if path.suffix == ".json":
+        return Record.load(path).recipe
+    try:
+        return Recipe.from_toml(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise InputError(f"{path}: no such recipe; `volstyle recipe save {path}` makes one") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: cannot be read as a recipe ({error})") from error
+    except RecipeError as error:
+        raise RecipeError(f"{path}: {error}") from error
+
+
+def save_recipe(path: Path, recipe: Recipe, *, force: bool) -> None:
+    """Raises OutputError when path is there already and not to be replaced."""
+    if path.suffix != ".toml":
+        raise OutputError(f"{path}: suffix {path.suffix!r} is not that of a recipe, must be .toml")
+    with replacing(path, force=force) as temporary:
+        temporary.write_text(recipe.to_toml(), encoding="utf-8")
+
+
+def edit_recipe(path: Path) -> None:
+    """Open a recipe in the user's editor; what comes out replaces it only if it is one. Raises VolstyleError."""
+    editor = os.environ.get("VISUAL") or os.environ.get("EDITOR")
+    if not editor:
+        raise RecipeError("EDITOR: names no editor; set it, or use `volstyle recipe save FILE --set KEY=VALUE`")
+    text = path.read_text(encoding="utf-8") if path.exists() else Recipe().to_toml()
+    with replacing(path, force=True) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+        try:
+            subprocess.run([*shlex.split(editor), str(temporary)], check=True)
+            Recipe.from_toml(temporary.read_text(encoding="utf-8"))
+        except (OSError, subprocess.CalledProcessError) as error:
+            raise RecipeError(f"EDITOR: {editor!r} does not work ({error}); {path} is left as it was") from error
+        except RecipeError as error:
+            raise RecipeError(f"{path}: left as it was, {error}") from error

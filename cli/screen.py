@@ -1,0 +1,53 @@
+"""What is said to the user, and how amounts are written."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+
+class Screen(Console):
+    """Standard output: plain lines, whole paths, no color of its own; colors and bars only on a terminal."""
+
+    def __init__(self, *, quiet: bool = False) -> None:
+        super().__init__(quiet=quiet, soft_wrap=True, highlight=False, markup=False, emoji=False)
+
+    def entry(self, name: str, text: str) -> None:
+        """A name and what is to be said of it, one line."""
+        self.print(f"{name:<10} {text}")
+
+    def bar(self) -> Progress:
+        return Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TextColumn("{task.percentage:>3.0f} %"),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[costs]}", style="dim"),
+            console=self,
+        )
+
+
+def size_text(shape: tuple[int, ...]) -> str:
+    """(t, y, x) as people write pictures: 384x216, 48 frames."""
+    *frames, height, width = (1, *shape) if len(shape) < 2 else shape
+    picture = f"{width}x{height}"
+    return f"{picture}, {frames[0]} frames" if frames and len(shape) > 2 else picture
+
+
+def duration_text(seconds: float) -> str:
+    if seconds < 1:
+        return "under a second"
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def bytes_text(count: float) -> str:
+    return f"{count / 2**30:.1f} GB" if count >= 2**30 else f"{max(count / 2**20, 1):.0f} MB"
+
+
+def costs_text(costs: Mapping[str, float]) -> str:
+    return "  ".join(f"{name} {cost:.3g}" for name, cost in costs.items())

@@ -1,0 +1,82 @@
+"""What a run will take, before it is started: its time by a short measurement, its memory by counting."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from math import prod
+
+from volstyle.field import Field
+from volstyle.machine import bytes_per_sample
+from volstyle.pipeline import Outline, Step, stylize
+from volstyle.recipe import ScheduleChoice
+from volstyle.scene import Style
+from volstyle.tiles import Shape
+
+_PIECE, _SIDE = 2**16, 64
+"""What is measured: no more samples than the first, unless a side would fall below the second."""
+
+_STEPS = 3
+
+_COPIES = 10
+"""Fields in memory at once: content thrice (as it came, as seen, in the stage), samples, their average, gradient,
+two moments, and two on the way between stages."""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """seconds: of all stages. memory: bytes at the peak, beside what the program itself takes."""
+
+    seconds: float
+    memory: float
+
+
+def estimate(content: Field, styles: Sequence[Style], run: Outline) -> Estimate:
+    """Measure two steps on a piece of the content, after one to warm up, and scale by what all stages run."""
+    shape = _piece(content.shape)
+    corner = tuple(slice(0, size) for size in shape)
+    piece = Field(content.samples[(slice(None), *corner)], content.axes)
+    schedule = ScheduleChoice(smallest=max(shape), steps=_STEPS)
+    times: list[float] = []
+
+    def watch(_: Step) -> None:
+        times.append(time.perf_counter())
+
+    style = replace(styles[0], source_mask=None, target_mask=None)
+    stylize(piece, [style], replace(run.recipe, schedule=schedule, init="content"), watch)
+    each = (times[-1] - times[0]) / (len(times) - 1) / _step_work(run, shape)
+    return Estimate(each * sum(stage_work(run)), peak_memory(content, run))
+
+
+def stage_work(run: Outline) -> tuple[float, ...]:
+    """What each stage costs, in samples that run through the network and back."""
+    return tuple(stage.steps * _step_work(run, stage.shape) for stage in run.stages)
+
+
+def peak_memory(content: Field, run: Outline) -> float:
+    """Bytes at the last stage, the largest: fields, one tile's activations, and kept features of the content."""
+    size = prod(content.shape)
+    window = max(tile.window_size for block in run.blocks(content.shape) for tile in block.tiles)
+    taps = [run.extractor.tap(name) for name in run.recipe.content.taps]
+    features = sum(tap.channels / prod(tap.reach.stride) for tap in taps) * size * run.machine.dtype.itemsize
+    fields = 4.0 * _COPIES * content.channels * size
+    tile = window * bytes_per_sample(run.extractor, run.taps, run.machine.dtype)
+    return fields + tile + min(features, run.machine.budget / 2)
+
+
+def _step_work(run: Outline, shape: Shape) -> float:
+    """Windows of all tiles; a block of several tiles runs forward twice, which is a third more."""
+    return sum(
+        tile.window_size * (4 / 3 if len(block.tiles) > 1 else 1)
+        for block in run.blocks(shape)
+        for tile in block.tiles
+    )
+
+
+def _piece(shape: Shape) -> Shape:
+    """Halved along the longest axis until it is small."""
+    while prod(shape) > _PIECE and max(shape) >= 2 * _SIDE:
+        longest = shape.index(max(shape))
+        shape = (*shape[:longest], shape[longest] // 2, *shape[longest + 1 :])
+    return shape
