@@ -7,11 +7,18 @@ from typing import Annotated
 
 import typer
 
-from volstyle_cli.options import DemoOptions, ImageOptions, RecipeOptions, SaveOptions, VideoOptions, takes
+from volstyle_cli.options import (
+    DemoOptions,
+    ImageOptions,
+    InfoOptions,
+    RecipeOptions,
+    SaveOptions,
+    VideoOptions,
+    takes,
+)
 
 app = typer.Typer(
     name="volstyle",
-    help="Neural style transfer for clips, volumes, images and signals.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
@@ -19,6 +26,23 @@ recipes = typer.Typer(help="Print, save or edit every choice of a run.", no_args
 app.add_typer(recipes, name="recipe")
 
 _STOPPED, _DIFFERENT = 130, 1
+
+
+def _say_version(wanted: bool) -> None:
+    if wanted:
+        from volstyle import __version__
+
+        typer.echo(f"volstyle {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def about(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_say_version, is_eager=True, help="Say which this is.")
+    ] = False,
+) -> None:
+    """Neural style transfer for clips, volumes, images and signals."""
 
 
 @app.command()
@@ -56,14 +80,13 @@ def demo(options: DemoOptions) -> None:
 
 
 @app.command()
-def info(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="A clip, an image or a record.")],
-) -> None:
+@takes(InfoOptions)
+def info(options: InfoOptions) -> None:
     """What a file is, and what styling it would take."""
     from volstyle_cli.info import say_info
     from volstyle_cli.screen import Screen
 
-    say_info(Screen(), file)
+    say_info(Screen(), options)
 
 
 @app.command()

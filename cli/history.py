@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from volstyle.codecs import Encoding, Moment, Selection, files
-from volstyle.codecs.atomic import replacing
+from volstyle.codecs.atomic import arriving
 from volstyle.errors import InputError
 from volstyle.record import Record
 from volstyle.weights import sha256
@@ -57,7 +57,7 @@ def command_of(order: Order, stopped_after: tuple[int, int] | None) -> dict[str,
 def save_record(order: Order, record: Record, stopped_after: tuple[int, int] | None) -> None:
     """Beside the output, all or nothing."""
     record = replace(record, command=command_of(order, stopped_after))
-    with replacing(order.record_path, force=True) as temporary:
+    with arriving(order.record_path, force=True) as temporary:
         temporary.write_text(record.to_json(), encoding="utf-8")
 
 

@@ -11,18 +11,19 @@ from volstyle.errors import ShapeError
 from volstyle.estimate import peak_memory
 from volstyle.field import Axis, Field
 from volstyle.pipeline import outline
-from volstyle.recipe import Recipe
 from volstyle.record import Record
 from volstyle.resample import fitted
-from volstyle_cli.options import SIZES
+from volstyle_cli.options import SIZES, InfoOptions
 from volstyle_cli.plan import say_engine
+from volstyle_cli.recipes import recipe_of
 from volstyle_cli.screen import Screen, bytes_text, costs_text, duration_text, size_text
 
 _AXES = {"image": (Axis("y"), Axis("x")), "video": (Axis("t", 1.0, "s"), Axis("y"), Axis("x"))}
 
 
-def say_info(screen: Screen, path: Path) -> None:
+def say_info(screen: Screen, options: InfoOptions) -> None:
     """Raises InputError for a file that is nothing volstyle knows."""
+    path = options.file
     if path.suffix == ".json":
         _say_record(screen, path)
         return
@@ -30,13 +31,13 @@ def say_info(screen: Screen, path: Path) -> None:
     screen.entry(facts.kind, str(path))
     for name, text in facts.entries.items():
         screen.entry(name, text)
-    axes, size = _AXES[facts.kind], SIZES[facts.kind]
+    axes, size = _AXES[facts.kind], options.size or SIZES[facts.kind]
     kept = tuple(axis.name == "t" for axis in axes)
     shape = fitted(facts.shape, min(size, max(facts.shape[-2:])), kept)
     content = Field(torch.empty(3, *shape, device="meta"), axes)
     screen.print(f"\n`volstyle {facts.kind} {path.name} --style FILE` would take:")
     try:
-        run = outline(content, Recipe())
+        run = outline(content, recipe_of(options))
     except ShapeError as error:
         screen.print(str(error))
         return

@@ -22,6 +22,7 @@ class Quality(StrEnum):
     PRORES = "prores"
 
 
+_SIZE_HELP = "Long side being optimized: " + ", ".join(f"{size} for {kind}s" for kind, size in SIZES.items())
 _LOOK, _RUN, _FILES = "Look", "Machine", "Files"
 
 
@@ -43,8 +44,8 @@ class RecipeOptions:
 
 
 @dataclass(frozen=True, kw_only=True)
-class RunOptions(RecipeOptions):
-    """Of everything that styles."""
+class EngineOptions(RecipeOptions):
+    """Network and machine."""
 
     network: Annotated[
         str | None, Option(help="builtin, random, vgg19, vgg16, r3d_18, …", rich_help_panel=_LOOK)
@@ -56,13 +57,19 @@ class RunOptions(RecipeOptions):
     precision: Annotated[str | None, Option(help="auto, float32 or bfloat16.", rich_help_panel=_RUN)] = None
     memory: Annotated[str | None, Option(help="For activations: 4GB, or auto.", rich_help_panel=_RUN)] = None
     seed: Annotated[int | None, Option(help="Of noise and random filters.", rich_help_panel=_RUN)] = None
-    force: Annotated[bool, Option("--force", help="Replace files that are there.", rich_help_panel=_FILES)] = False
-    quiet: Annotated[bool, Option("--quiet", "-q", help="Say nothing but errors.", rich_help_panel=_FILES)] = False
 
     def choices(self) -> dict[str, Any]:
         network = _given(name=self.network, weights=self.weights and str(self.weights))
         machine = _given(device=self.device, precision=self.precision, memory=self.memory, seed=self.seed)
         return super().choices() | machine | {"network": network}
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunOptions(EngineOptions):
+    """Of everything that styles."""
+
+    force: Annotated[bool, Option("--force", help="Replace files that are there.", rich_help_panel=_FILES)] = False
+    quiet: Annotated[bool, Option("--quiet", "-q", help="Say nothing but errors.", rich_help_panel=_FILES)] = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,7 +91,7 @@ class ImageOptions(RunOptions):
     ] = None
     size: Annotated[
         int | None,
-        Option(min=1, help="Long side being optimized [512; a clip's 256].", rich_help_panel=_LOOK),
+        Option(min=1, help=_SIZE_HELP, rich_help_panel=_LOOK),
     ] = None
     full_size: Annotated[
         bool, Option("--full-size", help="Bring the style back to the source's size.", rich_help_panel=_LOOK)
@@ -127,6 +134,14 @@ class VideoOptions(ImageOptions):
 
 
 @dataclass(frozen=True, kw_only=True)
+class InfoOptions(EngineOptions):
+    """Of `volstyle info`."""
+
+    file: Annotated[Path, Argument(metavar="FILE", help="A clip, an image or a record.")]
+    size: Annotated[int | None, Option(min=1, help=_SIZE_HELP, rich_help_panel=_LOOK)] = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class DemoOptions(RunOptions):
     """Of `volstyle demo`."""
 
@@ -151,7 +166,8 @@ Chosen = TypeVar("Chosen")
 def takes(options: type[Chosen]) -> Callable[[Callable[[Chosen], None]], Callable[..., None]]:
     """Make a function of one dataclass a command with its fields as arguments and options."""
     hints = get_type_hints(options, include_extras=True)
-    fields = dataclasses.fields(options)  # type: ignore[arg-type]
+    # What must be given comes first in the help.
+    fields = sorted(dataclasses.fields(options), key=_is_optional)  # type: ignore[arg-type]
     parameters = [
         inspect.Parameter(
             f.name,
@@ -173,6 +189,10 @@ def takes(options: type[Chosen]) -> Callable[[Callable[[Chosen], None]], Callabl
         return command
 
     return decorate
+
+
+def _is_optional(entry: dataclasses.Field[Any]) -> bool:
+    return entry.default is not dataclasses.MISSING or entry.default_factory is not dataclasses.MISSING
 
 
 def _default(entry: dataclasses.Field[Any]) -> Any:

@@ -48,14 +48,13 @@ class Progress:
         stage = step.stages[step.stage]
         share = step.step / stage.steps
         done = sum(self._work[: step.stage]) + self._work[step.stage] * share
-        name = f"stage {step.stage + 1}/{len(step.stages)} {size_text(stage.shape)}"
+        name = f"stage {step.stage + 1}/{len(step.stages)}"
         if self._bar and self._task is not None:
             self._bar.update(self._task, completed=done, description=name, costs=costs_text(step.costs))
         elif self._due(step):
             left = (time.monotonic() - self._began) * (sum(self._work) / done - 1)
-            self._screen.print(
-                f"{name}, step {step.step}/{stage.steps}: {costs_text(step.costs)}, {duration_text(left)} left"
-            )
+            place = f"{name} {size_text(stage.shape)}, step {step.step}/{stage.steps}"
+            self._screen.print(f"{place}: {costs_text(step.costs)}, {duration_text(left)} left")
 
     def _due(self, step: Step) -> bool:
         now = time.monotonic()

@@ -7,7 +7,7 @@ import shlex
 import subprocess
 from pathlib import Path
 
-from volstyle.codecs.atomic import replacing
+from volstyle.codecs.atomic import arriving
 from volstyle.errors import InputError, OutputError, RecipeError
 from volstyle.recipe import Recipe
 from volstyle.record import Record
@@ -41,7 +41,7 @@ def save_recipe(path: Path, recipe: Recipe, *, force: bool) -> None:
     """Raises OutputError when path is there already and not to be replaced."""
     if path.suffix != ".toml":
         raise OutputError(f"{path}: suffix {path.suffix!r} is not that of a recipe, must be .toml")
-    with replacing(path, force=force) as temporary:
+    with arriving(path, force) as temporary:
         temporary.write_text(recipe.to_toml(), encoding="utf-8")
 
 
@@ -51,7 +51,7 @@ def edit_recipe(path: Path) -> None:
     if not editor:
         raise RecipeError("EDITOR: names no editor; set it, or use `volstyle recipe save FILE --set KEY=VALUE`")
     text = path.read_text(encoding="utf-8") if path.exists() else Recipe().to_toml()
-    with replacing(path, force=True) as temporary:
+    with arriving(path, force=True) as temporary:
         temporary.write_text(text, encoding="utf-8")
         try:
             subprocess.run([*shlex.split(editor), str(temporary)], check=True)

@@ -7,7 +7,7 @@ from dataclasses import replace
 from math import prod
 
 from volstyle.codecs import check_writable, probe, read, write
-from volstyle.codecs.atomic import require_free
+from volstyle.codecs.atomic import check_target
 from volstyle.errors import CapacityError, OutputError, WeightsError
 from volstyle.estimate import estimate, stage_work
 from volstyle.field import Field
@@ -82,7 +82,7 @@ def _sized(order: Order, content: Field, result: Field) -> Field:
 def _check_output(order: Order) -> None:
     """Now, what would else go wrong after the work. Raises OutputError or CapacityError."""
     check_writable(order.output, order.encoding)
-    require_free(order.record_path, force=order.encoding.force)
+    check_target(order.record_path, order.encoding.force)
     if order.preview:
         check_writable(order.preview, order.encoding)
     written = [path.resolve() for path in (order.output, order.record_path, order.preview) if path]

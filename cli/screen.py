@@ -21,9 +21,9 @@ class Screen(Console):
     def bar(self) -> Progress:
         return Progress(
             TextColumn("{task.description}"),
-            BarColumn(),
+            BarColumn(bar_width=16),
             TextColumn("{task.percentage:>3.0f} %"),
-            TimeRemainingColumn(),
+            TimeRemainingColumn(compact=True),
             TextColumn("{task.fields[costs]}", style="dim"),
             console=self,
         )
@@ -50,4 +50,4 @@ def bytes_text(count: float) -> str:
 
 
 def costs_text(costs: Mapping[str, float]) -> str:
-    return "  ".join(f"{name} {cost:.3g}" for name, cost in costs.items())
+    return "  ".join(f"{name} {cost:.2g}" for name, cost in costs.items())

@@ -50,6 +50,6 @@ def _lettered(line: str, width: int) -> NDArray[np.float32]:
     """(_LINE, width), 1 where there is ink: drawn several times as large, since OpenCV's letters are coarse."""
     large = np.zeros((_LINE * _FINE, width * _FINE), np.uint8)
     place = (0, 24 * _FINE)
-    cv2.putText(large, line, place, cv2.FONT_HERSHEY_DUPLEX, 0.5 * _FINE, 255, _FINE, cv2.LINE_AA)
+    cv2.putText(large, line, place, cv2.FONT_HERSHEY_SIMPLEX, 0.5 * _FINE, 255, _FINE, cv2.LINE_AA)
     small = cv2.resize(large, (width, _LINE), interpolation=cv2.INTER_AREA)
     return np.asarray(small, np.float32) / np.float32(255)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
@@ -145,20 +147,22 @@ def _pieces(samples: Tensor, link: Link) -> Iterator[tuple[Tensor, Tensor, Tenso
         )
 
 
-def _luma8(samples: Tensor) -> list[np.ndarray]:
+def _luma8(samples: Tensor) -> list[NDArray[Any]]:
     weights = torch.tensor([0.299, 0.587, 0.114]) if samples.shape[0] == 3 else torch.ones(samples.shape[0])
     luma = torch.tensordot(weights / weights.sum(), samples.cpu(), dims=([0], [0]))
     return list((luma * 255).round().to(torch.uint8).numpy())
 
 
-def _flow(search: cv2.DISOpticalFlow, a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    return search.calc(a, b, None)
+def _flow(search: cv2.DISOpticalFlow, a: NDArray[Any], b: NDArray[Any]) -> NDArray[Any]:
+    return np.asarray(search.calc(a, b, np.zeros((*a.shape, 2), np.float32)), np.float32)
 
 
-def _link(gap: int, ahead: list[np.ndarray], back: list[np.ndarray]) -> Link:
+def _link(gap: int, ahead: list[NDArray[Any]], back: list[NDArray[Any]]) -> Link:
     flow = torch.from_numpy(np.stack(ahead)).movedim(-1, 1)
     reverse = torch.from_numpy(np.stack(back)).movedim(-1, 1)
-    trust = torch.cat([_trust(f, r) for f, r in zip(flow.split(_BATCH), reverse.split(_BATCH), strict=True)])
+    trust = torch.cat(
+        [_trust(f, r) for f, r in zip(torch.split(flow, _BATCH), torch.split(reverse, _BATCH), strict=True)]
+    )
     return Link(gap, flow.half(), trust)
 
 

@@ -30,7 +30,7 @@ def transfer(full: Tensor, content: Tensor, result: Tensor) -> Tensor:
     """
     size, *others = full.shape[1:]
     change = resize(result - content, (size, *content.shape[2:]))
-    for piece, into in zip(change.split(_SLICE, 1), full.split(_SLICE, 1), strict=True):
+    for piece, into in zip(torch.split(change, _SLICE, 1), torch.split(full, _SLICE, 1), strict=True):
         into.add_(resize(piece, (piece.shape[1], *others))).clamp_(0, 1)
     return full
 

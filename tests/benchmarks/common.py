@@ -17,7 +17,7 @@ from volstyle.networks import load_network
 
 
 def random_vgg19(pooling: str) -> tuple[nn.Sequential, Network]:
-    """torchvision's VGG-19 with He weights, as its module and as our network: speed does not depend on training."""
+    """torchvision's VGG-19 with He weights, as its module and as our network; training changes no speed."""
     torch.manual_seed(0)
     with torch.device("meta"):
         features = models.vgg19(weights=None).features

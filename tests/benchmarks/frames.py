@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import time
+from itertools import pairwise
+
 from tests.benchmarks.common import clip, image
 from volstyle.pipeline import stylize
 from volstyle.recipe import Recipe
@@ -18,15 +21,13 @@ def main() -> None:
         for count in COUNTS:
             stamps: list[float] = []
             stylize(clip(count, 96, 160), [style], RECIPE, lambda _, s=stamps: s.append(_now()))
-            best[count] = min(best[count], *((b - a) / count for a, b in zip(stamps, stamps[1:], strict=False)))
+            best[count] = min(best[count], *((b - a) / count for a, b in pairwise(stamps)))
     middle = sorted(best.values())[len(best) // 2]
     for count, seconds in best.items():
         print(f"{count:4d} frames: {1000 * seconds:.1f} ms a frame and step, {seconds / middle:.2f} of the median")
 
 
 def _now() -> float:
-    import time
-
     return time.perf_counter()
 
 

@@ -1,8 +1,8 @@
 """Peak memory of 16, 64 and 256 frames, beside the clip-sized arrays. uv run python -m tests.benchmarks.memory
 
 Each length runs in a process of its own, whose peak the system counts. What grows with the clip is the clip
-itself: content, result, gradient, average, the two moments of Adam and the flow that holds frames together. The rest, the activations of a
-tile and the kept features of the content, stays under the budget given by --memory.
+itself: content, result, gradient, average, the two moments of Adam, and the flow that holds frames together.
+The rest, the activations of a tile and the kept features of the content, stays under the budget of --memory.
 """
 
 from __future__ import annotations

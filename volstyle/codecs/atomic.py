@@ -42,7 +42,3 @@ def arriving(path: Path, force: bool) -> Iterator[Path]:
         raise OutputError(f"{path}: cannot be written ({error.strerror or error})") from error
     finally:
         temporary.unlink(missing_ok=True)
-
-
-# The names the command line uses.
-replacing, require_free = arriving, check_target

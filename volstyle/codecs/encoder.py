@@ -10,15 +10,14 @@ from typing import Any
 
 import av
 import numpy as np
-from av.video.reformatter import ColorRange, Interpolation
 
 from volstyle.codecs import Encoding
+from volstyle.codecs.color import to_frame
 from volstyle.codecs.sound import SoundTrack
-from volstyle.codecs.video import _MATRICES, _RGB, Picture, VideoOrigin
+from volstyle.codecs.video import Picture, VideoOrigin
 from volstyle.errors import OutputError, nearest
 
 QUALITIES = ("visual", "lossless", "prores")
-_ROUNDING = Interpolation.BICUBIC | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT
 
 
 @dataclass(frozen=True)
@@ -147,12 +146,7 @@ class Encoder:
         if origin.aspect != 1:
             context.sample_aspect_ratio = origin.aspect
         if chosen.codec != "gif":
-            context.color_primaries, context.color_trc = origin.color.primaries, origin.color.transfer
-            if chosen.is_rgb:
-                context.colorspace, context.color_range = _RGB, ColorRange.JPEG
-            else:
-                context.colorspace = origin.color.matrix
-                context.color_range = ColorRange.JPEG if origin.color.full_range else ColorRange.MPEG
+            origin.color.tag(context, rgb=self._format.is_rgb)
         return stream
 
     def _add_sound(self, path: Path) -> SoundTrack | None:
@@ -171,24 +165,10 @@ class Encoder:
             self._container.mux(packet)
 
     def _frame(self, picture: Picture) -> Any:
-        top, kind = (65535, np.uint16) if self._deep else (255, np.uint8)
         samples = picture.rgb
         if self._alpha and picture.alpha is not None:
             samples = np.concatenate([samples, picture.alpha[..., None]], axis=2)
-        whole = np.ascontiguousarray((samples * top).round().astype(kind))
-        name = (
-            ("rgba64le" if self._deep else "rgba") if whole.shape[2] == 4 else "rgb48le" if self._deep else "rgb24"
-        )
-        frame = av.VideoFrame.from_ndarray(whole, format=name)
-        if self._graph is None:
-            limited = not self._format.is_rgb and not self._origin.color.full_range
-            frame = frame.reformat(
-                format=self._format.pixels,
-                dst_colorspace=None if self._format.is_rgb else _MATRICES.get(self._origin.color.matrix),
-                src_color_range=ColorRange.JPEG,
-                dst_color_range=ColorRange.MPEG if limited else ColorRange.JPEG,
-                interpolation=_ROUNDING,
-            )
+        frame = to_frame(samples, self._origin.color, "rgb24" if self._graph else self._format.pixels)
         frame.pts, frame.time_base = self._first + picture.tick, self._origin.time_base
         return frame
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -83,7 +84,7 @@ def write(path: Path, field: Field, encoding: Encoding) -> list[str]:
     return notes
 
 
-def _decode(path: Path) -> tuple[NDArray[np.generic], bytes | None]:
+def _decode(path: Path) -> tuple[NDArray[Any], bytes | None]:
     """(H, W), (H, W, 3) BGR or (H, W, 4) BGRA of 8 or 16 bit, upright, and the color profile."""
     try:
         data = np.frombuffer(path.read_bytes(), np.uint8)
@@ -92,7 +93,8 @@ def _decode(path: Path) -> tuple[NDArray[np.generic], bytes | None]:
     if not data.size:
         raise InputError(f"{path}: the file is empty; give an image")
     try:
-        array, kinds, blobs = cv2.imdecodeWithMetadata(data, flags=cv2.IMREAD_UNCHANGED)
+        decoded, kinds, blobs = cv2.imdecodeWithMetadata(data, flags=cv2.IMREAD_UNCHANGED)
+        array: NDArray[Any] | None = decoded
         # OpenCV turns a picture upright only when it is asked for a certain number of channels.
         if array is not None and (array.ndim == 2 or array.shape[2] == 3):
             kind = cv2.IMREAD_GRAYSCALE if array.ndim == 2 else cv2.IMREAD_COLOR
@@ -107,7 +109,7 @@ def _decode(path: Path) -> tuple[NDArray[np.generic], bytes | None]:
     return array, profiles[0] if profiles else None
 
 
-def _encode(path: Path, array: NDArray[np.generic], profile: bytes | None) -> bytes:
+def _encode(path: Path, array: NDArray[Any], profile: bytes | None) -> bytes:
     settings = [cv2.IMWRITE_JPEG_QUALITY, 95] if path.suffix.lower() in (".jpg", ".jpeg") else []
     kinds = [_PROFILE] if profile else []
     blobs = [np.frombuffer(profile, np.uint8)] if profile else []

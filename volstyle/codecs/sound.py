@@ -30,6 +30,7 @@ class SoundTrack:
         self._next: tuple[Fraction, Any] | None = None
         targets: dict[int, Any] = {}
         encoders: dict[int, tuple[Any, Any]] = {}
+        stream: Any
         for stream in self._source.streams:
             if stream.type not in ("audio", "subtitle"):
                 continue
@@ -39,7 +40,7 @@ class SoundTrack:
             elif stream.type == "audio" and container.default_audio_codec != "none":
                 name = "libopus" if suffix == ".webm" else "aac"
                 rate = _RATES.get(name, stream.codec_context.sample_rate)
-                target = container.add_stream(name, rate=rate, layout=stream.codec_context.layout)
+                target = container.add_stream(name, rate=rate, layout=stream.layout)
                 encoders[stream.index] = (
                     target,
                     av.AudioResampler(target.codec_context.format, target.layout, rate),
@@ -71,7 +72,8 @@ class SoundTrack:
             if packet.dts is None:
                 continue
             at = packet.dts * packet.time_base - self._start
-            if at < 0 or (self._length is not None and at >= self._length):
+            # A whole track begins before 0 with what its decoder needs to warm up; a part of one begins at 0.
+            if self._length is not None and not 0 <= at < self._length:
                 continue
             if packet.stream.index in targets:
                 shift = round(self._start / packet.time_base)

@@ -11,43 +11,21 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import av
 import numpy as np
 import torch
-from av.video.reformatter import ColorRange, Colorspace, Interpolation
 from numpy.typing import NDArray
 from torch import Tensor
 
 from volstyle.codecs import Encoding, Facts, Moment, Selection
 from volstyle.codecs.atomic import arriving
+from volstyle.codecs.color import BT709, Color, to_samples
 from volstyle.errors import InputError, OutputError
 from volstyle.field import Axis, Field, Origin
-
-_UNSPECIFIED = 2  # the value of all four color tags that says nothing
-_RGB = 0  # of the tag for the matrix: there is none
-_BT709, _BT601, _BT2020 = 1, 6, 9
-_EXACT = Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT
-_MATRICES = {
-    _BT709: Colorspace.ITU709,
-    5: Colorspace.ITU601,
-    _BT601: Colorspace.ITU601,
-    7: Colorspace.SMPTE240M,
-    _BT2020: Colorspace.BT2020,
-}
-_FULL_RANGE = 2
-
-
-@dataclass(frozen=True)
-class Color:
-    """How a file writes color: the tags of its stream by their numbers in ISO/IEC 23091-2."""
-
-    matrix: int = _BT709
-    full_range: bool = False
-    primaries: int = _UNSPECIFIED
-    transfer: int = _UNSPECIFIED
 
 
 @dataclass(frozen=True)
@@ -64,7 +42,7 @@ class VideoOrigin(Origin):
     length: Fraction | None = None
     bits: int = 8
     aspect: Fraction = Fraction(1)
-    color: Color = Color()
+    color: Color = BT709
     alpha: Tensor | None = None
 
 
@@ -84,7 +62,7 @@ def probe(path: Path) -> Facts:
         count = stream.frames or round(float(_seconds(container, stream) * _rate(stream)))
         entries = {
             "size": f"{context.width}x{context.height}",
-            "frames": f"{count} at {float(_rate(stream)):.6g} a second, {float(_seconds(container, stream)):.2f} s",
+            "frames": f"{count}, {float(_rate(stream)):.6g} a second, {float(_seconds(container, stream)):.2f} s",
             "codec": f"{context.name}, {context.pix_fmt}",
         }
         for other in container.streams:
@@ -99,19 +77,22 @@ def read(path: Path, selection: Selection) -> Field:
         origin = _origin(path, stream)
         pictures = list(_pictures(path, container, stream, origin, selection))
     ticks = [picture.tick for picture in pictures]
-    durations = [b - a for a, b in zip(ticks, ticks[1:], strict=False)]
+    durations = [b - a for a, b in pairwise(ticks)]
     usual = round(1 / (origin.rate * origin.time_base))
     durations.append(pictures[-1].duration or (sorted(durations)[len(durations) // 2] if durations else usual))
     cut = selection.start is not None or selection.end is not None
     length = (ticks[-1] - ticks[0] + durations[-1]) * origin.time_base
+    # A GIF or a PNG codec has a place for transparency whether it is used or not.
     alphas = [picture.alpha for picture in pictures if picture.alpha is not None]
+    if all(bool((alpha == 1).all()) for alpha in alphas):
+        alphas = []
     origin = replace(
         origin,
         ticks=tuple(tick - ticks[0] for tick in ticks),
         durations=tuple(durations),
         offset=ticks[0] * origin.time_base,
         length=length if cut else None,
-        alpha=torch.from_numpy(np.stack(alphas)) if len(alphas) == len(pictures) else None,
+        alpha=torch.from_numpy(np.stack(alphas)) if alphas else None,
     )
     samples = torch.empty(3, len(pictures), *pictures[0].rgb.shape[:2])
     for index, picture in enumerate(pictures):
@@ -178,21 +159,13 @@ def _seconds(container: Any, stream: Any) -> Fraction:
 
 def _origin(path: Path, stream: Any) -> VideoOrigin:
     context = stream.codec_context
-    matrix = int(context.colorspace)
-    if matrix == _UNSPECIFIED:
-        matrix = _BT709 if context.height >= 720 else _BT601
     return VideoOrigin(
         path=path,
         rate=_rate(stream),
         time_base=Fraction(stream.time_base),
         bits=context.format.components[0].bits if context.format else 8,
         aspect=Fraction(stream.sample_aspect_ratio or 1) or Fraction(1),
-        color=Color(
-            matrix,
-            int(context.color_range) == _FULL_RANGE,
-            int(context.color_primaries),
-            int(context.color_trc),
-        ),
+        color=Color.of(context),
     )
 
 
@@ -201,6 +174,7 @@ def _pictures(
 ) -> Iterator[Picture]:
     """The frames of the range, decoded one by one. Raises InputError, naming the frame, for damage."""
     decoded = given = 0
+    seconds = Fraction(0)
     try:
         for frame in container.decode(stream):
             place, seconds = decoded, (frame.pts or 0) * origin.time_base
@@ -209,18 +183,27 @@ def _pictures(
                 continue
             if selection.end is not None and not _before(place, seconds, selection.end):
                 break
+            if frame.is_corrupt:
+                raise InputError(f"{path}: frame {place} is damaged; use --end before it, or --start behind it")
             given += 1
             yield _picture(frame, origin, selection.size)
         else:
-            # Only MP4 and its kin count frames; the rest of a clip may be missing without any error.
-            if "mp4" in container.format.name and decoded < 0.9 * stream.frames:
-                raise InputError(f"{path}: ends after {decoded} of {stream.frames} frames; it is cut off")
+            _check_whole(path, container, stream, decoded, seconds)
     except av.error.FFmpegError as error:
         raise InputError(
             f"{path}: frame {decoded} cannot be decoded ({error.strerror}); use --end before it"
         ) from error
     if not given:
         raise InputError(f"{path}: no frame between --start and --end; it has {decoded} frames to look at")
+
+
+def _check_whole(path: Path, container: Any, stream: Any, decoded: int, seconds: Fraction) -> None:
+    """Raises InputError when a clip read to its end is shorter than its header says: FFmpeg ends quietly."""
+    if "mp4" in container.format.name and decoded < 0.9 * stream.frames:
+        raise InputError(f"{path}: ends after {decoded} of {stream.frames} frames; cut off, or damaged there")
+    promised = float(_seconds(container, stream))
+    if float(seconds) < 0.9 * promised - 0.5:
+        raise InputError(f"{path}: ends after {float(seconds):.2f} of {promised:.2f} s; cut off, or damaged there")
 
 
 def _before(frame: int, seconds: Fraction, moment: Moment) -> bool:
@@ -232,19 +215,8 @@ def _picture(frame: Any, origin: VideoOrigin, size: int | None) -> Picture:
     width, height = frame.width, frame.height
     if size is not None and size < max(width, height):
         width, height = (max(2, 2 * round(side * size / max(width, height) / 2)) for side in (width, height))
-    deep = origin.bits > 8
-    has_alpha = any(component.is_alpha for component in frame.format.components)
-    name = {(False, False): "rgb24", (False, True): "rgba", (True, False): "rgb48le", (True, True): "rgba64le"}
-    array = frame.reformat(
-        width=width,
-        height=height,
-        format=name[deep, has_alpha],
-        src_colorspace=_MATRICES.get(origin.color.matrix),
-        src_color_range=ColorRange.JPEG if origin.color.full_range else ColorRange.MPEG,
-        dst_color_range=ColorRange.JPEG,
-        interpolation=(Interpolation.AREA if width < frame.width else Interpolation.BICUBIC) | _EXACT,
-    ).to_ndarray()
-    samples = array.astype(np.float32) / (65535 if deep else 255)
+    samples = to_samples(frame, origin.color, origin.bits, width, height)
     if frame.rotation:
         samples = np.ascontiguousarray(np.rot90(samples, round(frame.rotation / 90)))
-    return Picture(samples[..., :3], samples[..., 3] if has_alpha else None, frame.pts or 0, frame.duration or 0)
+    alpha = samples[..., 3] if samples.shape[2] == 4 else None
+    return Picture(samples[..., :3], alpha, frame.pts or 0, frame.duration or 0)

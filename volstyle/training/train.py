@@ -7,6 +7,7 @@ import platform
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -86,26 +87,28 @@ def train(plan: Plan, out: Path, *, resume: bool, tell: Callable[[Progress], Non
         error = (drawn.float() - picture).abs().mean()
         loss = torch.stack(told).mean() + 4 * error
         solver.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
+        torch.autograd.backward(loss)
         torch.nn.utils.clip_grad_norm_(weights, 1.0)
         solver.step()
         if step % every == 0 or step == plan.steps:
             spent = time.perf_counter() - began
             accuracy = float((logits[-1].argmax(1) == labels).float().mean())
             rate = (step - first) * plan.batch / spent
-            progress = Progress(step, float(loss), accuracy, float(error), rate, generating / spent)
+            progress = Progress(
+                step, float(loss.detach()), accuracy, float(error.detach()), rate, generating / spent
+            )
             tell(progress)
         if step % (20 * every) == 0 or step == plan.steps:
             state = {"plan": asdict(plan), "step": step, "seconds": seconds + time.perf_counter() - began}
             state |= {"trunk": trunk.state_dict(), "heads": heads.state_dict(), "solver": solver.state_dict()}
-            _replace(state_path, lambda path, state=state: torch.save(state, path))
+            _replace(state_path, partial(torch.save, state))
             card = {"data": "formula-made pictures (volstyle.training.world)", **asdict(plan), **asdict(progress)}
             card |= {"hours": round(state["seconds"] / 3600, 2), "machine": f"{device.type} {platform.machine()}"}
             metadata = {key: json.dumps([value] * 3) for key, value in (("mean", MEAN), ("std", STD))}
             metadata |= {"padding": "replicate", "pooling": "average", "card": json.dumps(card)}
             tensors = export(trunk, (next(pictures)[0] for _ in range(8)))
             tensors = {name: tensor.cpu() for name, tensor in tensors.items()}
-            _replace(out, lambda path, t=tensors, m=metadata: save_file(t, path, m))
+            _replace(out, partial(save_file, tensors, metadata=metadata))
 
 
 def _pictures(plan: Plan, first: int, device: torch.device) -> Iterator[tuple[Tensor, Tensor]]:

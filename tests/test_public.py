@@ -1,0 +1,49 @@
+"""The public surface: what is promised is there, and nothing else."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+
+import pytest
+
+import volstyle
+
+
+def test_surface() -> None:
+    assert set(volstyle.__all__) == {
+        "Axis",
+        "CapacityError",
+        "Encoding",
+        "Facts",
+        "Field",
+        "InputError",
+        "Moment",
+        "NetworkError",
+        "Origin",
+        "OutputError",
+        "Recipe",
+        "RecipeError",
+        "Record",
+        "Result",
+        "Selection",
+        "ShapeError",
+        "Step",
+        "Style",
+        "VolstyleError",
+        "WeightsError",
+        "__version__",
+        "probe",
+        "read",
+        "stylize",
+        "write",
+    }
+
+
+def test_every_name_is_there() -> None:
+    assert all(getattr(volstyle, name) is not None for name in volstyle.__all__)
+    assert volstyle.__version__ == version("volstyle")
+
+
+def test_no_other_name_is() -> None:
+    with pytest.raises(AttributeError, match="no attribute 'Stylize'"):
+        volstyle.Stylize  # noqa: B018
