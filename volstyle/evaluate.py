@@ -96,7 +96,7 @@ def group_sums(
         stride = extractor.tap(tap).reach.stride
         weights = None
         if regions is not None:
-            cells = pool(regions[(slice(None), *tile.core)][None], "average", stride)[0]
+            cells = _cells(regions[(slice(None), *tile.core)], stride)
             weights = cells[(slice(None), *(slice(0, size) for size in owned.shape[2:]))]
         first = tile.core[0].start // stride[0]
         spans = [slice(max(g.start // stride[0] - first, 0), -(-g.stop // stride[0]) - first) for g in groups]
@@ -104,6 +104,15 @@ def group_sums(
             feature_sums(owned[:, :, span], None if weights is None else weights[:, span]) for span in spans
         ]
     return found
+
+
+def _cells(weights: Tensor, stride: Shape) -> Tensor:
+    """Weights (R, *S) averaged over the samples that each feature owns, which at an end may be fewer."""
+    for axis, step in enumerate(stride, start=1):
+        lines = weights.movedim(axis, -1)
+        means = pool(lines.reshape(1, -1, lines.shape[-1]), "average", (step,), partial=True)
+        weights = means.reshape(*lines.shape[:-1], -1).movedim(-1, axis)
+    return weights
 
 
 @dataclass(frozen=True)

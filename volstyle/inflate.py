@@ -167,9 +167,12 @@ def convolve(
     return _CONVOLUTIONS[len(widths)](slab, kernel, bias, stride=stride, padding=zeros)
 
 
-def pool(slab: Tensor, kind: str, widths: tuple[int, ...]) -> Tensor:
-    """Pooling ("average" or "max") over windows of `widths`, one per axis behind (N, C); the rest is dropped."""
-    return _POOLINGS[kind, slab.dim() - 2](slab, widths)
+def pool(slab: Tensor, kind: str, widths: tuple[int, ...], *, partial: bool = False) -> Tensor:
+    """Pooling ("average" or "max") over windows of `widths`, one per axis behind (N, C).
+
+    partial: whether what is left at an end, smaller than a window, is one too; else it is dropped.
+    """
+    return _POOLINGS[kind, slab.dim() - 2](slab, widths, ceil_mode=partial)
 
 
 def channels_last(slab: Tensor) -> Tensor:

@@ -88,6 +88,11 @@ def choose_budget(text: str, device: torch.device) -> int:
     return int(float(match[1]) * 1024 ** " KMGT".index(match[2].upper() or " "))
 
 
+def is_out_of_memory(error: RuntimeError) -> bool:
+    """Whether torch failed for want of memory, on any device."""
+    return isinstance(error, torch.OutOfMemoryError) or "allocate memory" in str(error)
+
+
 def bytes_per_sample(extractor: Extractor, taps: Collection[str], dtype: torch.dtype) -> float:
     """An upper estimate of the memory that one sample of a tile's window takes while its gradient is computed.
 

@@ -43,18 +43,17 @@ class StyleTerm:
         """Cost of some complete groups of frames: tap -> Sums of R regions, for each of them."""
         total = torch.zeros(())
         for tap, weight in self.taps.items():
-            target = self.targets[tap]
-            apart = self._distances(joined(found[tap]), joined([target] * len(found[tap])))
-            total = total.to(apart.device) + weight * apart.sum() / (self.groups * len(target.count))
+            target, regions = self.targets[tap], len(self.targets[tap].count)
+            if regions > 1:
+                target = joined([target] * len(found[tap]))
+            apart = self._distances(joined(found[tap]), target)
+            total = total.to(apart.device) + weight * apart.sum() / (self.groups * regions)
         return self.weight * total
 
     def _distances(self, found: Sums, target: Sums) -> Tensor:
         """Without the groups that have no position, as a mask's region in a frame it is absent from."""
         there = found.count > 0
-        return self.distance(
-            Sums(found.count[there], found.first[there], found.second[there]),
-            Sums(target.count[there], target.first[there], target.second[there]),
-        )
+        return self.distance(found[there], target if len(target.count) == 1 else target[there])
 
 
 @dataclass(frozen=True)

@@ -10,11 +10,11 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from volstyle.errors import RecipeError, nearest
+from volstyle.errors import RecipeError, ShapeError, nearest
 from volstyle.evaluate import Plans, evaluate, style_sums
 from volstyle.extractor import Extractor, Network
 from volstyle.field import Field
-from volstyle.machine import Machine, choose_core
+from volstyle.machine import Machine, bytes_per_sample, choose_core, is_out_of_memory
 from volstyle.motion import TemporalTerm
 from volstyle.networks import load_network
 from volstyle.objective import (
@@ -69,13 +69,24 @@ class Outline:
 
     @property
     def group(self) -> int | None:
-        """How many frames share style statistics; None is all."""
-        return self.recipe.style.window if self.kept[0] and self.recipe.style.window else None
+        """How many frames share style statistics, a multiple of those a feature owns; None is all."""
+        if not self.kept[0] or not self.recipe.style.window:
+            return None
+        step = self.extractor.reach(self.taps).stride[0]
+        return -(-self.recipe.style.window // step) * step
 
     def blocks(self, shape: Shape) -> list[Block]:
         """The tiles in which a stage of this shape is evaluated."""
         core = choose_core(self.extractor, self.taps, self.machine, shape, self.group)
         return plan(shape, core, *self.extractor.reach(self.taps), self.group)
+
+    def with_smaller_tiles(self, shape: Shape) -> Outline:
+        """Half the memory that the tiles of this shape take now. Raises CapacityError when none is smaller."""
+        largest = max(tile.window_size for block in self.blocks(shape) for tile in block.tiles)
+        budget = int(largest * bytes_per_sample(self.extractor, self.taps, self.machine.dtype) / 2)
+        smaller = replace(self, machine=replace(self.machine, budget=budget))
+        smaller.blocks(shape)
+        return replace(smaller, recipe=replace(self.recipe, memory=f"{budget}B"))
 
 
 @dataclass(frozen=True)
@@ -104,6 +115,7 @@ def outline(content: Field, recipe: Recipe) -> Outline:
 
     Raises RecipeError, NetworkError or ShapeError for choices that cannot be met.
     """
+    recipe.check()
     for name, value, allowed in (
         ("scaling", recipe.scaling, SCALINGS),
         ("style.statistic", recipe.style.statistic, STATISTICS),
@@ -163,15 +175,24 @@ def stylize(
     samples = _start(scene, run, init).to(run.machine.device)
     momentum = None
     stages: list[StageRecord] = []
+    notes: list[str] = []
     stopped = False
-    for index in range(len(run.stages)):
-        done, record = _run_stage(scene, run, index, samples, momentum, on_step)
+    for index, stage in enumerate(run.stages):
+        while True:
+            try:
+                done, record = _run_stage(scene, run, index, samples, momentum, on_step)
+                break
+            except RuntimeError as error:
+                if not is_out_of_memory(error):
+                    raise
+                run = run.with_smaller_tiles(stage.shape)
+                notes.append(f"memory: ran out at {'x'.join(map(str, stage.shape))}, went on in smaller tiles")
         samples, momentum, stopped = done.samples, done.momentum, done.stopped
         stages.append(record)
         if stopped:
             break
     finished = scene.finished(resize(samples, content.shape).clamp(0, 1).cpu())
-    return Result(content.with_samples(finished), _record(run, stages), stopped)
+    return Result(content.with_samples(finished), _record(run, stages, notes), stopped)
 
 
 def _run_stage(
@@ -281,6 +302,11 @@ def _targets(scene: Scene, size: int, run: Outline) -> dict[str, Sums]:
 def _start(scene: Scene, run: Outline, init: Field | None) -> Tensor:
     """Where the first stage starts: (C, *S)."""
     if init is not None:
+        if len(init.axes) != len(run.kept) or init.channels not in (1, run.network.channels):
+            raise ShapeError(
+                f"init: {init.channels} channels and {len(init.axes)} axes, must be {run.network.channels} or 1 "
+                f"and {len(run.kept)}"
+            )
         samples = luma(init.samples) if scene.content.shape[0] == 1 else init.samples
         return samples.expand(scene.content.shape[0], *samples.shape[1:])
     if run.recipe.init == "content":
@@ -296,7 +322,7 @@ def _kept(field: Field) -> tuple[bool, ...]:
     return tuple(axis.name == "t" and len(field.axes) > 1 for axis in field.axes)
 
 
-def _record(run: Outline, stages: Sequence[StageRecord]) -> Record:
+def _record(run: Outline, stages: Sequence[StageRecord], notes: Sequence[str]) -> Record:
     return Record(
         recipe=run.recipe,
         network=run.network.name,
@@ -306,4 +332,5 @@ def _record(run: Outline, stages: Sequence[StageRecord]) -> Record:
         threads=threads(),
         versions=versions(),
         stages=tuple(stages),
+        notes=tuple(notes),
     )

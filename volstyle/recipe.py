@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import Any, get_type_hints
 
 import tomli_w
@@ -41,13 +43,14 @@ class ContentChoice:
 class StyleChoice:
     """weight: β. taps: tap -> λ; empty is the network's own choice. statistic: gram, moments or w2.
 
-    window: frames of a clip that share statistics; 1 is each frame for itself, 0 the whole clip.
+    window: frames of a clip that share statistics; 1 is each frame for itself, 0 the whole clip. A network that
+    is coarse in time takes the next multiple of the frames one of its features owns.
     scale: size of the style relative to the content; 0.5 makes its strokes half as large.
     """
 
     weight: float = 1.0
     taps: dict[str, float] = field(default_factory=dict)
-    statistic: str = "moments"
+    statistic: str = "w2"
     window: int = 1
     scale: float = 1.0
 
@@ -123,6 +126,23 @@ class Recipe:
         updated: Recipe = _updated(self, values, "")
         return updated
 
+    def check(self) -> None:
+        """Raises RecipeError for numbers that cannot be meant."""
+        for key, least in _LEAST.items():
+            value = attrgetter(key)(self)
+            if not least <= value < 2**63:
+                raise RecipeError(f"recipe: {key} is {value}, must be at least {least} and below 2**63")
+        for key, bound in _ABOVE.items():
+            value = attrgetter(key)(self)
+            if not bound < value < 2**63:
+                raise RecipeError(f"recipe: {key} is {value}, must be above {bound} and below 2**63")
+        for key in ("content.taps", "style.taps"):
+            taps = attrgetter(key)(self)
+            if taps and not (min(taps.values()) >= 0 and 0 < sum(taps.values()) < math.inf):
+                raise RecipeError(f"recipe: {key} is {taps}, weights must be finite, at least 0, and not all 0")
+        if not self.content.weight and not self.style.weight:
+            raise RecipeError("recipe: content.weight and style.weight are both 0, one must be above")
+
     def set(self, assignment: str) -> Recipe:
         """With one value replaced: "schedule.steps=300". Raises RecipeError."""
         key, equals, text = assignment.partition("=")
@@ -144,11 +164,11 @@ def _updated(choice: Any, values: Mapping[str, Any], prefix: str) -> Any:
         name = f"{prefix}{key}"
         if key not in hints:
             raise RecipeError(f"recipe: no key {name!r}; {nearest(key, hints)}")
-        changes[key] = _checked(getattr(choice, key), value, name)
+        changes[key] = _checked(getattr(choice, key), value, name, hints[key])
     return dataclasses.replace(choice, **changes)
 
 
-def _checked(old: Any, value: Any, name: str) -> Any:
+def _checked(old: Any, value: Any, name: str, kind: type) -> Any:
     if dataclasses.is_dataclass(old):
         if not isinstance(value, Mapping):
             raise RecipeError(f"recipe: {name} is {value!r}, must be a table of keys")
@@ -157,10 +177,10 @@ def _checked(old: Any, value: Any, name: str) -> Any:
         if not isinstance(value, Mapping) or not all(_is_number(v) for v in value.values()):
             raise RecipeError(f"recipe: {name} is {value!r}, must be a table of taps and weights")
         return {str(tap): float(weight) for tap, weight in value.items()}
-    if isinstance(old, float) and _is_number(value):
+    if kind is float and _is_number(value):
         return float(value)
-    if type(value) is not type(old):
-        raise RecipeError(f"recipe: {name} is {value!r}, must be {_KINDS[type(old)]}")
+    if type(value) is not kind:
+        raise RecipeError(f"recipe: {name} is {value!r}, must be {_KINDS[kind]}")
     return value
 
 
@@ -169,3 +189,15 @@ def _is_number(value: Any) -> bool:
 
 
 _KINDS = {str: "text", int: "a whole number", float: "a number", bool: "true or false"}
+
+_LEAST = {
+    "content.weight": 0,
+    "style.weight": 0,
+    "style.window": 0,
+    "temporal.weight": 0,
+    "smoothness": 0,
+    "schedule.smallest": 1,
+    "schedule.steps": 1,
+    "seed": 0,
+}
+_ABOVE = {"style.scale": 0, "schedule.ratio": 1, "schedule.growth": 0, "optimizer.rate": 0}

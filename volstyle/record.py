@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from volstyle.errors import InputError
+from volstyle.errors import InputError, RecipeError
 from volstyle.recipe import Recipe
 
 FORMAT = 1
@@ -66,9 +66,12 @@ class Record:
             raise InputError(f"{path}: not a record of volstyle in format {FORMAT} (found {found})")
         try:
             values["recipe"] = Recipe().updated(values["recipe"])
-            values["stages"] = tuple(StageRecord(**stage) for stage in values["stages"])
+            values["stages"] = tuple(
+                StageRecord(**{**stage, "shape": tuple(stage["shape"])}) for stage in values["stages"]
+            )
+            values["notes"] = tuple(values["notes"])
             return Record(**values)
-        except (KeyError, TypeError) as error:
+        except (AttributeError, KeyError, RecipeError, TypeError) as error:
             raise InputError(f"{path}: a record with a damaged entry ({error})") from error
 
 

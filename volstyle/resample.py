@@ -30,7 +30,8 @@ def transfer(full: Tensor, content: Tensor, result: Tensor) -> Tensor:
     """
     size, *others = full.shape[1:]
     change = resize(result - content, (size, *content.shape[2:]))
-    for piece, into in zip(torch.split(change, _SLICE, 1), torch.split(full, _SLICE, 1), strict=True):
+    for start in range(0, size, _SLICE):
+        piece, into = change[:, start : start + _SLICE], full[:, start : start + _SLICE]
         into.add_(resize(piece, (piece.shape[1], *others))).clamp_(0, 1)
     return full
 

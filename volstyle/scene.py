@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -54,8 +55,14 @@ class Scene:
 
         coherent: estimate how a clip moves.
 
-        Raises ShapeError for masks that do not fit, or that only some of the styles have.
+        Raises ShapeError for masks that do not fit, or that only some of the styles have, for samples that are not
+        finite, and for weights that are not above 0.
         """
+        _check_finite("content", content)
+        for style in styles:
+            _check_finite("style", style.field)
+            if not 0 < style.weight < math.inf:
+                raise ShapeError(f"style: its weight is {style.weight}, must be finite and above 0")
         regions = _regions(content, styles)
         gray = content.channels == 1 or keep_colors
         seen = luma(content.samples) if gray else content.samples
@@ -78,10 +85,17 @@ class Scene:
         return samples
 
 
+def _check_finite(name: str, field: Field) -> None:
+    if not field.samples.isfinite().all():
+        raise ShapeError(f"{name}: samples hold NaN or infinite numbers")
+
+
 def luma(samples: Tensor) -> Tensor:
-    """(3, *S) or (1, *S) -> (1, *S)."""
+    """(3, *S) or (1, *S) -> (1, *S). Raises ShapeError for other channels."""
     if samples.shape[0] == 1:
         return samples
+    if samples.shape[0] != len(LUMA):
+        raise ShapeError(f"luma: samples have {samples.shape[0]} channels, must be 3 or 1")
     weights = torch.tensor(LUMA).to(samples)
     combined: Tensor = torch.tensordot(weights, samples, dims=([0], [0]))
     return combined[None]
@@ -94,9 +108,11 @@ def _matched(style: Tensor, content: Tensor) -> Tensor:
 
 def _checked(style: Style) -> Style:
     mask = style.source_mask
+    if mask is not None and mask.dim() != len(style.field.axes):
+        raise ShapeError(f"style mask: {mask.dim()} axes, must be {len(style.field.axes)}, those of the style")
     if mask is not None and tuple(mask.shape) != style.field.shape:
         mask = resize(mask[None], style.field.shape, kind="linear")[0]
-    if mask is not None and mask.sum() <= 0:
+    if mask is not None and not mask.sum() > 0:
         raise ShapeError("style mask: black everywhere, must be white where the style is")
     return replace(style, source_mask=mask)
 
@@ -108,13 +124,15 @@ def _regions(content: Field, styles: Sequence[Style]) -> Tensor | None:
     if len(masks) != len(styles):
         raise ShapeError(f"masks: {len(masks)} for {len(styles)} styles, must be one for each or none")
     regions = torch.stack([_fitted(mask, content.shape) for mask in masks])
-    if regions.sum() <= 0:
+    if not regions.sum() > 0:
         raise ShapeError("mask: black everywhere, must be white where the style goes")
     return regions
 
 
 def _fitted(mask: Tensor, shape: tuple[int, ...]) -> Tensor:
     """A mask (*S') on the content's grid; one with fewer axes, an image for a clip, holds at each time."""
+    if mask.dim() > len(shape):
+        raise ShapeError(f"mask: {mask.dim()} axes, must be {len(shape)} or fewer, those of the content")
     while mask.dim() < len(shape):
         mask = mask[None].expand(shape[len(shape) - mask.dim() - 1], *mask.shape)
     return resize(mask[None], shape, kind="linear")[0].clamp(0, 1)

@@ -30,6 +30,14 @@ class Sums:
     def __add__(self, other: Sums) -> Sums:
         return Sums(self.count + other.count, self.first + other.first, self.second + other.second)
 
+    def __getitem__(self, groups: Tensor) -> Sums:
+        """Some of the groups, by a mask or by index."""
+        return Sums(self.count[groups], self.first[groups], self.second[groups])
+
+    def cpu(self) -> Sums:
+        """On the CPU."""
+        return Sums(self.count.cpu(), self.first.cpu(), self.second.cpu())
+
     def double(self) -> Sums:
         """In float64, to add up many."""
         return Sums(self.count.double(), self.first.double(), self.second.double())
@@ -116,7 +124,8 @@ def blended(sums: Sequence[Sums], weights: Sequence[float]) -> Sums:
 
 
 Statistic = Callable[[Sums, Sums], Tensor]
-"""Distance of sums from a target, per group (R,), relative to it: 0 at it, about 1 for nothing in common."""
+"""Distance of sums from a target, per group (R,), relative to it: 0 at it, about 1 for nothing in common. The
+target has as many groups, or one for all."""
 
 
 def gram_distance(found: Sums, target: Sums) -> Tensor:
@@ -139,6 +148,8 @@ def w2_distance(found: Sums, target: Sums) -> Tensor:
     ‖μ − μ̂‖² + tr(Σ + Σ̂ − 2(Σ̂^½ Σ Σ̂^½)^½), as in crowsonkb/style-transfer-pytorch, but in float64 with
     eigenvalues where they take 12 Newton–Schulz steps, and 1e-4 of the mean variance on both diagonals.
     """
+    if found.first.device.type == "mps":  # has no float64; the sums are small
+        found, target = found.cpu(), target.cpu()
     mean, mean_target = found.means().first.double(), target.means().first.double()
     wide, wide_target = found.covariance().double(), target.covariance().double()
     trace = torch.diagonal(wide_target, dim1=-2, dim2=-1).sum(-1)
@@ -150,7 +161,7 @@ def w2_distance(found: Sums, target: Sums) -> Tensor:
     inner = torch.linalg.eigvalsh(root @ wide @ root).clamp_min(0)
     traces = torch.diagonal(wide + wide_target, dim1=-2, dim2=-1).sum(-1)
     distance: Tensor = (mean - mean_target).square().sum(-1) + traces - 2 * inner.sqrt().sum(-1)
-    return Tensor.float(distance / (mean_target.square().sum(-1) + trace).clamp_min(1e-12)).float()
+    return distance / (mean_target.square().sum(-1) + trace).clamp_min(1e-12)
 
 
 def _relative(difference: Tensor, target: Tensor) -> Tensor:

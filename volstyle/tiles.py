@@ -71,7 +71,7 @@ def plan(field: Shape, core: Shape, stride: Shape, halo: Shape, group: int | Non
     """Cut a field into blocks of tiles.
 
     core: the largest core, at least one stride; stride, halo: of the features, halo a multiple of stride.
-    group: how many samples along the first axis share statistics; None is all of them.
+    group: how many samples along the first axis share statistics, a multiple of its stride; None is all of them.
     """
     frames = field[0]
     group = frames if group is None else min(group, frames)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-import pickle
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.error import URLError
 
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 from torch import Tensor
 
 from volstyle.errors import WeightsError
@@ -35,7 +35,7 @@ def load_state(path: Path) -> State:
         raise WeightsError(f"{path}: no such weights file; give a .safetensors file or a torch state dict")
     try:
         tensors, metadata = _read_safetensors(path) if path.suffix == ".safetensors" else (_read_torch(path), {})
-    except (SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError) as error:
+    except Exception as error:  # bytes that are no pickle can make torch's reader raise anything
         raise WeightsError(
             f"{path}: not a whole file of tensors (truncated, or holding code); "
             "give a .safetensors file or a torch state dict"
@@ -79,7 +79,8 @@ def _read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
 
 
 def _read_torch(path: Path) -> dict[str, Tensor]:
-    state = torch.load(path, map_location="cpu", weights_only=True)
+    with warnings.catch_warnings(action="ignore"):  # about the format, of files refused in a moment
+        state = torch.load(path, map_location="cpu", weights_only=True)
     if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
         raise ValueError("not a state dict")
     return {str(name): tensor.float() for name, tensor in state.items()}

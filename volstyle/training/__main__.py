@@ -15,14 +15,16 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m volstyle.training", description=__doc__)
     parser.add_argument("name", choices=["builtin"], help="which network")
     parser.add_argument("--out", type=Path, default=Path("builtin.safetensors"), help="the weights to write")
-    parser.add_argument("--no-resume", action="store_true", help="start over")
+    parser.add_argument(
+        "--resume", action=argparse.BooleanOptionalAction, default=True, help="go on where a run was stopped"
+    )
     for field in fields(Plan):
         if field.name != "compiled":
             parser.add_argument(f"--{field.name}", type=type(field.default), default=field.default)
     values = vars(parser.parse_args())
     plan = Plan(**{field.name: values[field.name] for field in fields(Plan) if field.name in values})
     try:
-        train(plan, values["out"], resume=not values["no_resume"], tell=_tell)
+        train(plan, values["out"], resume=values["resume"], tell=_tell)
     except VolstyleError as error:
         sys.stderr.write(f"volstyle.training: {error}\n")
         return 2
@@ -30,9 +32,11 @@ def main() -> int:
 
 
 def _tell(progress: Progress) -> None:
+    s = progress.scores
     sys.stdout.write(
-        f"step {progress.step}: loss {progress.loss:.3f}, programs {progress.accuracy:.0%}, "
-        f"picture {progress.error:.3f}, {progress.rate:.0f} samples/s, {progress.generating:.0%} generating\n"
+        f"step {progress.step}: loss {s.loss:.3f}, programs {s.accuracy:.0%}, traits {s.traits:.3f}, "
+        f"spoiled {s.spoiled:.3f}, picture {s.error:.3f}, redundancy {s.redundancy:.2f}, "
+        f"density {s.density:.3f}, {progress.rate:.0f} samples/s, {progress.generating:.0%} generating\n"
     )
     sys.stdout.flush()
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import platform
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors.torch import save_file
@@ -16,33 +19,56 @@ from torch import Tensor
 from torch.nn import functional
 
 from volstyle.errors import InputError
-from volstyle.training.model import MEAN, STD, Heads, Trunk, export
-from volstyle.training.world import Programs, draw_batch, paint_leaf
+from volstyle.training.batches import Batch, draw_batch
+from volstyle.training.model import MEAN, STD, Answers, Heads, Trunk, density, export, redundancy, sampled, taps
+from volstyle.training.programs import Programs
+
+OBJECTIVE = (
+    "programs of geometry and texture told from means and covariances of each stage, whatever the palette; their "
+    "entries; lost phase and grain; the picture (L1); channels that differ and are picky"
+)
 
 
 @dataclass(frozen=True)
 class Plan:
     """programs: how many to tell apart. size: of the pictures. rate: the highest step size of AdamW, reached after
-    a twentieth of the steps and then brought to 0 by a cosine."""
+    a twentieth of the steps and then brought to 0 by a cosine. picture, redundancy, density: weights of these
+    terms beside the questions'."""
 
-    steps: int = 6000
+    steps: int = 2600
     batch: int = 32
-    size: int = 96
-    programs: int = 1024
-    rate: float = 2e-3
+    size: int = 80
+    programs: int = 512
+    rate: float = 3e-3
+    picture: float = 4.0
+    redundancy: float = 0.1
+    density: float = 2.0
     seed: int = 0
     compiled: bool = True
 
 
 @dataclass(frozen=True)
-class Progress:
-    """step: from 1. loss: of all heads; accuracy: of the last stage's head; error: mean absolute, of the picture.
-    rate: samples per second so far; generating: share of the time spent on making them."""
+class Scores:
+    """loss: of all terms. accuracy: of the last stage's answer which program; traits: its mean squared error,
+    where a guess has 1; spoiled: likewise, of shares. error: mean absolute, of the picture. redundancy, density:
+    of the features."""
 
-    step: int
     loss: float
     accuracy: float
+    traits: float
+    spoiled: float
     error: float
+    redundancy: float
+    density: float
+
+
+@dataclass(frozen=True)
+class Progress:
+    """step: from 1. scores: averages since the last report. rate: samples per second; generating: seconds
+    spent on painting them beside training, for each second that passed."""
+
+    step: int
+    scores: Scores
     rate: float
     generating: float
 
@@ -50,79 +76,130 @@ class Progress:
 def train(plan: Plan, out: Path, *, resume: bool, tell: Callable[[Progress], None], every: int = 50) -> None:
     """Train and write the weights to out, a safetensors file; the state is kept beside it for `resume`.
 
-    Raises InputError when the state is another plan's.
+    Raises InputError when the state is another plan's, or the size does not fit the network.
     """
+    if plan.size < 32 or plan.size % 16:
+        raise InputError(f"size: {plan.size}, must be a multiple of 16 from 32 on; give 64, 80 or 96")
     state_path = out.with_suffix(".state.pt")
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     torch.manual_seed(plan.seed)
-    trunk, heads = Trunk().to(device), Heads(plan.programs).to(device)
+    programs = Programs.draw(plan.programs, plan.seed)
+    traits = programs.traits().to(device)
+    trunk, heads = Trunk().to(device), Heads(plan.programs, traits.shape[1]).to(device)
     trunk = trunk.to(memory_format=torch.channels_last)
-    weights = [*trunk.parameters(), *heads.parameters()]
-    solver = torch.optim.AdamW(weights, lr=plan.rate, betas=(0.9, 0.98), weight_decay=0.02)
-    first, seconds = 0, 0.0
-    if resume and state_path.is_file():
-        state = torch.load(state_path, map_location=device, weights_only=True)
-        if state["plan"] != asdict(plan):
-            raise InputError(
-                f"{state_path}: the state of another plan ({state['plan']}); remove it or --no-resume"
-            )
-        trunk.load_state_dict(state["trunk"])
-        heads.load_state_dict(state["heads"])
-        solver.load_state_dict(state["solver"])
-        first, seconds = state["step"], state["seconds"]
-    began, generating = time.perf_counter(), 0.0
-    pictures = _pictures(plan, first, device)
-    progress = Progress(first, 0.0, 0.0, 0.0, 0.0, 0.0)
+    solver = _solver(plan, trunk, heads)
+    parts: dict[str, Any] = {"trunk": trunk, "heads": heads, "solver": solver}
+    first, seconds = _restore(plan, state_path, parts, device) if resume and state_path.is_file() else (0, 0.0)
+    began = marked = time.perf_counter()
+    generating, scores = 0.0, []
+    batches = _batches(plan, programs, first, device)
     for step in range(first + 1, plan.steps + 1):
-        started = time.perf_counter()
-        picture, labels = next(pictures)
-        generating += time.perf_counter() - started
+        batch, took = next(batches)
+        generating += took
         for group in solver.param_groups:
-            group["lr"] = plan.rate * _warm_cosine(step / plan.steps)
+            group["lr"] = group["gain"] * plan.rate * _warm_cosine(step / plan.steps)
         trunk.train()
         with torch.autocast(device.type, torch.bfloat16):
-            features = trunk(picture.contiguous(memory_format=torch.channels_last))
-            logits, drawn = heads(features)
-        told = [functional.cross_entropy(logit.float(), labels) for logit in logits]
-        error = (drawn.float() - picture).abs().mean()
-        loss = torch.stack(told).mean() + 4 * error
+            features = trunk(batch.pictures.contiguous(memory_format=torch.channels_last))
+            answers: Answers = heads(features)
+        score = _score(plan, batch, features, answers, traits[batch.labels])
         solver.zero_grad(set_to_none=True)
-        torch.autograd.backward(loss)
-        torch.nn.utils.clip_grad_norm_(weights, 1.0)
+        torch.autograd.backward(score[0])
+        torch.nn.utils.clip_grad_norm_([*trunk.parameters(), *heads.parameters()], 1.0)
         solver.step()
+        scores.append(score.detach())
         if step % every == 0 or step == plan.steps:
-            spent = time.perf_counter() - began
-            accuracy = float((logits[-1].argmax(1) == labels).float().mean())
-            rate = (step - first) * plan.batch / spent
-            progress = Progress(
-                step, float(loss.detach()), accuracy, float(error.detach()), rate, generating / spent
-            )
+            spent = time.perf_counter() - marked
+            means = torch.stack(scores).mean(0).tolist()
+            progress = Progress(step, Scores(*means), len(scores) * plan.batch / spent, generating / spent)
             tell(progress)
-        if step % (20 * every) == 0 or step == plan.steps:
-            state = {"plan": asdict(plan), "step": step, "seconds": seconds + time.perf_counter() - began}
-            state |= {"trunk": trunk.state_dict(), "heads": heads.state_dict(), "solver": solver.state_dict()}
+            marked, generating, scores = time.perf_counter(), 0.0, []
+        if step % (4 * every) == 0 or step == plan.steps:
+            spent = seconds + time.perf_counter() - began
+            state = {name: part.state_dict() for name, part in parts.items()}
+            state |= {"plan": asdict(plan), "step": step, "seconds": spent}
             _replace(state_path, partial(torch.save, state))
-            card = {"data": "formula-made pictures (volstyle.training.world)", **asdict(plan), **asdict(progress)}
-            card |= {"hours": round(state["seconds"] / 3600, 2), "machine": f"{device.type} {platform.machine()}"}
-            metadata = {key: json.dumps([value] * 3) for key, value in (("mean", MEAN), ("std", STD))}
-            metadata |= {"padding": "replicate", "pooling": "average", "card": json.dumps(card)}
-            tensors = export(trunk, (next(pictures)[0] for _ in range(8)))
-            tensors = {name: tensor.cpu() for name, tensor in tensors.items()}
-            _replace(out, partial(save_file, tensors, metadata=metadata))
+            seen = [_paint_batch(plan, programs, plan.steps + k, device)[0].pictures for k in range(8)]
+            _replace(out, partial(save_file, export(trunk, seen), metadata=_metadata(plan, progress, spent)))
 
 
-def _pictures(plan: Plan, first: int, device: torch.device) -> Iterator[tuple[Tensor, Tensor]]:
-    """Batches without end; the same whether resumed or not, but for those that an export looked at."""
-    programs = Programs.draw(plan.programs, plan.seed)
-    leaf = torch.compile(paint_leaf, dynamic=False) if plan.compiled else paint_leaf
-    index = first
-    while True:
-        generator = torch.Generator().manual_seed((plan.seed << 32) + index)
-        labels = torch.randint(plan.programs, (plan.batch,), generator=generator)
-        with torch.no_grad():
-            batch = draw_batch(programs, labels, plan.size, generator, leaf)
-        yield batch.pictures.to(device), batch.labels.to(device)
-        index += 1
+def _solver(plan: Plan, trunk: Trunk, heads: Heads) -> torch.optim.Optimizer:
+    """AdamW; each answer adds up hundreds of statistics and would shake at the trunk's step size."""
+    slow = [*heads.answers.parameters()]
+    fast = [w for w in (*trunk.parameters(), *heads.parameters()) if all(w is not other for other in slow)]
+    groups: list[dict[str, object]] = [{"params": fast, "gain": 1.0}, {"params": slow, "gain": 0.05}]
+    return torch.optim.AdamW(groups, lr=plan.rate, betas=(0.9, 0.98), weight_decay=0.02)
+
+
+def _restore(plan: Plan, path: Path, parts: dict[str, Any], device: torch.device) -> tuple[int, float]:
+    """The steps and seconds behind a stopped run, whose state is put into the parts."""
+    state = torch.load(path, map_location=device, weights_only=True)
+    if state["plan"] != asdict(plan):
+        raise InputError(f"{path}: the state of another plan ({state['plan']}); remove it or --no-resume")
+    for name, part in parts.items():
+        part.load_state_dict(state[name])
+    return state["step"], state["seconds"]
+
+
+def _score(plan: Plan, batch: Batch, features: list[Tensor], answers: Answers, traits: Tensor) -> Tensor:
+    """`Scores` in their order, (7,); the first is the loss."""
+
+    def average(terms: list[Tensor]) -> Tensor:
+        return torch.stack(terms).mean()
+
+    programs = average([functional.cross_entropy(logits.float(), batch.labels) for logits in answers.programs])
+    entries = [functional.mse_loss(told.float(), traits) for told in answers.traits]
+    spoiled = [functional.mse_loss(told.float(), batch.spoiled) for told in answers.spoiled]
+    error = (answers.picture.float() - batch.clean).abs().mean()
+    rows = [sampled(f) for f in features]
+    alike, dense = average([redundancy(r) for r in rows]), average([density(r) for r in rows])
+    loss = programs + average(entries) + 6 * average(spoiled)
+    loss = loss + plan.picture * error + plan.redundancy * alike + plan.density * dense
+    accuracy = (answers.programs[-1].argmax(1) == batch.labels).float().mean()
+    return torch.stack((loss, accuracy, entries[-1], spoiled[-1], error, alike, dense))
+
+
+def _metadata(plan: Plan, progress: Progress, seconds: float) -> dict[str, str]:
+    """The weights' card; each entry JSON."""
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    card = {
+        "data": "pictures made by formula (volstyle.training.world); no photograph, no painting",
+        "objective": OBJECTIVE,
+        **asdict(plan),
+        "scores": {name: round(value, 4) for name, value in asdict(progress.scores).items()},
+        "samples_per_second": round(progress.rate, 1),
+        "generating": round(progress.generating, 3),
+        "hours": round(seconds / 3600, 2),
+        "machine": f"{device}, {platform.machine()}, {torch.get_num_threads()} threads",
+    }
+    values = {
+        "mean": [MEAN] * 3,
+        "std": [STD] * 3,
+        "padding": "replicate",
+        "pooling": "average",
+        "style": taps(),
+        "card": card,
+    }
+    return {key: json.dumps(value) for key, value in values.items()}
+
+
+def _batches(plan: Plan, programs: Programs, first: int, device: torch.device) -> Iterator[tuple[Batch, float]]:
+    """`_paint_batch` from the first on, without end; one is painted while another is trained on."""
+    with ThreadPoolExecutor(1) as painter:
+        waiting = painter.submit(_paint_batch, plan, programs, first, device)
+        for index in itertools.count(first + 1):
+            ready, waiting = waiting, painter.submit(_paint_batch, plan, programs, index, device)
+            yield ready.result()
+
+
+def _paint_batch(plan: Plan, programs: Programs, index: int, device: torch.device) -> tuple[Batch, float]:
+    """A batch and the seconds it took; the same index gives the same batch, whenever it is painted."""
+    started = time.perf_counter()
+    generator = torch.Generator().manual_seed((plan.seed << 32) + index)
+    labels = torch.randint(plan.programs, (plan.batch,), generator=generator)
+    with torch.no_grad():
+        batch = draw_batch(programs, labels, plan.size, generator, device=device, compiled=plan.compiled)
+    return batch, time.perf_counter() - started
 
 
 def _warm_cosine(done: float) -> float:

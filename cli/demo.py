@@ -1,0 +1,79 @@
+"""The demo: a clip and three paintings drawn by formula, the clip after one, a still of it after all three."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from torch import Tensor
+
+from volstyle.codecs import Encoding, Selection, read, write
+from volstyle.errors import OutputError
+from volstyle.field import Axis, Field
+from volstyle.recipe import Recipe
+from volstyle_cli.art import PAINTINGS, make
+from volstyle_cli.options import DemoOptions
+from volstyle_cli.order import Order, StyleFile
+from volstyle_cli.recipes import recipe_of
+from volstyle_cli.run import carry_out
+from volstyle_cli.screen import Screen
+from volstyle_cli.sheet import Captioned, contact_sheet
+
+_CLIP_SIZE, _STILL_SIZE = 192, 320
+"""Long sides, so that all is done in three minutes on two slow cores."""
+
+
+def show_demo(options: DemoOptions, screen: Screen) -> bool:
+    """Returns whether it was stopped. Raises VolstyleError."""
+    folder = options.out
+    if folder.exists() and not options.force:
+        raise OutputError(f"{folder}: is there already; give another --out or --force")
+    recipe = recipe_of(options)
+    folder.mkdir(parents=True, exist_ok=True)
+    make(folder)
+    clip, still = folder / "clip.mp4", folder / "still.png"
+    write(still, _middle(read(clip)), Encoding(force=True))
+    runs = [
+        _order("video", clip, folder / f"{PAINTINGS[0]}.png", folder / "clip-styled.mp4", _CLIP_SIZE, recipe),
+        *(
+            _order("image", still, folder / f"{name}.png", folder / f"still-{name}.png", _STILL_SIZE, recipe)
+            for name in PAINTINGS
+        ),
+    ]
+    for order in runs:
+        if carry_out(order, screen):
+            return True
+        screen.print()
+    sheet = folder / "sheet.png"
+    write(sheet, _sheet(folder), Encoding(force=True))
+    screen.print(f"Open {sheet} for all of it at a glance, and {folder / 'clip-styled.mp4'} to see it move.")
+    return False
+
+
+def _order(kind: str, content: Path, style: Path, output: Path, size: int, recipe: Recipe) -> Order:
+    return Order(
+        kind=kind,
+        content=content,
+        styles=(StyleFile(style),),
+        output=output,
+        recipe=recipe,
+        selection=Selection(size=size),
+        encoding=Encoding(force=True),
+    )
+
+
+def _middle(clip: Field) -> Field:
+    return Field(clip.samples[:, clip.shape[0] // 2].contiguous(), (Axis("y"), Axis("x")))
+
+
+def _sheet(folder: Path) -> Field:
+    """Above what was given, below what came out."""
+
+    def picture(name: str) -> Tensor:
+        return read(folder / name).samples
+
+    still = picture("still.png")
+    moved: Captioned = ("a frame of the clip, styled", _middle(read(folder / "clip-styled.mp4")).samples)
+    given: list[Captioned] = [("a frame of the clip", still), *((n, picture(f"{n}.png")) for n in PAINTINGS)]
+    came: list[Captioned] = [moved, *((f"after {n}", picture(f"still-{n}.png")) for n in PAINTINGS)]
+    width = 320
+    return contact_sheet([given, came], round(width * still.shape[1] / still.shape[2]), width)

@@ -1,0 +1,171 @@
+"""The optimizers on a cost whose minimum is known."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pytest
+import torch
+from tiny import numbers
+from torch import Tensor
+
+from volstyle.errors import RecipeError
+from volstyle.evaluate import Evaluation
+from volstyle.optimize import OPTIMIZERS, Momentum, Optimized, optimize
+from volstyle.resample import resize
+
+RATES = {"adam": 0.05, "lbfgs": 1.0, "gd": 0.1}
+STEPS = {"adam": 300, "lbfgs": 30, "gd": 100}
+GOAL = 0.2 + 0.6 * numbers(2, 5, 4, seed=3)
+CURVATURE = 1 + 9 * numbers(2, 5, 4, seed=4)
+
+
+def quadratic(samples: Tensor) -> Evaluation:
+    """½ Σ c (x − goal)²."""
+    apart = samples - GOAL
+    return Evaluation({"half": float((CURVATURE * apart.square()).sum() / 2)}, CURVATURE * apart)
+
+
+def run(
+    optimizer: str,
+    start: Tensor,
+    steps: int | None = None,
+    stop_at: int | None = None,
+    momentum: Momentum | None = None,
+) -> tuple[Optimized, list[float]]:
+    costs: list[float] = []
+
+    def watch(step: int, found: Mapping[str, float], samples: Tensor) -> bool:
+        costs.append(found["half"])
+        assert step == len(costs)
+        assert samples.shape == start.shape
+        return step == stop_at
+
+    steps = steps or STEPS[optimizer]
+    found = optimize(
+        start, quadratic, optimizer=optimizer, steps=steps, rate=RATES[optimizer], watch=watch, momentum=momentum
+    )
+    return found, costs
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_the_minimum_is_found(optimizer: str) -> None:
+    start = numbers(2, 5, 4, seed=5)
+    before = start.clone()
+    found, costs = run(optimizer, start)
+    torch.testing.assert_close(found.samples, GOAL, rtol=0, atol=2e-3)
+    assert costs[0] == pytest.approx(quadratic(start).cost)
+    assert costs[-1] < 1e-3 * costs[0]
+    assert torch.equal(start, before)
+    assert not found.stopped
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_no_more_steps_than_asked(optimizer: str) -> None:
+    assert len(run(optimizer, numbers(2, 5, 4, seed=5), steps=4)[1]) == 4
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_asked_to_stop_it_stops(optimizer: str) -> None:
+    found, costs = run(optimizer, numbers(2, 5, 4, seed=5), steps=20, stop_at=3)
+    assert found.stopped
+    assert len(costs) == 3
+    assert float(found.samples.min()) >= 0
+    assert float(found.samples.max()) <= 1
+    assert quadratic(found.samples).cost < costs[0]
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_samples_stay_in_range(optimizer: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(f"{__name__}.GOAL", torch.full((2, 5, 4), 1.5))
+    found, _ = run(optimizer, numbers(2, 5, 4, seed=5))
+    torch.testing.assert_close(found.samples, torch.ones(2, 5, 4), rtol=0, atol=1e-3)
+    assert float(found.samples.max()) <= 1
+
+
+def test_gradient_descent_is_the_textbooks() -> None:
+    start = numbers(2, 5, 4, seed=5)
+    found, _ = run("gd", start, steps=1)
+    torch.testing.assert_close(found.samples, (start - 0.1 * CURVATURE * (start - GOAL)).clamp(0, 1))
+
+
+def test_adam_is_torchs() -> None:
+    start = 0.3 + 0.4 * numbers(2, 5, 4, seed=5)
+    ours: list[Tensor] = []
+
+    def watch(_: int, __: Mapping[str, float], samples: Tensor) -> bool:
+        ours.append(samples.clone())
+        return False
+
+    optimize(start, quadratic, optimizer="adam", steps=8, rate=0.01, watch=watch)
+    theirs = start.clone().requires_grad_()
+    solver = torch.optim.Adam([theirs], lr=0.01, betas=(0.9, 0.99), eps=1e-12)
+    for expected in ours:
+        theirs.grad = quadratic(theirs.detach()).gradient
+        solver.step()
+        torch.testing.assert_close(expected, theirs.detach(), rtol=0, atol=1e-6)
+
+
+def test_adam_returns_the_average_of_its_last_iterates() -> None:
+    """About the last tenth of 100 steps: with weights that fall by 0.9, and sum to 1."""
+    iterates: list[Tensor] = []
+
+    def watch(_: int, __: Mapping[str, float], samples: Tensor) -> bool:
+        iterates.append(samples.clone())
+        return False
+
+    found = optimize(
+        numbers(2, 5, 4, seed=5), quadratic, optimizer="adam", steps=100, rate=0.05, watch=watch
+    ).samples
+    weights = 0.9 ** torch.arange(99, -1, -1.0)
+    expected = torch.tensordot(weights / weights.sum(), torch.stack(iterates), dims=([0], [0]))
+    torch.testing.assert_close(found, expected, rtol=0, atol=1e-5)
+
+
+def test_adam_goes_on_with_its_momentum() -> None:
+    """Twice 20 steps are 40 steps: the iterates are the same when what is carried is."""
+    trail: list[list[Tensor]] = []
+
+    def watch(_: int, __: Mapping[str, float], samples: Tensor) -> bool:
+        trail[-1].append(samples.clone())
+        return False
+
+    def go(start: Tensor, steps: int, momentum: Momentum | None) -> Momentum:
+        trail.append([])
+        found = optimize(
+            start, quadratic, optimizer="adam", steps=steps, rate=0.02, watch=watch, momentum=momentum
+        )
+        assert found.momentum is not None
+        return found.momentum
+
+    start = numbers(2, 5, 4, seed=5)
+    go(start, 40, None)
+    carried = go(start, 20, None)
+    kept = carried.first.clone()
+    end = go(trail[1][-1], 20, carried)
+    assert torch.equal(carried.first, kept)
+    assert end.steps == 40
+    torch.testing.assert_close(torch.stack(trail[1] + trail[2]), torch.stack(trail[0]), rtol=0, atol=1e-6)
+
+
+def test_momentum_is_mapped_to_another_grid() -> None:
+    spike = torch.zeros(1, 8)
+    spike[0, 4] = 1
+    found = Momentum(-spike, spike, 7).mapped(lambda carried: resize(carried, (16,)))
+    assert found.first.shape == found.second.shape == (1, 16)
+    assert found.steps == 7
+    assert float(resize(spike, (16,)).min()) < 0  # cubic overshoots
+    assert float(found.second.min()) == 0
+    assert float(found.first.max()) > 0
+
+
+@pytest.mark.parametrize("optimizer", ["lbfgs", "gd"])
+def test_the_others_carry_nothing(optimizer: str) -> None:
+    assert run(optimizer, numbers(2, 5, 4, seed=5), steps=2)[0].momentum is None
+
+
+def test_an_unknown_optimizer() -> None:
+    with pytest.raises(
+        RecipeError, match=r"optimizer: 'adams' is unknown; did you mean 'adam'\? allowed: adam, gd"
+    ):
+        optimize(GOAL, quadratic, optimizer="adams", steps=1, rate=1, watch=lambda *_: False)

@@ -1,0 +1,140 @@
+"""Every choice of a run, as TOML and by --set."""
+
+from __future__ import annotations
+
+import dataclasses
+import tomllib
+
+import pytest
+
+from volstyle.errors import RecipeError, VolstyleError
+from volstyle.recipe import ContentChoice, Recipe, ScheduleChoice, StyleChoice
+
+OTHER = Recipe().updated(
+    {
+        "network": {"name": "vgg19", "weights": "a b.pth", "pooling": "max", "inflation": "mean"},
+        "content": {"weight": 0.5, "taps": {"relu4_2": 1.0}},
+        "style": {
+            "weight": 2,
+            "taps": {"relu1_1": 0.1, "relu2_1": 3},
+            "statistic": "gram",
+            "window": 8,
+            "scale": 0.5,
+        },
+        "temporal": {"weight": 0},
+        "schedule": {"smallest": 64, "ratio": 2, "steps": 7, "growth": 1.1},
+        "optimizer": {"name": "lbfgs", "rate": 1},
+        "scaling": "gatys",
+        "smoothness": 1e-3,
+        "init": "noise",
+        "colors": "content",
+        "device": "cpu",
+        "precision": "float32",
+        "memory": "4GB",
+        "seed": 11,
+    }
+)
+
+
+def leaves(value: object) -> list[object]:
+    return [x for v in value.values() for x in leaves(v)] if isinstance(value, dict) and value else [value]
+
+
+def test_other_differs_in_every_choice() -> None:
+    """So that the round trip below would notice a key that is lost."""
+    mine, default = dataclasses.asdict(OTHER), dataclasses.asdict(Recipe())
+    for key, value in default.items():
+        if isinstance(value, dict):
+            assert all(mine[key][inner] != value[inner] for inner in value), key
+        else:
+            assert mine[key] != value
+
+
+@pytest.mark.parametrize("recipe", [Recipe(), OTHER], ids=["default", "other"])
+def test_toml_round_trip(recipe: Recipe) -> None:
+    assert Recipe.from_toml(recipe.to_toml()) == recipe
+    assert tomllib.loads(recipe.to_toml()) == dataclasses.asdict(recipe)
+
+
+def test_missing_keys_keep_their_defaults() -> None:
+    recipe = Recipe.from_toml("[schedule]\nsteps = 3\n")
+    assert recipe.schedule.steps == 3
+    assert recipe == Recipe().set("schedule.steps=3")
+    assert Recipe.from_toml("") == Recipe()
+
+
+@pytest.mark.parametrize(
+    ("assignment", "found"),
+    [
+        ("schedule.steps=300", lambda r: r.schedule.steps == 300),
+        ("smoothness=1", lambda r: r.smoothness == 1.0 and type(r.smoothness) is float),
+        (" style.weight = 2.5 ", lambda r: r.style.weight == 2.5),
+        ("network.name=vgg19", lambda r: r.network.name == "vgg19"),
+        ('network.name="vgg19"', lambda r: r.network.name == "vgg19"),
+        ("init=my picture.png", lambda r: r.init == "my picture.png"),
+        ("init=a=b.png", lambda r: r.init == "a=b.png"),
+        ("style.taps.relu1_1=2", lambda r: r.style.taps == {"relu1_1": 2.0}),
+        ("style.taps={relu1_1 = 1, relu2_1 = 0.5}", lambda r: r.style.taps == {"relu1_1": 1.0, "relu2_1": 0.5}),
+        ("memory=4GB", lambda r: r.memory == "4GB"),
+    ],
+)
+def test_set(assignment: str, found: object) -> None:
+    assert callable(found)
+    assert found(Recipe().set(assignment))
+
+
+def test_kinds_are_those_declared_not_those_given() -> None:
+    """A whole number given for a number does not make the key one of whole numbers."""
+    recipe = Recipe(schedule=ScheduleChoice(ratio=2))
+    assert recipe.set("schedule.ratio=1.5").schedule.ratio == 1.5
+
+
+@pytest.mark.parametrize("recipe", [Recipe(), OTHER], ids=["default", "other"])
+def test_good_numbers_pass(recipe: Recipe) -> None:
+    recipe.check()
+
+
+def test_set_changes_nothing_else() -> None:
+    assert OTHER.set("style.window=3") == dataclasses.replace(
+        OTHER, style=dataclasses.replace(OTHER.style, window=3)
+    )
+
+
+@pytest.mark.parametrize(
+    ("assignment", "message"),
+    [
+        ("schedule.step=3", r"recipe: no key 'schedule\.step'; did you mean 'steps'\? allowed: growth, ratio"),
+        ("scedule.steps=3", r"recipe: no key 'scedule'; did you mean 'schedule'\?"),
+        ("zzz=3", "recipe: no key 'zzz'; allowed: colors, content"),
+        ("schedule.steps=many", r"recipe: schedule\.steps is 'many', must be a whole number"),
+        ("schedule.steps=3.5", r"recipe: schedule\.steps is 3\.5, must be a whole number"),
+        ("schedule.steps=true", r"recipe: schedule\.steps is True, must be a whole number"),
+        ("style.weight=true", r"recipe: style\.weight is True, must be a number"),
+        ("style.weight=heavy", r"recipe: style\.weight is 'heavy', must be a number"),
+        ("network.name=3", r"recipe: network\.name is 3, must be text"),
+        ("schedule=3", "recipe: schedule is 3, must be a table of keys"),
+        ("style.taps=relu1_1", r"recipe: style\.taps is 'relu1_1', must be a table of taps and weights"),
+        ('style.taps.relu1_1="a"', r"recipe: style\.taps is .*, must be a table of taps and weights"),
+        ("seed.more=3", r"recipe: seed is \{'more': 3\}, must be a whole number"),
+        ("schedule.steps", r"set: 'schedule\.steps' must be KEY=VALUE, as in schedule\.steps=300"),
+        ("=3", "recipe: no key ''"),
+    ],
+)
+def test_what_cannot_be_set(assignment: str, message: str) -> None:
+    with pytest.raises(RecipeError, match=f"^{message}") as raised:
+        Recipe().set(assignment)
+    assert "\n" not in str(raised.value)
+    assert isinstance(raised.value, VolstyleError)
+
+
+def test_what_is_not_toml() -> None:
+    with pytest.raises(RecipeError, match=r"recipe: not TOML \(.+\)") as raised:
+        Recipe.from_toml("steps = = 3")
+    assert "\n" not in str(raised.value)
+
+
+def test_a_recipe_is_a_value() -> None:
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        Recipe().seed = 3  # type: ignore[misc]
+    assert StyleChoice().taps is not StyleChoice().taps
+    assert ContentChoice() == ContentChoice()

@@ -1,0 +1,134 @@
+"""Programs: what the leaves of a picture are like, and palettes: what colors they have."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, fields
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Programs:
+    """What the leaves of P programs are like; each entry (P,). Lengths are in picture widths.
+
+    cell: of the coarsest grid. ratio: from one grid to the next finer. fill, thin: how many cells have a leaf in
+    the coarsest layer, and how much fewer in each finer one. jitter: of places; 0 is a regular tiling. radius,
+    spread: of leaves in cells, and how unequal they are. aspect: length over width. aligned: 1 follow the flow, 0
+    lie anyhow. angle, swirl, whirl: of the flow, how far it turns, and how often. bend: of a leaf's spine. power:
+    2 round, larger boxy. lobes, lobe_depth: of its contour. soft: width of its border. shade: of its relief.
+    outline, outline_width: drawn along its border. frequency: of the texture, per picture width. oriented: 1
+    stripes, 0 the same all around. turned: of the stripes against the leaf. warp: of the texture's domain. sharp:
+    from waves to hard stripes. amount: of texture. levels: of color. twist: of the whole picture's domain. canvas,
+    rough: strength and exponent of the noise over all.
+    """
+
+    cell: Tensor
+    ratio: Tensor
+    fill: Tensor
+    thin: Tensor
+    jitter: Tensor
+    radius: Tensor
+    spread: Tensor
+    aspect: Tensor
+    aligned: Tensor
+    angle: Tensor
+    swirl: Tensor
+    whirl: Tensor
+    bend: Tensor
+    power: Tensor
+    lobes: Tensor
+    lobe_depth: Tensor
+    soft: Tensor
+    shade: Tensor
+    outline: Tensor
+    outline_width: Tensor
+    frequency: Tensor
+    oriented: Tensor
+    turned: Tensor
+    warp: Tensor
+    sharp: Tensor
+    amount: Tensor
+    levels: Tensor
+    twist: Tensor
+    canvas: Tensor
+    rough: Tensor
+
+    @staticmethod
+    def draw(count: int, seed: int) -> Programs:
+        """Programs at random."""
+        generator = torch.Generator().manual_seed(seed)
+
+        def uniform(low: float, high: float, power: float = 1.0) -> Tensor:
+            return low + (high - low) * torch.rand(count, generator=generator) ** power
+
+        def ratio(low: float, high: float, power: float = 1.0) -> Tensor:
+            return torch.exp(uniform(math.log(low), math.log(high), power))
+
+        return Programs(
+            cell=ratio(0.1, 0.7),
+            ratio=ratio(1.0, 1.8),
+            fill=uniform(0.35, 1.2).clamp(max=1),
+            thin=uniform(0.5, 1),
+            jitter=uniform(-0.2, 1.3).clamp(0, 1),
+            radius=ratio(0.3, 0.85),
+            spread=uniform(0, 1),
+            aspect=ratio(1, 7),
+            aligned=uniform(0, 1.6).clamp(max=1),
+            angle=uniform(0, math.pi),
+            swirl=uniform(0, 2.5),
+            whirl=uniform(0.5, 2),
+            bend=uniform(-0.5, 0.5),
+            power=ratio(1.3, 6),
+            lobes=uniform(0, 6).floor(),
+            lobe_depth=uniform(0, 0.4, 2),
+            soft=ratio(0.004, 0.05, 1.5),
+            shade=uniform(-0.5, 1).clamp(0, 1),
+            outline=uniform(-0.8, 1).clamp(0, 1),
+            outline_width=ratio(0.006, 0.025),
+            frequency=ratio(2, 25),
+            oriented=uniform(0, 1.4).clamp(max=1),
+            turned=uniform(-0.3, 1).clamp(min=0) * math.pi / 2,
+            warp=uniform(0, 2, 2),
+            sharp=ratio(0.4, 7),
+            amount=uniform(-0.4, 1).clamp(0, 1),
+            levels=uniform(2, 8).floor(),
+            twist=uniform(-0.5, 1).clamp(min=0),
+            canvas=uniform(-0.8, 1).clamp(min=0) * 0.25,
+            rough=uniform(0, 2),
+        )
+
+    def __getitem__(self, labels: Tensor) -> Programs:
+        return Programs(**{f.name: getattr(self, f.name)[labels] for f in fields(self)})
+
+    def zoomed(self, by: Tensor) -> Programs:
+        """Everything larger by a factor, (P,)."""
+        changed = {name: getattr(self, name) * by for name in ("cell", "soft", "outline_width")}
+        return Programs(**{**self.__dict__, **changed, "frequency": self.frequency / by})
+
+    def stacked(self) -> Tensor:
+        """(entries, P), in the order of the fields."""
+        return torch.stack([getattr(self, f.name) for f in fields(self)])
+
+    def traits(self) -> Tensor:
+        """What can be asked about a program, (P, entries + 1): each entry with mean 0 and deviation 1; for the
+        angle, which is a half turn at most, cosine and sine of its double."""
+        rows = [getattr(self, f.name) for f in fields(self) if f.name != "angle"]
+        table = torch.stack([*rows, torch.cos(2 * self.angle), torch.sin(2 * self.angle)], dim=1)
+        return (table - table.mean(0)) / table.std(0)
+
+
+def draw_palettes(count: int, generator: torch.Generator) -> Tensor:
+    """(count, 4, 3): middle, reach, pace and phase of a cosine for each of red, green and blue, so that a color is
+    middle + reach · cos(2π (pace · t + phase)) for t in [0, 1] (Quilez): from gray to saturated, dark to light."""
+
+    def uniform(*shape: int) -> Tensor:
+        return torch.rand(count, *shape, generator=generator)
+
+    hued = (uniform(1) > 0.15).float()
+    middle = 0.25 + 0.5 * uniform(1) + 0.3 * hued * (uniform(3) - 0.5) * uniform(1)
+    reach = (0.12 + 0.5 * uniform(1)) * (1 + 0.6 * hued * (uniform(3) - 0.5))
+    pace = 0.5 + uniform(1) + 0.8 * hued * (uniform(3) - 0.5) * uniform(1)
+    phase = uniform(1) + hued * (uniform(3) - 0.5) * uniform(1) ** 1.5
+    return torch.stack((middle, reach, pace, phase), dim=1)
