@@ -10,7 +10,7 @@ from volstyle.codecs import Encoding, Selection, read, write
 from volstyle.errors import OutputError
 from volstyle.field import Axis, Field
 from volstyle.recipe import Recipe
-from volstyle_cli.art import PAINTINGS, make
+from volstyle_cli.art import draw_clip, draw_pictures
 from volstyle_cli.options import DemoOptions
 from volstyle_cli.order import Order, StyleFile
 from volstyle_cli.recipes import recipe_of
@@ -18,6 +18,7 @@ from volstyle_cli.run import carry_out
 from volstyle_cli.screen import Screen
 from volstyle_cli.sheet import Captioned, contact_sheet
 
+_PAINTINGS = ("swirl", "glass", "woodcut")
 _CLIP_SIZE, _STILL_SIZE = 192, 320
 """Long sides, so that all is done in three minutes on two slow cores."""
 
@@ -29,14 +30,15 @@ def show_demo(options: DemoOptions, screen: Screen) -> bool:
         raise OutputError(f"{folder}: is there already; give another --out or --force")
     recipe = recipe_of(options)
     folder.mkdir(parents=True, exist_ok=True)
-    make(folder)
     clip, still = folder / "clip.mp4", folder / "still.png"
+    draw_clip(clip)
+    draw_pictures(folder, _PAINTINGS, ".png")
     write(still, _middle(read(clip)), Encoding(force=True))
     runs = [
-        _order("video", clip, folder / f"{PAINTINGS[0]}.png", folder / "clip-styled.mp4", _CLIP_SIZE, recipe),
+        _order("video", clip, folder / f"{_PAINTINGS[0]}.png", folder / "clip-styled.mp4", _CLIP_SIZE, recipe),
         *(
             _order("image", still, folder / f"{name}.png", folder / f"still-{name}.png", _STILL_SIZE, recipe)
-            for name in PAINTINGS
+            for name in _PAINTINGS
         ),
     ]
     for order in runs:
@@ -73,7 +75,7 @@ def _sheet(folder: Path) -> Field:
 
     still = picture("still.png")
     moved: Captioned = ("a frame of the clip, styled", _middle(read(folder / "clip-styled.mp4")).samples)
-    given: list[Captioned] = [("a frame of the clip", still), *((n, picture(f"{n}.png")) for n in PAINTINGS)]
-    came: list[Captioned] = [moved, *((f"after {n}", picture(f"still-{n}.png")) for n in PAINTINGS)]
+    given: list[Captioned] = [("a frame of the clip", still), *((n, picture(f"{n}.png")) for n in _PAINTINGS)]
+    came: list[Captioned] = [moved, *((f"after {n}", picture(f"still-{n}.png")) for n in _PAINTINGS)]
     width = 320
     return contact_sheet([given, came], round(width * still.shape[1] / still.shape[2]), width)

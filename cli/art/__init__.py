@@ -1,0 +1,51 @@
+"""A clip with sound, paintings and scenes, all drawn by formula: for the demo, the samples and the benchmarks."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Collection
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from volstyle.codecs import Encoding, write
+from volstyle.codecs.video import VideoOrigin
+from volstyle.field import Axis, Field
+from volstyle_cli.art import harbor, scenes
+from volstyle_cli.art.paintings import PAINTINGS, Picture
+from volstyle_cli.art.sound import harbor_sound, write_sound
+
+SCENES = {"still-life": scenes.still_life, "valley": scenes.valley}
+"""Name -> painter."""
+
+_FORCED = Encoding(force=True)
+
+
+def picture_field(picture: Picture) -> Field:
+    """(3, H, W) of (H, W, 3)."""
+    return Field(torch.from_numpy(np.ascontiguousarray(picture.transpose(2, 0, 1))), (Axis("y"), Axis("x")))
+
+
+def draw_pictures(folder: Path, names: Collection[str], suffix: str) -> None:
+    """Paintings and scenes of these names as files."""
+    painters = {**PAINTINGS, **SCENES}
+    for name in names:
+        write(folder / f"{name}{suffix}", picture_field(painters[name]()), _FORCED)
+
+
+def draw_clip(path: Path) -> None:
+    """The harbor, 4 s with sound."""
+    layers = harbor.harbor()
+    samples = torch.empty(3, harbor.FRAMES, harbor.HEIGHT, harbor.WIDTH)
+    for index in range(harbor.FRAMES):
+        samples[:, index] = torch.from_numpy(harbor.draw_frame(layers, index).picture).permute(2, 0, 1)
+    axes = (Axis("t", 1 / harbor.RATE, "s"), Axis("y"), Axis("x"))
+    with tempfile.TemporaryDirectory() as folder:
+        sound = Path(folder) / "sound.m4a"
+        write_sound(sound, harbor_sound())
+        rate = Fraction(harbor.RATE)
+        ticks = tuple(range(harbor.FRAMES))
+        origin = VideoOrigin(sound, rate, 1 / rate, ticks, (1,) * harbor.FRAMES)
+        write(path, Field(samples, axes, origin), _FORCED)
