@@ -21,6 +21,7 @@ from torchvision import models
 from volstyle.errors import NetworkError, ShapeError, WeightsError
 from volstyle.extractor import Network
 from volstyle.inflate import Placement
+from volstyle.layers import Chain, Convolution, Rectifier
 from volstyle.networks import load_network, random_network
 from volstyle.weights import State, download, load_state
 
@@ -156,8 +157,8 @@ def test_video_networks_are_torchvisions(name: str, monkeypatch: pytest.MonkeyPa
 # ---- reach
 
 
-@pytest.mark.parametrize("network", [tiny_network(2), tiny_network(2, strided=True), random_network(filters=2)])
-def test_a_feature_sees_its_own_samples_and_its_halo_no_further(network: Network) -> None:
+@pytest.mark.parametrize("network", [tiny_network(2), tiny_network(2, strided=True), random_network(filters=8)])
+def test_a_feature_sees_the_samples_of_its_reach_and_no_others(network: Network) -> None:
     extractor = network.on(2)
     size = 160
     for tap in extractor.taps:
@@ -167,9 +168,27 @@ def test_a_feature_sees_its_own_samples_and_its_halo_no_further(network: Network
         at = features.shape[2] // 2
         features[0, :, at, at].square().sum().backward()
         seen = samples.grad[0].abs().sum((0, 1)).nonzero().flatten()
-        step, halo = (side[0] for side in extractor.tap(tap).reach)
-        assert at * step - halo <= int(seen.min())
-        assert int(seen.max()) <= at * step + step - 1 + halo
+        sees = extractor.tap(tap).reach.receptive_field((at, at))[0]
+        assert (sees.start, sees.stop) == (int(seen.min()), int(seen.max()) + 1)
+
+
+def test_guided_gradient_is_of_what_raises_a_feature_alone() -> None:
+    """By hand: of the features 3, 0 and 3 of the sample 3, weighed by 2, 1 and -1, the first alone raises it; the
+    plain gradient is 2 - 1."""
+
+    def layer(*rows: tuple[float, ...]) -> Convolution:
+        kernel = torch.tensor(rows, dtype=torch.float64)[..., None]
+        return Convolution(kernel, torch.zeros(len(rows), dtype=torch.float64), (1,), (True,))
+
+    chain = Chain((layer((1.0,), (-1.0,), (1.0,)), Rectifier(3), layer((2.0, 1.0, -1.0)), Rectifier(1, "out")))
+    network = Network("hand", "", 1, 1, chain, {}, {})
+    for made, expected in ((network, 1.0), (network.guided(), 2.0)):
+        samples = torch.full((1, 1, 1), 3.0, dtype=torch.float64, requires_grad=True)
+        out = made.on(1)(samples, ["out"])["out"]
+        assert out.item() == 3.0
+        out.sum().backward()
+        assert samples.grad is not None
+        assert samples.grad.item() == expected
 
 
 def test_reach_of_taps_is_the_largest_and_a_multiple_of_the_stride() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -44,6 +45,10 @@ class Network:
         everywhere = Placement(tuple(range(len(placement.axes))))
         return Extractor(replace(self, chain=self.chain.inflated(placement)), everywhere)
 
+    def guided(self) -> Network:
+        """The same features, whose gradients are those of guided backpropagation."""
+        return replace(self, chain=self.chain.guided())
+
     def to(self, device: torch.device, dtype: torch.dtype) -> Network:
         """The same network on a device, its weights in a type."""
         return replace(self, chain=self.chain.to(device, dtype))
@@ -58,6 +63,14 @@ class Tap:
     reach: Reach
 
 
+class Cut(NamedTuple):
+    """How a field may be cut so that features can be computed tile by tile, per axis: tiles start at multiples of
+    the stride and look at a halo around them, a multiple of the stride too."""
+
+    stride: tuple[int, ...]
+    halo: tuple[int, ...]
+
+
 @dataclass(frozen=True)
 class Extractor:
     """A network on the axes of a field; made by `Network.on`, `placed` or `inflated`."""
@@ -69,7 +82,7 @@ class Extractor:
     def taps(self) -> dict[str, Tap]:
         """All taps by name, in the order of the network."""
         axes = len(self.placement.axes)
-        start = Reach((1,) * axes, (0,) * axes)
+        start = Reach((1,) * axes, (0,) * axes, (1,) * axes)
         found = self.network.chain.taps(start, self.placement)
         return {name: Tap(name, channels, reach) for name, channels, reach in found}
 
@@ -79,13 +92,13 @@ class Extractor:
             raise NetworkError(f"network {self.network.name}: no tap {name!r}; {nearest(name, self.taps)}")
         return self.taps[name]
 
-    def reach(self, names: Collection[str]) -> Reach:
+    def reach(self, names: Collection[str]) -> Cut:
         """The largest stride and halo of some taps; the halo is a multiple of the stride, so that a tile's
         window starts where a feature of each tap does."""
         reaches = [self.tap(name).reach for name in names]
         stride = tuple(max(strides) for strides in zip(*(r.stride for r in reaches), strict=True))
         halo = tuple(max(halos) for halos in zip(*(r.halo for r in reaches), strict=True))
-        return Reach(stride, tuple(-(-h // s) * s for h, s in zip(halo, stride, strict=True)))
+        return Cut(stride, tuple(-(-h // s) * s for h, s in zip(halo, stride, strict=True)))
 
     def check(self, channels: int, shape: tuple[int, ...], names: Collection[str]) -> None:
         """Raises ShapeError when a field has other channels, or not one feature at some tap."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self, cast
 
 import torch
 from torch import Tensor
@@ -17,14 +17,30 @@ from volstyle.inflate import Placement, box_filter, convolve, inflate_kernel, po
 
 
 class Reach(NamedTuple):
-    """What a feature sees, per axis of the field.
+    """What a feature sees, per axis of the field, exactly.
 
-    stride: samples from one feature to the next, which are the samples it owns.
-    halo: samples it needs on either side of those.
+    stride: samples from one feature to the next, which are the samples it owns. before, after: feature i sees the
+    samples from i · stride - before up to, not including, i · stride + after, as far as the field has them.
     """
 
     stride: tuple[int, ...]
-    halo: tuple[int, ...]
+    before: tuple[int, ...]
+    after: tuple[int, ...]
+
+    @property
+    def halo(self) -> tuple[int, ...]:
+        """Samples a feature needs on either side of those it owns."""
+        return tuple(max(b, a - s) for s, b, a in zip(*self, strict=True))
+
+    @property
+    def width(self) -> tuple[int, ...]:
+        """How many samples a feature sees."""
+        return tuple(b + a for b, a in zip(self.before, self.after, strict=True))
+
+    def receptive_field(self, feature: tuple[int, ...]) -> tuple[slice, ...]:
+        """The samples that this feature sees; where it sees past a border, the slices do."""
+        places = zip(feature, *self, strict=True)
+        return tuple(slice(i * stride - before, i * stride + after) for i, stride, before, after in places)
 
 
 @dataclass(frozen=True)
@@ -57,6 +73,10 @@ class Layer:
 
     def inflated(self, placement: Placement) -> Self:
         """Kernels inflated over all axes of the field, nothing folded: slow, the reference for `placed`."""
+        return self
+
+    def guided(self) -> Self:
+        """With the backward pass of guided backpropagation."""
         return self
 
     def to(self, device: torch.device, dtype: torch.dtype) -> Self:
@@ -104,13 +124,15 @@ class Convolution(Layer):
         return convolve(slab, self.kernel, self.bias, self.stride, self.replicate)
 
     def reach(self, before: Reach, placement: Placement) -> Reach:
-        stride, halo = list(before.stride), list(before.halo)
+        stride, first, last = (list(side) for side in before)
         for axis, step, width in zip(placement.own, self.stride, self.kernel.shape[2:], strict=True):
-            halo[axis] += stride[axis] * (width // 2)
+            first[axis] += stride[axis] * (width // 2)
+            last[axis] += stride[axis] * (width // 2)
             stride[axis] *= step
         for axis in placement.meaned:
-            halo[axis] += self.box // 2
-        return Reach(tuple(stride), tuple(halo))
+            first[axis] += (self.box - 1) // 2
+            last[axis] += self.box // 2
+        return Reach(tuple(stride), tuple(first), tuple(last))
 
     def placed(self, placement: Placement) -> Self:
         named = [axis for axis in placement.axes if isinstance(axis, int)]
@@ -138,13 +160,15 @@ class Convolution(Layer):
 
 @dataclass(frozen=True)
 class Rectifier(Layer):
-    """ReLU, in place since what feeds it is fresh. tap: its name, where features can be read here."""
+    """ReLU, in place since what feeds it is fresh. tap: its name, where features can be read here. guides: whether
+    its gradient is that of guided backpropagation."""
 
     channels: int
     tap: str | None = None
+    guides: bool = False
 
     def run(self, slab: Tensor, at: Situation) -> Tensor:
-        slab = slab.relu_()
+        slab = cast(Tensor, _GuidedRectifier.apply(slab)) if self.guides else slab.relu_()
         if self.tap is not None:
             at.emit(self.tap, slab)
         return slab
@@ -152,6 +176,25 @@ class Rectifier(Layer):
     def taps(self, before: Reach, placement: Placement) -> Iterator[tuple[str, int, Reach]]:
         if self.tap is not None:
             yield self.tap, self.channels, before
+
+    def guided(self) -> Self:
+        return replace(self, guides=True)
+
+
+class _GuidedRectifier(torch.autograd.Function):
+    """ReLU through which only what raises the output flows back: where the slab and its gradient are both above 0
+    (Springenberg et al. 2014, arXiv 1412.6806, section 3.4)."""
+
+    @staticmethod
+    def forward(ctx: Any, slab: Tensor) -> Tensor:
+        positive = slab.relu()
+        ctx.save_for_backward(positive)
+        return positive
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
+        positive: Tensor = ctx.saved_tensors[0]
+        return gradients[0].clamp_min(0) * (positive > 0)
 
 
 @dataclass(frozen=True)
@@ -165,10 +208,11 @@ class Pool(Layer):
         return pool(slab, self.kind, self.widths)
 
     def reach(self, before: Reach, placement: Placement) -> Reach:
-        stride = list(before.stride)
+        stride, last = list(before.stride), list(before.after)
         for axis, width in zip(placement.own, self.widths, strict=True):
+            last[axis] += stride[axis] * (width - 1)
             stride[axis] *= width
-        return Reach(tuple(stride), before.halo)
+        return Reach(tuple(stride), before.before, tuple(last))
 
     def placed(self, placement: Placement) -> Self:
         return replace(self, widths=tuple(self.widths[a] for a in placement.axes if isinstance(a, int)))
@@ -191,6 +235,9 @@ class Composite(Layer):
 
     def inflated(self, placement: Placement) -> Self:
         return self._each(lambda layer: layer.inflated(placement))
+
+    def guided(self) -> Self:
+        return self._each(lambda layer: layer.guided())
 
     def to(self, device: torch.device, dtype: torch.dtype) -> Self:
         return self._each(lambda layer: layer.to(device, dtype))
@@ -222,8 +269,11 @@ class _Parallel(Composite):
 
     def reach(self, before: Reach, placement: Placement) -> Reach:
         reaches = [layer.reach(before, placement) for layer in self.layers]
-        halos = zip(*(reach.halo for reach in reaches), strict=True)
-        return Reach(reaches[0].stride, tuple(max(halo) for halo in halos))
+        first, last = (
+            tuple(max(sides) for sides in zip(*each, strict=True))
+            for each in ([reach.before for reach in reaches], [reach.after for reach in reaches])
+        )
+        return Reach(reaches[0].stride, first, last)
 
 
 @dataclass(frozen=True)
