@@ -1,18 +1,23 @@
 """Y'CbCr and R'G'B', exactly.
 
-FFmpeg's own conversion is off by up to a level, always to the same side, so that a clip read and written again
-drifts. It is used here for what it does well, to scale and to change the chroma's resolution; the matrix is ours.
+FFmpeg's own conversion is off by up to a level, always to the same side, and its scaler reads chroma half a sample
+from where it writes it, so that a clip read and written again drifts. The planes are taken as they are decoded;
+the matrix and the resolution of chroma are ours.
 """
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import av
+import cv2
 import numpy as np
-from av.video.reformatter import ColorRange, Interpolation
+from av.video.reformatter import ColorRange
 from numpy.typing import NDArray
+from scipy.sparse import csr_array
 
 UNSPECIFIED = 2
 """The value of each color tag that says nothing."""
@@ -28,17 +33,27 @@ _LUMA = {
 """Matrix tag of ISO/IEC 23091-2 -> the weights of red and blue in luma."""
 
 _RGB, _BT709, _BT601 = 0, 1, 6
-_EXACT = Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT
+_CENTERED = ("mjpeg", "mpeg1video")
+"""Codecs that put chroma in the middle of its samples of luma; the others put it on the left one, as we do."""
+
+_SUBSAMPLED = {(8, 8): "444", (4, 8): "422", (4, 4): "420", (8, 4): "440", (2, 8): "411", (2, 2): "410"}
+"""Width and height of the chroma of 8x8 pixels -> FFmpeg's name."""
+
+_PLANAR = re.compile(r"(yuvj?|yuva)4\d\dp(\d+le)?|gray(\d+le)?")
 
 
 @dataclass(frozen=True)
 class Color:
-    """How a file writes color, by the tags of ISO/IEC 23091-2."""
+    """How a file writes color, by the tags of ISO/IEC 23091-2.
+
+    centered: chroma lies in the middle of its samples of luma, not on the left one; only read, never written.
+    """
 
     matrix: int = _BT709
     full_range: bool = False
     primaries: int = UNSPECIFIED
     transfer: int = UNSPECIFIED
+    centered: bool = False
 
     @staticmethod
     def of(context: Any) -> Color:
@@ -47,8 +62,12 @@ class Color:
         matrix = int(context.colorspace)
         if matrix not in _LUMA:
             matrix = _BT709 if context.height >= 720 else _BT601
-        full = int(context.color_range) == int(ColorRange.JPEG) or (context.pix_fmt or "").startswith("yuvj")
-        return Color(matrix, full, int(context.color_primaries), int(context.color_trc))
+        pixels, levels = context.pix_fmt or "", int(context.color_range)
+        full = levels == int(ColorRange.JPEG) or pixels.startswith("yuvj")
+        # Gray is a picture's, not a broadcaster's, unless it says so.
+        full = full or (pixels.startswith("gray") and levels != int(ColorRange.MPEG))
+        centered = context.name in _CENTERED
+        return Color(matrix, full, int(context.color_primaries), int(context.color_trc), centered)
 
     def tag(self, context: Any, *, rgb: bool) -> None:
         """Write the tags to an encoder's context."""
@@ -57,8 +76,8 @@ class Color:
         context.color_range = ColorRange.JPEG if rgb or self.full_range else ColorRange.MPEG
 
     def to_rgb(self, planes: NDArray[np.float32], bits: int) -> NDArray[np.float32]:
-        """Y, Cb, Cr (3, H, W) in levels of `bits` -> R, G, B (H, W, 3) in [0, 1]."""
-        luma, blue, red = planes
+        """Y, Cb, Cr (H, W, 3) in levels of `bits` -> R, G, B (H, W, 3) in [0, 1]."""
+        luma, blue, red = np.moveaxis(planes, -1, 0)
         floor, span, half, reach = self._levels(bits)
         y, cb, cr = (luma - floor) / span, (blue - half) / reach, (red - half) / reach
         kr, kb = _LUMA[self.matrix]
@@ -67,16 +86,14 @@ class Color:
         rgb: NDArray[np.float32] = np.clip(np.stack((r, g, b), axis=-1), 0, 1)
         return rgb
 
-    def to_planes(self, rgb: NDArray[np.float32], bits: int) -> NDArray[np.float32]:
-        """R, G, B (H, W, 3) in [0, 1] -> Y, Cb, Cr (3, H, W) in whole levels of `bits`."""
+    def to_planes(self, rgb: NDArray[np.float32], bits: int) -> list[NDArray[np.float32]]:
+        """R, G, B (H, W, 3) in [0, 1] -> Y, Cb, Cr, each (H, W), in levels of `bits`, not rounded."""
         r, g, b = np.moveaxis(rgb, -1, 0)
         floor, span, half, reach = self._levels(bits)
         kr, kb = _LUMA[self.matrix]
         y = kr * r + (1 - kr - kb) * g + kb * b
         cb, cr = (b - y) / (2 * (1 - kb)), (r - y) / (2 * (1 - kr))
-        planes = np.stack((y * span + floor, cb * reach + half, cr * reach + half))
-        whole: NDArray[np.float32] = np.clip(np.rint(planes), 0, 2**bits - 1).astype(np.float32)
-        return whole
+        return [y * span + floor, cb * reach + half, cr * reach + half]
 
     def _levels(self, bits: int) -> tuple[float, float, float, float]:
         """Black, and white above black, of luma; zero, and twice the reach, of chroma."""
@@ -90,63 +107,104 @@ BT709 = Color()
 
 
 def to_samples(frame: Any, color: Color, bits: int, width: int, height: int) -> NDArray[np.float32]:
-    """A decoded frame as (height, width, 3), or 4 with alpha, in [0, 1]."""
-    scaling = (Interpolation.AREA if width < frame.width else Interpolation.BICUBIC) | _EXACT
-    size = {"width": width, "height": height, "interpolation": scaling}
-    deep = bits > 8
-    has_alpha = any(component.is_alpha for component in frame.format.components)
-    if frame.format.is_rgb or frame.format.has_palette:
-        array = frame.reformat(format="rgb48le" if deep else "rgb24", **size).to_ndarray()
-        samples: NDArray[np.float32] = array.astype(np.float32) / (65535 if deep else 255)
-    else:
-        # The same range on both sides, or swscale would stretch it.
-        levels = ColorRange.JPEG if color.full_range else ColorRange.MPEG
-        same = {"src_color_range": levels, "dst_color_range": levels}
-        if deep:
-            planes = frame.reformat(format="yuv444p16le", **size, **same).to_ndarray().transpose(2, 0, 1)
-            samples = color.to_rgb(planes.astype(np.float32) / 2.0 ** (16 - bits), bits)
-        else:
-            planes = frame.reformat(format="yuv444p", **size, **same).to_ndarray()
-            samples = color.to_rgb(planes.astype(np.float32), bits)
-    if has_alpha:
-        name, top = ("rgba64le", 65535) if deep else ("rgba", 255)
-        alpha = frame.reformat(format=name, **size).to_ndarray()[..., 3:].astype(np.float32) / top
-        samples = np.concatenate((samples, alpha), axis=2)
-    return samples
+    """A decoded frame as (height, width, 3), or 4 with alpha, in [0, 1]; made smaller by averaging areas."""
+    form = frame.format
+    alpha = any(component.is_alpha for component in form.components)
+    packed = form.is_rgb or form.has_palette or len(form.components) == 2
+    samples = _packed(frame, bits, alpha) if packed else _stacked(_planar(frame, bits, alpha), color, bits)
+    if (width, height) != (frame.width, frame.height):
+        samples = np.asarray(cv2.resize(samples, (width, height), interpolation=cv2.INTER_AREA), np.float32)
+    if packed:
+        return samples
+    rgb = color.to_rgb(samples[..., :3], bits)
+    return np.concatenate((rgb, samples[..., 3:] / (2**bits - 1)), axis=2) if alpha else rgb
 
 
 def to_frame(samples: NDArray[np.float32], color: Color, pixels: str) -> Any:
-    """Samples (H, W, 3), or 4 with alpha, in [0, 1] as a frame in a pixel format of FFmpeg."""
+    """Samples (H, W, 3), or 4 with alpha, in [0, 1] as a frame in a pixel format of FFmpeg; chroma on the left."""
     wanted = av.VideoFormat(pixels)
     bits = wanted.components[0].bits
     alpha = samples.shape[2] == 4
     if wanted.is_rgb:
         if bits > 8:
             channels = [samples[..., index] * (2**bits - 1) for index in ((1, 2, 0, 3) if alpha else (1, 2, 0))]
-            return _filled(pixels, np.rint(np.stack(channels)), bits)
+            return _filled(pixels, channels, bits)
         whole = np.ascontiguousarray(np.rint(samples * 255).astype(np.uint8))
         return av.VideoFrame.from_ndarray(whole, format="rgba" if alpha else "rgb24").reformat(format=pixels)
-    planes = color.to_planes(samples[..., :3], bits)
-    if alpha:
-        planes = np.concatenate((planes, np.rint(samples[..., 3:] * (2**bits - 1)).transpose(2, 0, 1)))
-    name = f"yuv{'a' if alpha else ''}444p{'' if bits == 8 else f'{bits}le'}"
-    levels = ColorRange.JPEG if color.full_range else ColorRange.MPEG
-    frame = _filled(name, planes, bits)
-    return frame.reformat(
-        format=pixels,
-        src_color_range=levels,
-        dst_color_range=levels,
-        interpolation=Interpolation.BICUBIC | _EXACT,
+    luma, *chroma = color.to_planes(samples[..., :3], bits)
+    height, width = luma.shape
+    down, across = 8 // wanted.chroma_height(8), 8 // wanted.chroma_width(8)
+    rows = _resampling(height, wanted.chroma_height(height), down, (down - 1) / 2)
+    columns = _resampling(width, wanted.chroma_width(width), across, 0)
+    planes = [luma, *(_resampled(plane, rows, columns) for plane in chroma)]
+    return _filled(pixels, [*planes, samples[..., 3] * (2**bits - 1)] if alpha else planes, bits)
+
+
+def _packed(frame: Any, bits: int, alpha: bool) -> NDArray[np.float32]:
+    """(H, W, 3), or 4 with alpha, in [0, 1]."""
+    name, top = (f"rgb{'a64' if alpha else '48'}le", 65535) if bits > 8 else (f"rgb{'a' if alpha else '24'}", 255)
+    array = frame.reformat(format=name).to_ndarray()
+    samples: NDArray[np.float32] = array.astype(np.float32) / np.float32(top)
+    return samples
+
+
+def _planar(frame: Any, bits: int, alpha: bool) -> Any:
+    """The frame with its samples unchanged, each component in a plane of its own."""
+    form = frame.format
+    if _PLANAR.fullmatch(form.name):
+        return frame
+    chroma = _SUBSAMPLED[form.chroma_width(8), form.chroma_height(8)]
+    return frame.reformat(format=f"yuv{'a' if alpha else ''}{chroma}p{'' if bits == 8 else f'{bits}le'}")
+
+
+def _stacked(frame: Any, color: Color, bits: int) -> NDArray[np.float32]:
+    """Y, Cb, Cr, and alpha if there is, (H, W, 3 or 4) in levels of `bits`, from planes of a frame."""
+    kind = np.dtype(np.uint8) if bits == 8 else np.dtype("<u2")
+    luma, *others = (
+        np.frombuffer(plane, kind).reshape(plane.height, -1)[:, : plane.width].astype(np.float32)
+        for plane in frame.planes
     )
+    if not others:
+        return np.stack((luma, *[np.full_like(luma, 2 ** (bits - 1))] * 2), axis=-1)
+    form, (height, width) = frame.format, luma.shape
+    down, across = 8 // form.chroma_height(8), 8 // form.chroma_width(8)
+    rows = _resampling(others[0].shape[0], height, 1 / down, (1 / down - 1) / 2)
+    columns = _resampling(others[0].shape[1], width, 1 / across, (1 / across - 1) / 2 if color.centered else 0)
+    chroma = (_resampled(plane, rows, columns) for plane in others[:2])
+    return np.stack((luma, *chroma, *others[2:]), axis=-1)
 
 
-def _filled(pixels: str, planes: NDArray[np.float32], bits: int) -> Any:
-    """A frame whose planes, all of full size, are given (P, H, W)."""
-    _, height, width = planes.shape
+@lru_cache(maxsize=16)
+def _resampling(given: int, wanted: int, step: float, first: float) -> csr_array:
+    """(wanted, given): samples at first, first + step, … of a row that goes on beyond its ends as it ends.
+
+    By the cubic of Keys 1981, widened where samples become fewer; the weights of each add up to 1.
+    """
+    wide = max(step, 1)
+    places = first + step * np.arange(wanted)[:, None]
+    taps = np.floor(places) + np.arange(-2 * wide + 1, 2 * wide + 1)
+    x = np.abs(places - taps) / wide
+    weights = np.where(x < 1, (1.5 * x - 2.5) * x * x + 1, np.where(x < 2, ((2.5 - 0.5 * x) * x - 4) * x + 2, 0))
+    weights /= weights.sum(1, keepdims=True)
+    rows = np.broadcast_to(np.arange(wanted)[:, None], taps.shape)
+    columns = np.clip(taps, 0, given - 1).astype(int)
+    entries = weights.astype(np.float32).ravel(), (rows.ravel(), columns.ravel())
+    return csr_array(entries, shape=(wanted, given))
+
+
+def _resampled(plane: NDArray[np.float32], rows: csr_array, columns: csr_array) -> NDArray[np.float32]:
+    """(H, W) -> (H', W')."""
+    changed: NDArray[np.float32] = rows @ (columns @ plane.T).T
+    return changed
+
+
+def _filled(pixels: str, planes: list[NDArray[np.float32]], bits: int) -> Any:
+    """A frame whose planes are given in levels, to be rounded."""
+    height, width = planes[0].shape
     frame = av.VideoFrame(width, height, pixels)
     kind = np.dtype(np.uint8) if bits == 8 else np.dtype("<u2")
     for plane, values in zip(frame.planes, planes, strict=True):
-        rows = np.zeros((height, plane.line_size // kind.itemsize), kind)
-        rows[:, :width] = values
+        rows = np.zeros((plane.height, plane.line_size // kind.itemsize), kind)
+        rows[:, : plane.width] = np.clip(np.rint(values), 0, 2**bits - 1)
         plane.update(rows.tobytes())
     return frame

@@ -19,6 +19,12 @@ from volstyle.errors import OutputError, nearest
 
 QUALITIES = ("visual", "lossless", "prores")
 
+_FIRST = {"movflags": "+faststart"}
+# Sound begins before 0 with what its decoder needs to warm up; all else would be moved behind it.
+_AS_GIVEN = {"avoid_negative_ts": "disabled"}
+_CONTAINERS = {".mp4": _FIRST, ".m4v": _FIRST, ".mov": _FIRST, ".mkv": _AS_GIVEN, ".webm": _AS_GIVEN}
+"""Suffix -> options of FFmpeg's writer."""
+
 
 @dataclass(frozen=True)
 class Format:
@@ -36,8 +42,9 @@ class Format:
 def choose_format(path: Path, quality: str, *, deep: bool, alpha: bool, even: bool) -> Format:
     """The format for a suffix and a quality. deep: more than 8 bits; even: width and height both.
 
-    H.264 is near the quality where eyes see no difference (crf 16). Raises OutputError for what does not go
-    together.
+    H.264 is near the quality where eyes see no difference (crf 16), its chroma finer than usual, since a style is
+    made of color and coarse chroma shifts the mean of gentle ones by half a level a generation. Raises OutputError
+    for what does not go together.
     """
     suffix = path.suffix.lower()
     if quality not in QUALITIES:
@@ -58,8 +65,10 @@ def choose_format(path: Path, quality: str, *, deep: bool, alpha: bool, even: bo
         return Format("libx264rgb", "rgb24", {"qp": "0", "preset": "medium"})
     if suffix == ".webm":
         pixels = "yuva420p" if alpha and even else f"yuv{chroma}p"
-        return Format("libvpx-vp9", pixels, {"crf": "18", "b": "0", "row-mt": "1", "cpu-used": "4"})
-    return Format("libx264", f"yuv{chroma}p{depth}", {"crf": "16", "preset": "medium"})
+        return Format("libvpx-vp9", pixels, {"crf": "16", "b": "0", "row-mt": "1", "cpu-used": "4"})
+    visual = {"crf": "16", "preset": "medium", "x264-params": "chroma-qp-offset=-4:no-dct-decimate=1"}
+    # AVI has no time stamps: pictures are shown in the order in which they are written.
+    return Format("libx264", f"yuv{chroma}p{depth}", visual | ({"bf": "0"} if suffix == ".avi" else {}))
 
 
 class Encoder:
@@ -73,7 +82,7 @@ class Encoder:
         self, path: Path, temporary: Path, shape: tuple[int, ...], origin: VideoOrigin, encoding: Encoding
     ) -> None:
         self.notes: list[str] = []
-        self._origin = origin
+        self._path, self._origin = path, origin
         self._deep, alpha = origin.bits > 8, origin.alpha is not None
         height, width = shape[1:]
         even = width % 2 == 0 and height % 2 == 0
@@ -83,9 +92,9 @@ class Encoder:
             self.notes.append(f"{path.name}: no transparency in this format, left out; --quality prores keeps it")
         if self._deep and self._format.pixels in ("rgb24", "gbrp", "pal8", "yuv420p", "yuva420p"):
             self.notes.append(f"{path.name}: {origin.bits}-bit samples written as 8 bit")
-        faststart = {"movflags": "+faststart"} if path.suffix.lower() in (".mp4", ".m4v", ".mov") else {}
+        settings = _CONTAINERS.get(path.suffix.lower(), {})
         try:
-            self._container: Any = av.open(str(temporary), "w", container_options=faststart)
+            self._container: Any = av.open(str(temporary), "w", container_options=settings)
         except (av.error.FFmpegError, ValueError) as error:
             raise OutputError(
                 f"{path}: cannot be written as {path.suffix}; use .mp4, .mov, .mkv or .webm"
@@ -110,7 +119,9 @@ class Encoder:
             else:
                 self._mux(self._stream.encode(frame))
         except av.error.FFmpegError as error:
-            raise OutputError(f"{self._container.name}: frame cannot be encoded ({error.strerror})") from error
+            if isinstance(error, OSError):  # of the disk: known where the file arrives
+                raise
+            raise OutputError(f"{self._path}: frame cannot be encoded ({error.strerror})") from error
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
@@ -138,7 +149,10 @@ class Encoder:
 
     def _add_stream(self, width: int, height: int) -> Any:
         origin, chosen = self._origin, self._format
-        stream = self._container.add_stream(chosen.codec, rate=origin.rate, options=dict(chosen.options))
+        options = dict(chosen.options)
+        if "420" in chosen.pixels:
+            options["chroma_sample_location"] = "left"
+        stream = self._container.add_stream(chosen.codec, rate=origin.rate, options=options)
         stream.width, stream.height, stream.pix_fmt = width, height, chosen.pixels
         stream.time_base = origin.time_base
         context = stream.codec_context

@@ -7,6 +7,7 @@ result says so, since a smaller picture would be taken otherwise.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -26,6 +27,8 @@ from volstyle.codecs.atomic import arriving
 from volstyle.codecs.color import BT709, Color, to_samples
 from volstyle.errors import InputError, OutputError
 from volstyle.field import Axis, Field, Origin
+
+_ALPHA_DECODERS = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
 
 
 @dataclass(frozen=True)
@@ -75,7 +78,10 @@ def read(path: Path, selection: Selection) -> Field:
     """(3, T, H, W). Frames are made smaller while they are decoded."""
     with _opened(path) as (container, stream):
         origin = _origin(path, stream)
-        pictures = list(_pictures(path, container, stream, origin, selection))
+        pictures: deque[Picture] = deque()
+        for frame in _frames(path, container, stream, selection):
+            pictures.append(_picture(frame, origin, selection.size))
+            turned = round(frame.rotation / 90) % 2 == 1
     ticks = [picture.tick for picture in pictures]
     durations = [b - a for a, b in pairwise(ticks)]
     usual = round(1 / (origin.rate * origin.time_base))
@@ -92,11 +98,12 @@ def read(path: Path, selection: Selection) -> Field:
         durations=tuple(durations),
         offset=ticks[0] * origin.time_base,
         length=length if cut else None,
+        aspect=1 / origin.aspect if turned else origin.aspect,
         alpha=torch.from_numpy(np.stack(alphas)) if alphas else None,
     )
     samples = torch.empty(3, len(pictures), *pictures[0].rgb.shape[:2])
-    for index, picture in enumerate(pictures):
-        samples[:, index] = torch.from_numpy(picture.rgb).permute(2, 0, 1)
+    for index in range(len(pictures)):  # each is let go when it is copied
+        samples[:, index] = torch.from_numpy(pictures.popleft().rgb).permute(2, 0, 1)
     return Field(samples, (Axis("t", float(1 / origin.rate), "s"), Axis("y"), Axis("x")), origin)
 
 
@@ -169,15 +176,13 @@ def _origin(path: Path, stream: Any) -> VideoOrigin:
     )
 
 
-def _pictures(
-    path: Path, container: Any, stream: Any, origin: VideoOrigin, selection: Selection
-) -> Iterator[Picture]:
+def _frames(path: Path, container: Any, stream: Any, selection: Selection) -> Iterator[Any]:
     """The frames of the range, decoded one by one. Raises InputError, naming the frame, for damage."""
     decoded = given = 0
     seconds = Fraction(0)
     try:
-        for frame in container.decode(stream):
-            place, seconds = decoded, (frame.pts or 0) * origin.time_base
+        for frame in _decoded(container, stream):
+            place, seconds = decoded, Fraction((frame.pts or 0) * stream.time_base)
             decoded += 1
             if selection.start is not None and _before(place, seconds, selection.start):
                 continue
@@ -186,7 +191,7 @@ def _pictures(
             if frame.is_corrupt:
                 raise InputError(f"{path}: frame {place} is damaged; use --end before it, or --start behind it")
             given += 1
-            yield _picture(frame, origin, selection.size)
+            yield frame
         else:
             _check_whole(path, container, stream, decoded, seconds)
     except av.error.FFmpegError as error:
@@ -195,6 +200,18 @@ def _pictures(
         ) from error
     if not given:
         raise InputError(f"{path}: no frame between --start and --end; it has {decoded} frames to look at")
+
+
+def _decoded(container: Any, stream: Any) -> Iterator[Any]:
+    """All frames, by the decoder that knows transparency where FFmpeg's own does not."""
+    knowing = _ALPHA_DECODERS.get(stream.codec_context.name) if stream.metadata.get("alpha_mode") == "1" else None
+    if knowing is None:
+        yield from container.decode(stream)
+        return
+    decoder: Any = av.CodecContext.create(knowing, "r")
+    decoder.extradata = stream.codec_context.extradata
+    for packet in container.demux(stream):
+        yield from decoder.decode(packet)
 
 
 def _check_whole(path: Path, container: Any, stream: Any, decoded: int, seconds: Fraction) -> None:
