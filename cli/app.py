@@ -13,7 +13,9 @@ from volstyle_cli.options import (
     InfoOptions,
     RecipeOptions,
     SaveOptions,
+    StyleOptions,
     VideoOptions,
+    VolumeOptions,
     takes,
 )
 
@@ -59,7 +61,14 @@ def image(options: ImageOptions) -> None:
     _style("image", options)
 
 
-def _style(kind: str, options: ImageOptions) -> None:
+@app.command()
+@takes(VolumeOptions)
+def volume(options: VolumeOptions) -> None:
+    """Style a volume on its own grid, or make a solid texture."""
+    _style("volume", options)
+
+
+def _style(kind: str, options: StyleOptions) -> None:
     from volstyle_cli.order import order_of
     from volstyle_cli.run import carry_out
     from volstyle_cli.screen import Screen

@@ -50,6 +50,8 @@ def command_of(order: Order, stopped_after: tuple[int, int] | None) -> dict[str,
         "selection": dataclasses.asdict(order.selection),
         "quality": order.encoding.quality,
         "full_size": order.full_size,
+        "mask": named(order.mask),
+        "shape": order.shape,
         "stopped_after": stopped_after,
     }
 
@@ -67,7 +69,7 @@ def order_again(path: Path, record: Record, output: Path | None, *, force: bool)
         command = record.command
         order = _order(path.parent, record, command)
         expected = {path.parent / name: found for name, found in command["inputs"].items()}
-        stem, suffix = order.output.stem, order.output.suffix
+        stem, dot, suffixes = order.output.name.partition(".")
     except (KeyError, TypeError) as error:
         raise InputError(f"{path}: a record with nothing to do again (no {error})") from error
     for file, wanted in expected.items():
@@ -80,7 +82,7 @@ def order_again(path: Path, record: Record, output: Path | None, *, force: bool)
             )
     return replace(
         order,
-        output=output or Path(f"{stem}-replay{suffix}"),
+        output=output or Path(f"{stem}-replay{dot}{suffixes}"),
         encoding=replace(order.encoding, force=force),
     )
 
@@ -97,7 +99,7 @@ def _order(folder: Path, record: Record, command: Mapping[str, Any]) -> Order:
     selection, stopped = command["selection"], command["stopped_after"]
     return Order(
         kind=command["kind"],
-        content=folder / command["content"],
+        content=located(command["content"]),
         styles=tuple(
             StyleFile(
                 folder / style["path"], style["weight"], located(style["mask"]), located(style["source_mask"])
@@ -109,6 +111,8 @@ def _order(folder: Path, record: Record, command: Mapping[str, Any]) -> Order:
         selection=Selection(selection["size"], _moment(selection["start"]), _moment(selection["end"])),
         encoding=Encoding(command["quality"]),
         full_size=command["full_size"],
+        mask=located(command["mask"]),
+        shape=None if command["shape"] is None else tuple(command["shape"]),
         stop_after=None if stopped is None else (stopped[0], stopped[1]),
         network_digest=record.weights,
     )

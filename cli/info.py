@@ -18,7 +18,11 @@ from volstyle_cli.plan import say_engine
 from volstyle_cli.recipes import recipe_of
 from volstyle_cli.screen import Screen, bytes_text, costs_text, duration_text, size_text
 
-_AXES = {"image": (Axis("y"), Axis("x")), "video": (Axis("t", 1.0, "s"), Axis("y"), Axis("x"))}
+_AXES = {
+    "image": (Axis("y"), Axis("x")),
+    "video": (Axis("t", 1.0, "s"), Axis("y"), Axis("x")),
+    "volume": (Axis("z"), Axis("y"), Axis("x")),
+}
 
 
 def say_info(screen: Screen, options: InfoOptions) -> None:
@@ -41,7 +45,7 @@ def say_info(screen: Screen, options: InfoOptions) -> None:
     except ShapeError as error:
         screen.print(str(error))
         return
-    say_engine(screen, run)
+    say_engine(screen, run, facts.kind)
     screen.entry("memory", f"about {bytes_text(peak_memory(content, run))}")
 
 
@@ -63,7 +67,7 @@ def _say_record(screen: Screen, path: Path) -> None:
         steps = f"{done} of {stage.steps} steps" if done < stage.steps else f"{stage.steps} steps"
         screen.entry(
             f"stage {number}",
-            f"{size_text(stage.shape)}, {steps} in {duration_text(stage.seconds)}: "
+            f"{size_text(stage.shape, command.get('kind', ''))}, {steps} in {duration_text(stage.seconds)}: "
             f"{costs_text(first)} -> {costs_text(last)}",
         )
     for note in record.notes:

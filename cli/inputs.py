@@ -12,32 +12,58 @@ from volstyle.errors import InputError
 from volstyle.field import Field
 from volstyle.scene import Style, luma
 from volstyle_cli.order import Order, StyleFile
+from volstyle_cli.volumes import Part, Volume, blank, read_volume, read_volume_style
 
-_AXES = {"image": ["y", "x"], "video": ["t", "y", "x"]}
-_IS = {"image": "an image", "video": "a clip"}
+_AXES = {"image": ["y", "x"], "video": ["t", "y", "x"], "volume": ["z", "y", "x"]}
+_IS = {"image": "an image", "video": "a clip", "volume": "a volume"}
 
 
 @dataclass(frozen=True)
 class Inputs:
-    """content: at the size being optimized. init: where to start from, if a file says so."""
+    """parts: at the size being optimized, one after the other. init: where to start from, if a file says so.
+    volume: what the parts are of, if they are of one."""
 
-    content: Field
+    parts: tuple[Part, ...]
     styles: tuple[Style, ...]
     init: Field | None
+    volume: Volume | None = None
+
+    @property
+    def content(self) -> Field:
+        """The first part; the others are of its shape."""
+        return self.parts[0].content
 
 
 def read_inputs(order: Order) -> Inputs:
     """Raises InputError for a file that cannot be read or is of another kind than the order says."""
+    if order.kind == "volume":
+        return _volume_inputs(order)
+    assert order.content is not None
     content = read(order.content, order.selection)
     _check_kind(order, content)
     styles = tuple(_style(order, style) for style in order.styles)
     init = read(order.init, order.selection) if order.init else None
     if init is not None and len(init.axes) != len(content.axes):
-        raise InputError(f"{order.init}: an init must be {_IS[order.kind]} like {order.content.name}")
-    return Inputs(content, styles, init)
+        raise InputError(f"{order.init}: an init must be {_IS[order.kind]} like {order.content}")
+    return Inputs((Part(content),), styles, init)
+
+
+def _volume_inputs(order: Order) -> Inputs:
+    """Styles are flat, or volumes; a file to start from is a volume, seen through its own window."""
+    volume = None if order.content is None else read_volume(order.content, order.mask, order.recipe)
+    parts = (Part(blank(order.shape or ())),) if volume is None else volume.parts()
+    styles = []
+    for file in order.styles:
+        try:
+            styles.append(Style(read_volume_style(file.path), file.weight))
+        except InputError as error:
+            raise InputError(f"style {error}") from error
+    init = None if order.init is None else read_volume_style(order.init)
+    return Inputs(parts, tuple(styles), init, volume)
 
 
 def _check_kind(order: Order, content: Field) -> None:
+    assert order.content is not None
     found = [axis.name for axis in content.axes]
     if found != _AXES[order.kind]:
         kind = next((kind for kind, axes in _AXES.items() if axes == found), None)

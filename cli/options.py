@@ -12,7 +12,9 @@ from typing import Annotated, Any, TypeVar, get_type_hints
 
 from typer import Argument, Option
 
-SIZES = {"image": 512, "video": 256}
+from volstyle.recipe import ContentChoice, NetworkChoice, Recipe, ScheduleChoice
+
+SIZES = {"image": 512, "video": 256, "volume": 256}
 """What kind of content -> long side being optimized, unless --size says otherwise."""
 
 
@@ -21,6 +23,14 @@ class Quality(StrEnum):
     LOSSLESS = "lossless"
     PRORES = "prores"
 
+
+class StyleMode(StrEnum):
+    PLANES = "planes"
+    INFLATE = "inflate"
+    NATIVE = "native"
+
+
+_INFLATIONS = {StyleMode.PLANES: "planes", StyleMode.INFLATE: "mean", StyleMode.NATIVE: "native"}
 
 _SIZE_HELP = "Long side being optimized: " + ", ".join(f"{size} for {kind}s" for kind, size in SIZES.items())
 _LOOK, _RUN, _FILES = "Look", "Machine", "Files"
@@ -37,6 +47,10 @@ class RecipeOptions:
         list[str],
         Option("--set", metavar="KEY=VALUE", help="Any choice: schedule.steps=300.", rich_help_panel=_LOOK),
     ] = field(default_factory=list)
+
+    def base(self) -> Recipe:
+        """What the choices begin with."""
+        return Recipe()
 
     def choices(self) -> dict[str, Any]:
         """What the options say of a recipe, nested as in its TOML; --set is apart."""
@@ -73,10 +87,9 @@ class RunOptions(EngineOptions):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ImageOptions(RunOptions):
-    """Of `volstyle image`."""
+class StyleOptions(RunOptions):
+    """Of whatever is styled after files, of any kind."""
 
-    content: Annotated[Path, Argument(metavar="IN", help="What is styled.")]
     style: Annotated[
         list[str],
         Option(
@@ -93,14 +106,30 @@ class ImageOptions(RunOptions):
         int | None,
         Option(min=1, help=_SIZE_HELP, rich_help_panel=_LOOK),
     ] = None
-    full_size: Annotated[
-        bool, Option("--full-size", help="Bring the style back to the source's size.", rich_help_panel=_LOOK)
-    ] = False
     content_weight: Annotated[float | None, Option(min=0, help="How much stays.", rich_help_panel=_LOOK)] = None
     style_weight: Annotated[float | None, Option(min=0, help="How much changes.", rich_help_panel=_LOOK)] = None
     style_scale: Annotated[
         float | None, Option(min=0.01, help="Size of strokes: 0.5 is half as large.", rich_help_panel=_LOOK)
     ] = None
+    init: Annotated[
+        str | None, Option(help="Where to start: content, noise or a file.", rich_help_panel=_LOOK)
+    ] = None
+    preview: Annotated[Path | None, Option(help="A picture refreshed as it goes.", rich_help_panel=_FILES)] = None
+
+    def choices(self) -> dict[str, Any]:
+        content = _given(weight=self.content_weight)
+        style = _given(weight=self.style_weight, scale=self.style_scale)
+        return super().choices() | _given(init=self.init) | {"content": content, "style": style}
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImageOptions(StyleOptions):
+    """Of `volstyle image`."""
+
+    content: Annotated[Path, Argument(metavar="IN", help="What is styled.")]
+    full_size: Annotated[
+        bool, Option("--full-size", help="Bring the style back to the source's size.", rich_help_panel=_LOOK)
+    ] = False
     mask: Annotated[
         list[Path],
         Option(help="Where a style goes (white), one for each style.", rich_help_panel=_LOOK),
@@ -112,16 +141,9 @@ class ImageOptions(RunOptions):
     keep_colors: Annotated[bool, Option("--keep-colors", help="Style brightness only.", rich_help_panel=_LOOK)] = (
         False
     )
-    init: Annotated[
-        str | None, Option(help="Where to start: content, noise or a file.", rich_help_panel=_LOOK)
-    ] = None
-    preview: Annotated[Path | None, Option(help="A picture refreshed as it goes.", rich_help_panel=_FILES)] = None
 
     def choices(self) -> dict[str, Any]:
-        content = _given(weight=self.content_weight)
-        style = _given(weight=self.style_weight, scale=self.style_scale)
-        others = _given(init=self.init, colors="content" if self.keep_colors else None)
-        return super().choices() | others | {"content": content, "style": style}
+        return super().choices() | _given(colors="content" if self.keep_colors else None)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,6 +153,67 @@ class VideoOptions(ImageOptions):
     start: Annotated[str | None, Option(help="Begin here: 2s, 1:30 or 48f.", rich_help_panel=_FILES)] = None
     end: Annotated[str | None, Option(help="End before: 2s, 1:30 or 48f.", rich_help_panel=_FILES)] = None
     quality: Annotated[Quality, Option(help="Of the encoding.", rich_help_panel=_FILES)] = Quality.VISUAL
+
+
+@dataclass(frozen=True, kw_only=True)
+class VolumeOptions(StyleOptions):
+    """Of `volstyle volume`."""
+
+    content: Annotated[
+        Path | None,
+        Argument(
+            metavar="[IN]", help="NIfTI, DICOM (file or folder), NRRD, MHA, TIFF, OME-Zarr, HDF5, npy or npz."
+        ),
+    ] = None
+    shape: Annotated[
+        str | None,
+        Option(metavar="Z,Y,X", help="Without IN: a solid texture of this size.", rich_help_panel=_LOOK),
+    ] = None
+    periodic: Annotated[
+        bool, Option("--periodic", help="Opposite ends meet: it can be tiled.", rich_help_panel=_LOOK)
+    ] = False
+    window: Annotated[
+        str | None, Option(help="Intensities: auto, lung, soft, bone, brain or LO,HI.", rich_help_panel=_LOOK)
+    ] = None
+    mask: Annotated[
+        Path | None, Option(help="A label map: style only where it is not 0.", rich_help_panel=_LOOK)
+    ] = None
+    strength: Annotated[
+        float | None, Option(min=0, max=1, help="Share of the style in the result.", rich_help_panel=_LOOK)
+    ] = None
+    color: Annotated[bool, Option("--color", help="Write R, G, B, not gray.", rich_help_panel=_LOOK)] = False
+    style_mode: Annotated[
+        StyleMode | None,
+        Option(help="Slices along each axis, kernels made 3-D, or a 3-D network.", rich_help_panel=_LOOK),
+    ] = None
+    style_size: Annotated[
+        str | None, Option(metavar="LENGTH", help="Of the style's long side: 40mm.", rich_help_panel=_LOOK)
+    ] = None
+    turn: Annotated[
+        Path | None, Option(metavar="FILE.mp4", help="A clip of the result turning.", rich_help_panel=_FILES)
+    ] = None
+
+    def base(self) -> Recipe:
+        """Fewer steps than for pictures, whose samples are fewer, and most of them where they are cheap."""
+        return Recipe(
+            network=NetworkChoice(inflation="planes"),
+            content=ContentChoice(weight=0.3),
+            schedule=ScheduleChoice(smallest=64, largest=SIZES["volume"], steps=10, growth=2.0),
+        )
+
+    def choices(self) -> dict[str, Any]:
+        found = super().choices()
+        if self.style_mode is not None:
+            found["network"] |= {"inflation": _INFLATIONS[self.style_mode]}
+            if self.style_mode is StyleMode.NATIVE:  # the default network has two axes
+                found["network"] = {"name": "random"} | found["network"]
+        found |= {"volume": _given(window=self.window, color=self.color or None)}
+        found |= _given(strength=self.strength, periodic=self.periodic or None)
+        if self.size is not None:
+            found["schedule"] = {"largest": self.size}
+        if self.content is None:
+            found |= {"init": self.init or "noise", "content": {"weight": 0.0}}
+        return found
 
 
 @dataclass(frozen=True, kw_only=True)

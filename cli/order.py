@@ -10,8 +10,9 @@ from pathlib import Path
 from volstyle.codecs import Encoding, Moment, Selection
 from volstyle.errors import RecipeError
 from volstyle.recipe import Recipe
-from volstyle_cli.options import SIZES, ImageOptions, VideoOptions
+from volstyle_cli.options import SIZES, ImageOptions, StyleOptions, VideoOptions, VolumeOptions
 from volstyle_cli.recipes import recipe_of
+from volstyle_cli.volumes import shape_of
 
 
 @dataclass(frozen=True)
@@ -28,12 +29,14 @@ class StyleFile:
 class Order:
     """A run as it was asked for.
 
-    kind: "image" or "video", what the content must be. stop_after, network_digest: of a run to be done again,
-    the stage and step after which it was stopped and the hash of its network's weights.
+    kind: "image", "video" or "volume", what the content must be. content: None for a texture, made of `shape`
+    samples. mask: of a volume, where it may change. style_size: a length. turn: where to show it turning.
+    stop_after, network_digest: of a run to be done again, the stage and step after which it was stopped and the
+    hash of its network's weights.
     """
 
     kind: str
-    content: Path
+    content: Path | None
     styles: tuple[StyleFile, ...]
     output: Path
     recipe: Recipe
@@ -41,6 +44,10 @@ class Order:
     encoding: Encoding
     full_size: bool = False
     preview: Path | None = None
+    mask: Path | None = None
+    shape: tuple[int, ...] | None = None
+    style_size: str | None = None
+    turn: Path | None = None
     stop_after: tuple[int, int] | None = None
     network_digest: str | None = None
 
@@ -61,13 +68,16 @@ class Order:
     @property
     def inputs(self) -> tuple[Path, ...]:
         """All files it reads, each once."""
-        files = [self.content, *(f for s in self.styles for f in (s.path, s.mask, s.source_mask))]
+        files = [self.content, self.mask, *(f for s in self.styles for f in (s.path, s.mask, s.source_mask))]
         files += [self.init, self.weights]
         return tuple(dict.fromkeys(file for file in files if file is not None))
 
 
-def order_of(kind: str, options: ImageOptions) -> Order:
+def order_of(kind: str, options: StyleOptions) -> Order:
     """The order that options give. Raises VolstyleError."""
+    if isinstance(options, VolumeOptions):
+        return _volume_order(options)
+    assert isinstance(options, ImageOptions)
     quality = options.quality.value if isinstance(options, VideoOptions) else "visual"
     start, end = (options.start, options.end) if isinstance(options, VideoOptions) else (None, None)
     styles = _styles(options.style, options.mask, options.style_mask)
@@ -82,6 +92,35 @@ def order_of(kind: str, options: ImageOptions) -> Order:
         full_size=options.full_size,
         preview=options.preview,
     )
+
+
+def _volume_order(options: VolumeOptions) -> Order:
+    if (options.content is None) == (options.shape is None):
+        raise RecipeError("volume: give either IN, what is styled, or --shape Z,Y,X of a solid texture")
+    styles = _styles(options.style, (), ())
+    return Order(
+        kind="volume",
+        content=options.content,
+        styles=styles,
+        output=options.output or _default_volume(options.content, styles),
+        recipe=recipe_of(options),
+        selection=Selection(),
+        encoding=Encoding(force=options.force),
+        preview=options.preview,
+        mask=options.mask,
+        shape=None if options.shape is None else shape_of(options.shape),
+        style_size=options.style_size,
+        turn=options.turn,
+    )
+
+
+def _default_volume(content: Path | None, styles: Sequence[StyleFile]) -> Path:
+    """IN-STYLE in the current folder, in the format of the source."""
+    named = "-".join(style.path.stem for style in styles)
+    if content is None:
+        return Path(f"solid-{named}.nii.gz")
+    stem = content.name.split(".")[0] or content.absolute().name
+    return Path(f"{stem}-{named}{content.name.removeprefix(stem)}")
 
 
 def _styles(texts: Sequence[str], masks: Sequence[Path], source_masks: Sequence[Path]) -> tuple[StyleFile, ...]:

@@ -11,18 +11,19 @@ from volstyle_cli.screen import Screen, size_text
 
 def say_plan(screen: Screen, order: Order, run: Outline, content: Field) -> None:
     """One line for each thing, what is read first and what is written last."""
-    screen.entry("content", f"{order.content}, {size_text(content.shape)}")
+    size = size_text(content.shape, order.kind)
+    screen.entry("content", f"{order.content or 'none, a texture'}, {size}")
     for style in order.styles:
         weight = f", weight {style.weight:g}" if len(order.styles) > 1 else ""
         screen.entry("style", f"{style.path}{weight}")
-    say_engine(screen, run)
+    say_engine(screen, run, order.kind)
     full = ", at the source's size" if order.full_size else ""
     screen.entry("output", f"{order.output}{full}")
 
 
-def say_engine(screen: Screen, run: Outline) -> None:
+def say_engine(screen: Screen, run: Outline, kind: str) -> None:
     """Network, machine and stages."""
     screen.entry("network", f"{run.network.name} ({run.network.digest[:8]})")
     screen.entry("device", f"{run.recipe.device}, {run.recipe.precision}, {threads()} threads")
     for number, stage in enumerate(run.stages, start=1):
-        screen.entry(f"stage {number}", f"{size_text(stage.shape)}, {stage.steps} steps")
+        screen.entry(f"stage {number}", f"{size_text(stage.shape, kind)}, {stage.steps} steps")

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Protocol, Self
+
+from torch import Tensor
 
 from volstyle.codecs import Encoding, write
 from volstyle.field import Axis, Field
@@ -25,11 +27,12 @@ class Follower(Protocol):
 class Progress:
     """One bar over all stages, each as long as the work it is; off a terminal, a line every ten seconds.
 
-    work: of each stage, in any unit.
+    work: of each stage, in any unit. kind: of what is styled, which says how its size is written.
     """
 
-    def __init__(self, screen: Screen, work: Sequence[float]) -> None:
+    def __init__(self, screen: Screen, work: Sequence[float], kind: str) -> None:
         self._screen = screen
+        self._kind = kind
         self._work = work
         self._bar = screen.bar() if screen.is_terminal and not screen.quiet else None
         self._task = self._bar.add_task("preparing", total=sum(work), costs="") if self._bar else None
@@ -53,7 +56,7 @@ class Progress:
             self._bar.update(self._task, completed=done, description=name, costs=costs_text(step.costs))
         elif self._due(step):
             left = (time.monotonic() - self._began) * (sum(self._work) / done - 1)
-            place = f"{name} {size_text(stage.shape)}, step {step.step}/{stage.steps}"
+            place = f"{name} {size_text(stage.shape, self._kind)}, step {step.step}/{stage.steps}"
             self._screen.print(f"{place}: {costs_text(step.costs)}, {duration_text(left)} left")
 
     def _due(self, step: Step) -> bool:
@@ -65,18 +68,25 @@ class Progress:
 
 
 class Preview:
-    """A picture of what there is, at most every two seconds; of a clip its middle frame."""
+    """A picture of what there is, at most every two seconds.
 
-    def __init__(self, path: Path) -> None:
+    draw: from the samples of a step (C, *S) to the picture: of a clip its middle frame, if not given.
+    """
+
+    def __init__(self, path: Path, draw: Callable[[Tensor], Field] | None = None) -> None:
         self._path = path
+        self._draw = draw or _middle
         self._drawn = 0.0
 
     def __call__(self, step: Step) -> None:
         last = step.stage == len(step.stages) - 1 and step.step == step.stages[-1].steps
         if not last and time.monotonic() - self._drawn < _PREVIEW_EVERY_S:
             return
-        samples = step.samples
-        while samples.dim() > 3:
-            samples = samples[:, samples.shape[1] // 2]
-        write(self._path, Field(samples.cpu(), (Axis("y"), Axis("x"))), Encoding(force=True))
+        write(self._path, self._draw(step.samples.cpu()), Encoding(force=True))
         self._drawn = time.monotonic()
+
+
+def _middle(samples: Tensor) -> Field:
+    while samples.dim() > 3:
+        samples = samples[:, samples.shape[1] // 2]
+    return Field(samples, (Axis("y"), Axis("x")))

@@ -16,7 +16,7 @@ from volstyle_cli.options import RecipeOptions
 
 def recipe_of(options: RecipeOptions) -> Recipe:
     """Defaults, then a file, then options, then --set; the last wins. Raises VolstyleError."""
-    recipe = Recipe() if options.recipe is None else load_recipe(options.recipe)
+    recipe = options.base() if options.recipe is None else load_recipe(options.recipe)
     recipe = recipe.updated(options.choices())
     for assignment in options.set_:
         recipe = recipe.set(assignment)

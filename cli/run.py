@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
 from dataclasses import replace
 from math import prod
 
-from volstyle.codecs import check_writable, probe, read, write
+from volstyle.codecs import Encoding, check_writable, probe, read, write
 from volstyle.codecs.atomic import check_target
 from volstyle.errors import CapacityError, OutputError, WeightsError
 from volstyle.estimate import estimate, stage_work
@@ -19,7 +20,9 @@ from volstyle_cli.order import Order
 from volstyle_cli.plan import say_plan
 from volstyle_cli.progress import Follower, Preview, Progress
 from volstyle_cli.screen import Screen, bytes_text, duration_text
+from volstyle_cli.show import before_and_after, turning
 from volstyle_cli.stopping import stoppable
+from volstyle_cli.volumes import with_style_size
 
 _BYTES_PER_SAMPLE = {"visual": 0.2, "lossless": 1.0, "prores": 0.4}
 """Roughly, of each quality: to see before the work that the disk has room."""
@@ -32,6 +35,9 @@ def carry_out(order: Order, screen: Screen) -> bool:
     """
     _check_output(order)
     inputs = read_inputs(order)
+    if order.style_size is not None:
+        recipe = with_style_size(order.recipe, order.style_size, inputs.content)
+        order = replace(order, recipe=recipe)
     run = outline(inputs.content, order.recipe)
     if order.network_digest not in (None, run.network.digest):
         raise WeightsError(
@@ -41,41 +47,63 @@ def carry_out(order: Order, screen: Screen) -> bool:
     if not screen.quiet:
         say_plan(screen, order, run, inputs.content)
         expected = estimate(inputs.content, inputs.styles, run)
-        screen.entry("takes", f"about {duration_text(expected.seconds)}, {bytes_text(expected.memory)} of memory")
+        seconds = expected.seconds * len(inputs.parts)
+        screen.entry("takes", f"about {duration_text(seconds)}, {bytes_text(expected.memory)} of memory")
     result, last = _stylized(order, inputs, run, screen)
-    notes = write(order.output, _sized(order, inputs.content, result.field), order.encoding)
+    notes = write(order.output, result.field, order.encoding)
     record = replace(result.record, notes=(*result.record.notes, *notes))
     save_record(order, record, last if result.stopped else None)
     for note in record.notes:
         screen.entry("note", note)
     if result.stopped:
-        screen.entry("stopped", f"in stage {last[0] + 1} of {len(run.stages)}, after step {last[1]}")
+        stages = len(run.stages) * len(inputs.parts)
+        screen.entry("stopped", f"in stage {last[0] + 1} of {stages}, after step {last[1]}")
+    if order.turn:
+        write(order.turn, turning(result.field), Encoding(force=order.encoding.force))
+        screen.entry("wrote", f"{order.turn}")
     screen.entry("wrote", f"{order.output} and its record {order.record_path}")
     return result.stopped
 
 
 def _stylized(order: Order, inputs: Inputs, run: Outline, screen: Screen) -> tuple[Result, tuple[int, int]]:
-    """The result, and the stage and step it came to."""
-    last = (0, 0)
-    with stoppable() as asked, Progress(screen, stage_work(run)) as progress:
-        followers: list[Follower] = [progress, *([Preview(order.preview)] if order.preview else [])]
+    """The result as it is written, and the stage and step it came to; stages of all parts are counted on."""
+    parts, last = inputs.parts, (0, 0)
+    results: list[Result] = []
+    with stoppable() as asked, Progress(screen, stage_work(run) * len(parts), order.kind) as progress:
+        followers: list[Follower] = [progress]
+        if order.preview:
+            followers.append(
+                Preview(order.preview, before_and_after(parts[0]) if order.kind == "volume" else None)
+            )
 
         def follow(step: Step) -> bool:
             nonlocal last
-            last = (step.stage, step.step)
+            stage = len(results) * len(run.stages) + step.stage
+            last = (stage, step.step)
             for follower in followers:
-                follower(step)
+                follower(replace(step, stage=stage, stages=step.stages * len(parts)))
             return asked() or last == order.stop_after
 
-        return stylize(inputs.content, inputs.styles, order.recipe, follow, inputs.init), last
+        for part in parts:
+            results.append(stylize(part.content, inputs.styles, order.recipe, follow, inputs.init, part.where))
+            if results[-1].stopped:
+                break
+    stages = tuple(stage for result in results for stage in result.record.stages)
+    notes = tuple(dict.fromkeys(note for result in results for note in result.record.notes))
+    record = replace(results[0].record, stages=stages, notes=notes)
+    return Result(_written(order, inputs, results), record, results[-1].stopped), last
 
 
-def _sized(order: Order, content: Field, result: Field) -> Field:
-    """The result at the size it is written at."""
-    if not order.full_size:
-        return result
+def _written(order: Order, inputs: Inputs, results: Sequence[Result]) -> Field:
+    """The result on the grid and in the units it is written in; parts that a stop left out stay as they were."""
+    if inputs.volume is not None:
+        left = [part.content for part in inputs.parts[len(results) :]]
+        return inputs.volume.result([*(result.field.samples for result in results), *(c.samples for c in left)])
+    (result,) = results
+    if not order.full_size or order.content is None:
+        return result.field
     full = read(order.content, replace(order.selection, size=None))
-    transfer(full.samples, content.samples, result.samples)
+    transfer(full.samples, inputs.content.samples, result.field.samples)
     return full
 
 
@@ -85,12 +113,14 @@ def _check_output(order: Order) -> None:
     check_target(order.record_path, order.encoding.force)
     if order.preview:
         check_writable(order.preview, order.encoding)
-    written = [path.resolve() for path in (order.output, order.record_path, order.preview) if path]
+    if order.turn:
+        check_writable(order.turn, order.encoding)
+    written = [path.resolve() for path in (order.output, order.record_path, order.preview, order.turn) if path]
     for path in order.inputs:
         if path.resolve() in written:
             raise OutputError(f"{path}: is read and would be written over; give another --output")
-    shape = probe(order.content).shape
-    need = prod(shape) * 3 * _BYTES_PER_SAMPLE[order.encoding.quality]
+    shape = order.shape if order.content is None else probe(order.content).shape
+    need = prod(shape or ()) * 3 * _BYTES_PER_SAMPLE[order.encoding.quality]
     free = shutil.disk_usage(order.record_path.parent).free
     if free < need:
         raise CapacityError(

@@ -29,8 +29,10 @@ class Screen(Console):
         )
 
 
-def size_text(shape: tuple[int, ...]) -> str:
-    """(t, y, x) as people write pictures: 384x216, 48 frames."""
+def size_text(shape: tuple[int, ...], kind: str) -> str:
+    """(t, y, x) as people write pictures: 384x216, 48 frames; (z, y, x) as they write volumes: 128x128x256."""
+    if kind == "volume":
+        return "x".join(map(str, reversed(shape)))
     *frames, height, width = (1, *shape) if len(shape) < 2 else shape
     picture = f"{width}x{height}"
     return f"{picture}, {frames[0]} frames" if frames and len(shape) > 2 else picture

@@ -20,8 +20,8 @@ Captioned = tuple[str, Tensor]
 """A line, and a picture (3, H, W) in [0, 1]."""
 
 
-def contact_sheet(rows: Sequence[Sequence[Captioned]], height: int, width: int) -> Field:
-    """Each picture is cropped to the shape of a cell and brought to its size."""
+def contact_sheet(rows: Sequence[Sequence[Captioned]], height: int, width: int, *, whole: bool = False) -> Field:
+    """Each picture is cropped to the shape of a cell and brought to its size; with `whole` it is shown whole."""
     columns = max(len(row) for row in rows)
     shape = (
         _MARGIN + len(rows) * (height + _LINE),
@@ -31,7 +31,8 @@ def contact_sheet(rows: Sequence[Sequence[Captioned]], height: int, width: int) 
     for i, row in enumerate(rows):
         for j, (line, picture) in enumerate(row):
             top, left = _MARGIN + i * (height + _LINE), _MARGIN + j * (width + _MARGIN)
-            sheet[:, top : top + height, left : left + width] = _filling(picture, height, width)
+            show = _whole if whole else _filling
+            sheet[:, top : top + height, left : left + width] = show(picture, height, width)
             ink = torch.from_numpy(_lettered(line, width))
             below = sheet[:, top + height : top + height + _LINE, left : left + width]
             below.mul_(1 - ink).add_(_INK * ink)
@@ -44,6 +45,16 @@ def _filling(picture: Tensor, height: int, width: int) -> Tensor:
     size = (max(height, round(picture.shape[1] * scale)), max(width, round(picture.shape[2] * scale)))
     top, left = (size[0] - height) // 2, (size[1] - width) // 2
     return resize(picture, size).clamp(0, 1)[:, top : top + height, left : left + width]
+
+
+def _whole(picture: Tensor, height: int, width: int) -> Tensor:
+    """All of a picture, as large as fits, in the middle of a cell of paper."""
+    scale = min(height / picture.shape[1], width / picture.shape[2])
+    down, right = max(1, round(picture.shape[1] * scale)), max(1, round(picture.shape[2] * scale))
+    cell = torch.full((3, height, width), _PAPER)
+    top, left = (height - down) // 2, (width - right) // 2
+    cell[:, top : top + down, left : left + right] = resize(picture, (down, right)).clamp(0, 1)
+    return cell
 
 
 def _lettered(line: str, width: int) -> NDArray[np.float32]:

@@ -14,7 +14,7 @@ SOURCES = sorted(PACKAGE.rglob("*.py"))
 
 LEVELS = (
     {"errors"},
-    {"field", "inflate", "recipe", "resample", "statistics", "tiles", "weights"},
+    {"field", "inflate", "intensity", "recipe", "resample", "statistics", "tiles", "weights"},
     {"layers", "motion", "record", "schedule"},
     {"extractor", "scene"},
     {"machine", "networks", "objective"},

@@ -22,10 +22,13 @@ OTHER = Recipe().updated(
             "scale": 0.5,
         },
         "temporal": {"weight": 0},
-        "schedule": {"smallest": 64, "ratio": 2, "steps": 7, "growth": 1.1},
+        "schedule": {"smallest": 64, "largest": 256, "ratio": 2, "steps": 7, "growth": 1.1},
         "optimizer": {"name": "lbfgs", "rate": 1},
+        "volume": {"window": "lung", "color": True},
         "scaling": "gatys",
         "smoothness": 1e-3,
+        "strength": 0.5,
+        "periodic": True,
         "init": "noise",
         "colors": "content",
         "device": "cpu",
@@ -103,7 +106,10 @@ def test_set_changes_nothing_else() -> None:
 @pytest.mark.parametrize(
     ("assignment", "message"),
     [
-        ("schedule.step=3", r"recipe: no key 'schedule\.step'; did you mean 'steps'\? allowed: growth, ratio"),
+        (
+            "schedule.step=3",
+            r"recipe: no key 'schedule\.step'; did you mean 'steps'\? allowed: growth, largest, ratio",
+        ),
         ("scedule.steps=3", r"recipe: no key 'scedule'; did you mean 'schedule'\?"),
         ("zzz=3", "recipe: no key 'zzz'; allowed: colors, content"),
         ("schedule.steps=many", r"recipe: schedule\.steps is 'many', must be a whole number"),

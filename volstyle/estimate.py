@@ -56,12 +56,13 @@ def stage_work(run: Outline) -> tuple[float, ...]:
 
 def peak_memory(content: Field, run: Outline) -> float:
     """Bytes at the last stage, the largest: fields, one tile's activations, and kept features of the content."""
-    size = prod(content.shape)
-    window = max(tile.window_size for block in run.blocks(content.shape) for tile in block.tiles)
-    taps = [run.extractor.tap(name) for name in run.recipe.content.taps]
+    size = prod(run.stages[-1].shape)
+    taps = [extractor.tap(name) for extractor in run.extractors for name in run.recipe.content.taps]
     features = sum(tap.channels / prod(tap.reach.stride) for tap in taps) * size * run.machine.dtype.itemsize
     fields = 4.0 * _COPIES * content.channels * size
-    tile = window * bytes_per_sample(run.extractor, run.taps, run.machine.dtype)
+    tile = run.largest_window(run.stages[-1].shape) * bytes_per_sample(
+        run.extractors[0], run.taps, run.machine.dtype
+    )
     return fields + tile + min(features, run.machine.budget / 2)
 
 
@@ -69,7 +70,8 @@ def _step_work(run: Outline, shape: Shape) -> float:
     """Windows of all tiles; a block of several tiles runs forward twice, which is a third more."""
     return sum(
         tile.window_size * (4 / 3 if len(block.tiles) > 1 else 1)
-        for block in run.blocks(shape)
+        for blocks in run.plans(shape)
+        for block in blocks
         for tile in block.tiles
     )
 

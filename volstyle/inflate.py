@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import combinations
 from math import prod
 from typing import Any, cast
 
@@ -25,9 +26,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from volstyle.errors import ShapeError
+from volstyle.errors import ShapeError, nearest
 
 INFLATIONS = ("center", "mean")
+LOOKS = (*INFLATIONS, "planes", "native")
+"""How a network looks at a field with more axes: through its last ones, with kernels inflated over those in front;
+through slices along each axis in turn; or not at all, since it has all axes itself."""
 
 _CONVOLUTIONS: dict[int, Callable[..., Tensor]] = {
     1: functional.conv1d,
@@ -88,6 +92,28 @@ def standard_placement(network_axes: int, field_axes: int, inflation: str) -> Pl
     shared = min(network_axes, field_axes)
     own = range(network_axes - shared, network_axes)
     return Placement((inflation,) * (field_axes - shared) + tuple(own))
+
+
+def placements(network_axes: int, field_axes: int, look: str) -> tuple[Placement, ...]:
+    """All the ways in which a network lies on a field for one of `LOOKS`; more than one for "planes".
+
+    "planes": the center-inflated network turned each way, for a 2-D network on a volume kernels of 1×k×k, k×1×k
+    and k×k×1. "native": the network's own axes, as many as the field's. Raises ShapeError.
+    """
+    if look not in LOOKS:
+        raise ShapeError(f"inflation: {look!r} is unknown; {nearest(look, LOOKS)}")
+    if look == "native" and network_axes != field_axes:
+        raise ShapeError(
+            f"inflation: native needs a network of {field_axes} axes, this one has {network_axes}; "
+            "choose another network (random has any number), or planes"
+        )
+    if look != "planes" or network_axes >= field_axes:
+        return (standard_placement(network_axes, field_axes, look),)
+    turned = []
+    for own in combinations(range(field_axes), network_axes):
+        numbers = {axis: number for number, axis in enumerate(own)}
+        turned.append(Placement(tuple(numbers.get(axis, "center") for axis in range(field_axes))))
+    return tuple(reversed(turned))
 
 
 def reduce_kernel(kernel: Tensor, placement: Placement) -> Tensor:

@@ -30,12 +30,14 @@ _KINETICS = Normalization(torch.tensor([0.43216, 0.394666, 0.37645]), torch.tens
 _VGG_TAPS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
 
 
-def load_network(name: str, *, weights: Path | None = None, pooling: str = "average", seed: int = 0) -> Network:
+def load_network(
+    name: str, *, weights: Path | None = None, pooling: str = "average", seed: int = 0, axes: int = 2
+) -> Network:
     """The network of that name, on the CPU in float32.
 
     weights: a file to take the weights from instead of the usual place.
     pooling: for VGG, "max" as it was trained or "average"; the other networks have their own.
-    seed: of `random`.
+    seed, axes: of `random`.
     Raises NetworkError for an unknown name, WeightsError for weights that cannot be had or are another's.
     """
     if name not in _BUILDERS:
@@ -43,7 +45,7 @@ def load_network(name: str, *, weights: Path | None = None, pooling: str = "aver
     if pooling not in POOLINGS:
         raise NetworkError(f"pooling: {pooling!r} is unknown; {nearest(pooling, POOLINGS)}")
     if name == "random":
-        return random_network(seed)
+        return random_network(seed, axes)
     return _BUILDERS[name](name, weights, pooling)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 import torch
@@ -14,6 +15,7 @@ from volstyle.errors import RecipeError, ShapeError, nearest
 from volstyle.evaluate import Plans, evaluate, style_sums
 from volstyle.extractor import Extractor, Network
 from volstyle.field import Field
+from volstyle.inflate import INFLATIONS, Placement, placements, standard_placement
 from volstyle.machine import Machine, bytes_per_sample, choose_core, is_out_of_memory
 from volstyle.motion import TemporalTerm
 from volstyle.networks import load_network
@@ -30,9 +32,9 @@ from volstyle.objective import (
 from volstyle.optimize import Momentum, Optimized, optimize
 from volstyle.recipe import Recipe
 from volstyle.record import Record, StageRecord, threads, versions
-from volstyle.resample import fitted, resize
+from volstyle.resample import fitted, resize, transfer
 from volstyle.scene import Scene, Style, luma
-from volstyle.schedule import Stage, plan_stages
+from volstyle.schedule import Stage, optimized_shape, plan_stages
 from volstyle.statistics import STATISTICS, Sums, blended, gatys_distance, joined
 from volstyle.tiles import Block, Shape, plan
 
@@ -52,10 +54,15 @@ class Outline:
     stages: tuple[Stage, ...]
     kept: tuple[bool, ...]
 
-    @property
-    def extractor(self) -> Extractor:
-        """The network on the axes of the content."""
-        return self.network.on(len(self.kept), self.recipe.network.inflation)
+    @cached_property
+    def placements(self) -> tuple[Placement, ...]:
+        """How the network lies on the axes of the content; each is a view of its own."""
+        return placements(self.network.axes, len(self.kept), self.recipe.network.inflation)
+
+    @cached_property
+    def extractors(self) -> tuple[Extractor, ...]:
+        """The network on the axes of the content, for each view."""
+        return tuple(self.network.placed(placement) for placement in self.placements)
 
     @property
     def resampled(self) -> tuple[int, ...]:
@@ -72,20 +79,33 @@ class Outline:
         """How many frames share style statistics, a multiple of those a feature owns; None is all."""
         if not self.kept[0] or not self.recipe.style.window:
             return None
-        step = self.extractor.reach(self.taps).stride[0]
+        step = max(extractor.reach(self.taps).stride[0] for extractor in self.extractors)
         return -(-self.recipe.style.window // step) * step
 
-    def blocks(self, shape: Shape) -> list[Block]:
-        """The tiles in which a stage of this shape is evaluated."""
-        core = choose_core(self.extractor, self.taps, self.machine, shape, self.group)
-        return plan(shape, core, *self.extractor.reach(self.taps), self.group)
+    def plans(self, shape: Shape) -> Plans:
+        """The tiles in which a stage of this shape is evaluated, for each view."""
+        return tuple(
+            tuple(
+                plan(
+                    shape,
+                    choose_core(extractor, self.taps, self.machine, shape, self.group),
+                    *extractor.reach(self.taps),
+                    self.group,
+                )
+            )
+            for extractor in self.extractors
+        )
+
+    def largest_window(self, shape: Shape) -> int:
+        """Samples in the largest window of all tiles."""
+        return max(tile.window_size for blocks in self.plans(shape) for block in blocks for tile in block.tiles)
 
     def with_smaller_tiles(self, shape: Shape) -> Outline:
         """Half the memory that the tiles of this shape take now. Raises CapacityError when none is smaller."""
-        largest = max(tile.window_size for block in self.blocks(shape) for tile in block.tiles)
-        budget = int(largest * bytes_per_sample(self.extractor, self.taps, self.machine.dtype) / 2)
+        each = bytes_per_sample(self.extractors[0], self.taps, self.machine.dtype)
+        budget = int(self.largest_window(shape) * each / 2)
         smaller = replace(self, machine=replace(self.machine, budget=budget))
-        smaller.blocks(shape)
+        smaller.plans(shape)
         return replace(smaller, recipe=replace(self.recipe, memory=f"{budget}B"))
 
 
@@ -129,6 +149,7 @@ def outline(content: Field, recipe: Recipe) -> Outline:
         weights=Path(recipe.network.weights) if recipe.network.weights else None,
         pooling=recipe.network.pooling,
         seed=recipe.seed,
+        axes=len(content.axes) if recipe.network.inflation == "native" else 2,
     ).to(machine.device, machine.dtype)
     recipe = replace(
         recipe,
@@ -138,13 +159,14 @@ def outline(content: Field, recipe: Recipe) -> Outline:
         precision=str(machine.dtype).removeprefix("torch."),
         memory=f"{machine.budget}B",
     )
-    extractor = network.on(len(content.axes), recipe.network.inflation)
-    taps = {**recipe.content.taps, **recipe.style.taps}
-    extractor.check(content.channels, content.shape, taps)
-    least = tuple(2 * step for step in extractor.reach(taps).stride)
     kept = _kept(content)
-    stages = plan_stages(content.shape, kept, least, recipe.schedule)
-    return Outline(recipe, network, machine, stages, kept)
+    run = Outline(recipe, network, machine, (), kept)
+    shape = optimized_shape(content.shape, content.axes, kept, recipe.schedule.largest)
+    for extractor in run.extractors:
+        extractor.check(content.channels, shape, run.taps)
+    strides = [extractor.reach(run.taps).stride for extractor in run.extractors]
+    least = tuple(2 * max(steps) for steps in zip(*strides, strict=True))
+    return replace(run, stages=plan_stages(shape, kept, least, recipe.schedule))
 
 
 def stylize(
@@ -153,12 +175,13 @@ def stylize(
     recipe: Recipe = DEFAULT,
     on_step: Callable[[Step], bool | None] | None = None,
     init: Field | None = None,
+    where: Tensor | None = None,
 ) -> Result:
     """Give the content the hand of the styles.
 
     content: samples in [0, 1], any number of axes; styles: at least one. recipe: every choice. on_step: called
     after each step; True asks to stop, and what there is by then is the result. init: where to start from,
-    instead of what the recipe says.
+    instead of what the recipe says. where: (*S) of the content, 1 where it may change; None is everywhere.
 
     Source: Gatys et al. 2015 (arXiv 1508.06576); the departures are in `objective` and `schedule`.
     Raises VolstyleError, one line for the user.
@@ -171,6 +194,7 @@ def stylize(
         styles,
         keep_colors=recipe.colors == "content",
         coherent=recipe.temporal.weight > 0,
+        where=where,
     )
     samples = _start(scene, run, init).to(run.machine.device)
     momentum = None
@@ -191,8 +215,17 @@ def stylize(
         stages.append(record)
         if stopped:
             break
-    finished = scene.finished(resize(samples, content.shape).clamp(0, 1).cpu())
+    optimized = resize(samples, run.stages[-1].shape).clamp(0, 1).cpu()
+    finished = scene.finished(_on_grid(optimized, scene, run), recipe.strength)
     return Result(content.with_samples(finished), _record(run, stages, notes), stopped)
+
+
+def _on_grid(samples: Tensor, scene: Scene, run: Outline) -> Tensor:
+    """Samples of the last stage on the content's own grid; where that is finer, its fine structure stays."""
+    shape = tuple(scene.content.shape[1:])
+    if samples.shape[1:] == shape or not run.recipe.content.weight:
+        return resize(samples, shape).clamp(0, 1)
+    return transfer(scene.content.clone(), resize(scene.content, samples.shape[1:]), samples)
 
 
 def _run_stage(
@@ -231,13 +264,11 @@ def _objective(scene: Scene, stage: Stage, run: Outline) -> tuple[Objective, Pla
     recipe, device = run.recipe, run.machine.device
     content = resize(scene.content, stage.shape).clamp(0, 1).to(device)
     regions = None if scene.regions is None else resize(scene.regions, stage.shape, kind="linear").to(device)
-    blocks = run.blocks(stage.shape)
-    view = View(
-        run.extractor,
-        _style_term(scene, stage, run, groups=sum(len(block.groups) for block in blocks)),
-        _content_term(content, blocks, run),
-        run.group,
-        regions,
+    plans = run.plans(stage.shape)
+    styles = _style_terms(scene, stage, run, groups=sum(len(block.groups) for block in plans[0]))
+    views = tuple(
+        View(extractor, style, _content_term(content, extractor, blocks, run), run.group, regions)
+        for extractor, style, blocks in zip(run.extractors, styles, plans, strict=True)
     )
     terms: dict[str, SampleTerm] = {}
     if recipe.smoothness:
@@ -245,28 +276,33 @@ def _objective(scene: Scene, stage: Stage, run: Outline) -> tuple[Objective, Pla
     if scene.motion:
         links = tuple(link.resized(*stage.shape[1:]).to(device) for link in scene.motion)
         terms["temporal"] = TemporalTerm(recipe.temporal.weight, links, max(float(content.var()), 1e-4))
-    return Objective((view,), terms), (tuple(blocks),)
+    return Objective(views, terms), plans
 
 
-def _style_term(scene: Scene, stage: Stage, run: Outline, groups: int) -> StyleTerm | None:
+def _style_terms(scene: Scene, stage: Stage, run: Outline, groups: int) -> list[StyleTerm | None]:
+    """Of each view, an equal share of the weight."""
     choice = run.recipe.style
     if not choice.weight:
-        return None
+        return [None] * len(run.placements)
     size = max(stage.shape[axis] for axis in run.resampled)
-    targets = _targets(scene, round(size * choice.scale), run)
+    weight = choice.weight / len(run.placements)
+    taps, distance = _shares(choice.taps), STATISTICS[choice.statistic]
     if run.recipe.scaling == "gatys":
-        return StyleTerm(choice.weight, choice.taps, targets, gatys_distance, groups)
-    return StyleTerm(choice.weight, _shares(choice.taps), targets, STATISTICS[choice.statistic], groups)
+        taps, distance = choice.taps, gatys_distance
+    targets = _targets(scene, round(size * choice.scale), run)
+    return [StyleTerm(weight, taps, target, distance, groups) for target in targets]
 
 
-def _content_term(content: Tensor, blocks: Sequence[Block], run: Outline) -> ContentTerm | None:
-    choice = run.recipe.content
+def _content_term(
+    content: Tensor, extractor: Extractor, blocks: Sequence[Block], run: Outline
+) -> ContentTerm | None:
+    choice, views = run.recipe.content, len(run.placements)
     if not choice.weight:
         return None
-    source = SourceFeatures(run.extractor, content, choice.taps, run.machine.budget / 2)
+    source = SourceFeatures(extractor, content, choice.taps, run.machine.budget / 2 / views)
     if run.recipe.scaling == "gatys":
-        return ContentTerm(choice.weight, choice.taps, source, dict.fromkeys(choice.taps, 2.0))
-    return ContentTerm(choice.weight, _shares(choice.taps), source, source.powers(blocks))
+        return ContentTerm(choice.weight / views, choice.taps, source, dict.fromkeys(choice.taps, 2.0))
+    return ContentTerm(choice.weight / views, _shares(choice.taps), source, source.powers(blocks))
 
 
 def _shares(taps: Mapping[str, float]) -> dict[str, float]:
@@ -275,28 +311,46 @@ def _shares(taps: Mapping[str, float]) -> dict[str, float]:
     return {tap: weight / total for tap, weight in taps.items()}
 
 
-def _targets(scene: Scene, size: int, run: Outline) -> dict[str, Sums]:
-    """tap -> Sums of R regions: each style's own where they have regions, else their blend.
+def _targets(scene: Scene, size: int, run: Outline) -> list[dict[str, Sums]]:
+    """Of each view, tap -> Sums of R regions: each style's own where they have regions, else their blend.
 
     size: long side of the styles in samples.
     """
+    found = [_style_sums(style, size, run) for style in scene.styles]
+    weights = [style.weight for style in scene.styles]
+    return [
+        {
+            tap: joined([sums[tap].means() for sums in each])
+            if scene.regions is not None and len(scene.regions) > 1
+            else blended([sums[tap] for sums in each], weights)
+            for tap in run.recipe.style.taps
+        }
+        for each in zip(*found, strict=True)
+    ]
+
+
+def _style_sums(style: Style, size: int, run: Outline) -> list[dict[str, Sums]]:
+    """Of each view, tap -> Sums of one style: seen as the content is where it has its axes, else the one way there
+    is, a flat style the same for all views."""
     taps = run.recipe.style.taps
-    found = []
-    for style in scene.styles:
-        kept = _kept(style.field)
-        shape = fitted(style.field.shape, size, kept)
-        extractor = run.network.on(len(shape), run.recipe.network.inflation)
+    kept = _kept(style.field)
+    shape = fitted(optimized_shape(style.field.shape, style.field.axes, kept, 0), size, kept)
+    samples = resize(style.field.samples, shape).clamp(0, 1).to(run.machine.device)
+    regions = None
+    if style.source_mask is not None:
+        regions = resize(style.source_mask[None], shape, kind="linear").to(samples)
+    looks = run.placements
+    if len(shape) != len(run.kept):
+        inflation = run.recipe.network.inflation if run.recipe.network.inflation in INFLATIONS else "center"
+        looks = (standard_placement(run.network.axes, len(shape), inflation),) * len(looks)
+    seen = {}
+    for look in dict.fromkeys(looks):
+        extractor = run.network.placed(look)
         extractor.check(style.field.channels, shape, taps)
-        samples = resize(style.field.samples, shape).clamp(0, 1).to(run.machine.device)
-        mask = None if style.source_mask is None else resize(style.source_mask[None], shape, kind="linear")
         core = choose_core(extractor, taps, run.machine, shape, None)
         blocks = plan(shape, core, *extractor.reach(taps))
-        regions = None if mask is None else mask.to(samples)
-        found.append(style_sums(extractor, samples, blocks, taps, regions))
-    if scene.regions is not None:
-        return {tap: joined([sums[tap].means() for sums in found]) for tap in taps}
-    weights = [style.weight for style in scene.styles]
-    return {tap: blended([sums[tap] for sums in found], weights) for tap in taps}
+        seen[look] = style_sums(extractor, samples, blocks, taps, regions)
+    return [seen[look] for look in looks]
 
 
 def _start(scene: Scene, run: Outline, init: Field | None) -> Tensor:

@@ -22,7 +22,8 @@ class NetworkChoice:
     """Which extractor, and how it lies on the field.
 
     name: see `volstyle.networks`. weights: a file instead of the usual place. pooling: of VGG. inflation: along
-    axes the network does not have, "center" (slice by slice) or "mean" (couples neighbors).
+    axes the network does not have, "center" (slice by slice) or "mean" (couples neighbors); "planes" looks at the
+    slices along each axis, each with targets of its own; "native" is a network with all axes of the field.
     """
 
     name: str = "builtin"
@@ -63,14 +64,26 @@ class TemporalChoice:
 
 
 @dataclass(frozen=True)
+class VolumeChoice:
+    """window: the intensities that are styled: auto, lung, soft, bone, brain, or "LO,HI" in the file's units.
+    color: write R, G, B instead of gray.
+    """
+
+    window: str = AUTO
+    color: bool = False
+
+
+@dataclass(frozen=True)
 class ScheduleChoice:
     """Coarse to fine: stages of growing size.
 
-    smallest: long side of the first stage at most. ratio: from one stage to the next. steps: at the last stage;
-    growth: how many times more at each coarser one, where they cost less.
+    smallest: long side of the first stage at most. largest: of the last one at most, 0 for the content's own.
+    ratio: from one stage to the next. steps: at the last stage; growth: how many times more at each coarser one,
+    where they cost less.
     """
 
     smallest: int = 96
+    largest: int = 0
     ratio: float = 1.5
     steps: int = 60
     growth: float = 1.3
@@ -88,19 +101,24 @@ class OptimizerChoice:
 class Recipe:
     """Every choice of a run.
 
-    scaling: relative or gatys. smoothness: weight of squared total variation. init: "content", "noise", or a
-    file. colors: "style", or "content" to keep the content's. device: auto, cpu, cuda, mps. precision: auto,
-    float32, bfloat16. memory: bytes for activations ("4GB"), or auto. seed: of noise and random filters.
+    scaling: relative or gatys. smoothness: weight of squared total variation. strength: share of the result in
+    what is written, the rest is the content. periodic: opposite ends meet, so that copies fit side by side. init:
+    "content", "noise", or a file. colors: "style", or "content" to keep the content's. device: auto, cpu, cuda,
+    mps. precision: auto, float32, bfloat16. memory: bytes for activations ("4GB"), or auto. seed: of noise and
+    random filters.
     """
 
     network: NetworkChoice = NetworkChoice()
     content: ContentChoice = ContentChoice()
     style: StyleChoice = StyleChoice()
     temporal: TemporalChoice = TemporalChoice()
+    volume: VolumeChoice = VolumeChoice()
     schedule: ScheduleChoice = ScheduleChoice()
     optimizer: OptimizerChoice = OptimizerChoice()
     scaling: str = "relative"
     smoothness: float = 0.0
+    strength: float = 1.0
+    periodic: bool = False
     init: str = "content"
     colors: str = "style"
     device: str = AUTO
@@ -136,6 +154,8 @@ class Recipe:
             value = attrgetter(key)(self)
             if not bound < value < 2**63:
                 raise RecipeError(f"recipe: {key} is {value}, must be above {bound} and below 2**63")
+        if self.strength > 1:
+            raise RecipeError(f"recipe: strength is {self.strength}, must be from 0 to 1")
         for key in ("content.taps", "style.taps"):
             taps = attrgetter(key)(self)
             if taps and not (min(taps.values()) >= 0 and 0 < sum(taps.values()) < math.inf):
@@ -196,7 +216,9 @@ _LEAST = {
     "style.window": 0,
     "temporal.weight": 0,
     "smoothness": 0,
+    "strength": 0,
     "schedule.smallest": 1,
+    "schedule.largest": 0,
     "schedule.steps": 1,
     "seed": 0,
 }

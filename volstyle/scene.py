@@ -39,7 +39,8 @@ class Scene:
     """What is optimized, and what is needed to make its samples a result.
 
     content: (C, *S), what the engine sees: luma alone where colors are kept. styles: likewise.
-    regions: (R, *S), one per style, or None. original: (C, *S) as it came. motion: of a clip, at its size.
+    regions: (R, *S), one per style or one for all of them, or None. original: (C, *S) as it came. motion: of a
+    clip, at its size.
     """
 
     content: Tensor
@@ -49,11 +50,14 @@ class Scene:
     motion: tuple[Link, ...]
 
     @staticmethod
-    def prepare(content: Field, styles: Sequence[Style], *, keep_colors: bool, coherent: bool) -> Scene:
+    def prepare(
+        content: Field, styles: Sequence[Style], *, keep_colors: bool, coherent: bool, where: Tensor | None = None
+    ) -> Scene:
         """keep_colors: style the luma only, with the style's luma shifted to the content's mean and spread
         (Gatys et al. 2016, "Preserving color in neural artistic style transfer", arXiv 1606.05897, section 3).
 
-        coherent: estimate how a clip moves.
+        coherent: estimate how a clip moves. where: (*S), 1 where the content may change and where its statistics
+        count; None is everywhere.
 
         Raises ShapeError for masks that do not fit, or that only some of the styles have, for samples that are not
         finite, and for weights that are not above 0.
@@ -63,26 +67,27 @@ class Scene:
             _check_finite("style", style.field)
             if not 0 < style.weight < math.inf:
                 raise ShapeError(f"style: its weight is {style.weight}, must be finite and above 0")
-        regions = _regions(content, styles)
+        regions = _regions(content, styles, where)
         gray = content.channels == 1 or keep_colors
         seen = luma(content.samples) if gray else content.samples
         ready = tuple(_checked(style) for style in styles)
         if gray:
             ready = tuple(
-                replace(s, field=s.field.with_samples(_matched(luma(s.field.samples), seen))) for s in ready
+                replace(s, field=s.field.with_samples(_matched(luma(s.field.samples), seen, where))) for s in ready
             )
         is_clip = [axis.name for axis in content.axes] == ["t", "y", "x"]
         motion = estimate_motion(content.samples) if is_clip and coherent else ()
         return Scene(seen, ready, regions, content.samples, motion)
 
-    def finished(self, samples: Tensor) -> Tensor:
-        """Result (C, *S) from optimized samples (C', *S): colors back, content where no style was asked for."""
+    def finished(self, samples: Tensor, strength: float) -> Tensor:
+        """Result (C, *S) from optimized samples (C', *S): colors back, content where no style was asked for, and
+        blended with the content as far as strength is below 1."""
         if samples.shape[0] != self.original.shape[0]:
             samples = (self.original + (samples - luma(self.original))).clamp(0, 1)
-        if self.regions is not None:
-            share = self.regions.sum(0).clamp(0, 1)
-            samples = share * samples + (1 - share) * self.original
-        return samples
+        if self.regions is None and strength == 1:
+            return samples
+        share = strength * (1 if self.regions is None else self.regions.sum(0).clamp(0, 1))
+        return share * samples + (1 - share) * self.original
 
 
 def _check_finite(name: str, field: Field) -> None:
@@ -101,7 +106,9 @@ def luma(samples: Tensor) -> Tensor:
     return combined[None]
 
 
-def _matched(style: Tensor, content: Tensor) -> Tensor:
+def _matched(style: Tensor, content: Tensor, where: Tensor | None) -> Tensor:
+    if where is not None:
+        content = content[0][where > 0]
     spread = content.std() / style.std().clamp_min(1e-6)
     return ((style - style.mean()) * spread + content.mean()).clamp(0, 1)
 
@@ -117,16 +124,20 @@ def _checked(style: Style) -> Style:
     return replace(style, source_mask=mask)
 
 
-def _regions(content: Field, styles: Sequence[Style]) -> Tensor | None:
+def _regions(content: Field, styles: Sequence[Style], where: Tensor | None) -> Tensor | None:
     masks = [style.target_mask for style in styles if style.target_mask is not None]
+    if where is not None and tuple(where.shape) != content.shape:
+        raise ShapeError(f"where: shape {tuple(where.shape)}, must be {content.shape}, that of the content")
+    if where is not None and not where.sum() > 1:
+        raise ShapeError("where: nothing of the content may change")
     if not masks:
-        return None
+        return None if where is None else where[None]
     if len(masks) != len(styles):
         raise ShapeError(f"masks: {len(masks)} for {len(styles)} styles, must be one for each or none")
     regions = torch.stack([_fitted(mask, content.shape) for mask in masks])
     if not regions.sum() > 0:
         raise ShapeError("mask: black everywhere, must be white where the style goes")
-    return regions
+    return regions if where is None else regions * where
 
 
 def _fitted(mask: Tensor, shape: tuple[int, ...]) -> Tensor:

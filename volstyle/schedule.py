@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from volstyle.field import Axis
 from volstyle.recipe import ScheduleChoice
 from volstyle.resample import fitted
 
@@ -14,6 +15,22 @@ class Stage:
 
     shape: tuple[int, ...]
     steps: int
+
+
+def optimized_shape(
+    shape: tuple[int, ...], axes: tuple[Axis, ...], kept: tuple[bool, ...], largest: int
+) -> tuple[int, ...]:
+    """The grid of the last stage: the finest step for all axes that are not kept, if they are measured in one
+    physical unit, so that a texture has one size; and a long side of `largest` at most, 0 for any."""
+    units = {axis.unit for axis, keep in zip(axes, kept, strict=True) if not keep}
+    if len(units) == 1 and units != {"px"}:
+        finest = min(axis.step for axis, keep in zip(axes, kept, strict=True) if not keep)
+        shape = tuple(
+            size if keep else max(1, round(size * axis.step / finest))
+            for size, axis, keep in zip(shape, axes, kept, strict=True)
+        )
+    longest = max(size for size, keep in zip(shape, kept, strict=True) if not keep)
+    return fitted(shape, min(largest or longest, longest), kept)
 
 
 def plan_stages(

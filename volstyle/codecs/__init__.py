@@ -19,6 +19,8 @@ from volstyle.field import Field
 CODECS: dict[str, tuple[str, ...]] = {
     "image": (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff"),
     "video": (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".gif"),
+    "nifti": (".nii", ".nii.gz"),
+    "arrays": (".npy", ".npz"),
 }
 """Module of this package -> the suffixes it reads and writes. Folders and patterns go to "frames"."""
 
@@ -135,7 +137,7 @@ def files(path: Path) -> list[Path]:
 
 def _to_read(path: Path) -> Codec:
     if is_sequence(path) and (path.is_dir() or path.suffix):
-        return _module("frames")
+        return _module("frames", path)
     if not path.is_file():
         raise InputError(f"{path}: no such file")
     if path.stat().st_size == 0:
@@ -143,14 +145,14 @@ def _to_read(path: Path) -> Codec:
     name = _by_suffix(path)
     if name is None:
         raise InputError(f"{path}: suffix {path.suffix!r} is not known; {nearest(path.suffix, _SUFFIXES)}")
-    return _module(name)
+    return _module(name, path)
 
 
 def _to_write(path: Path) -> Codec:
     name = "frames" if is_sequence(path) else _by_suffix(path)
     if name is None:
         raise OutputError(f"{path}: suffix {path.suffix!r} is not known; {nearest(path.suffix, _SUFFIXES)}")
-    return _module(name)
+    return _module(name, path)
 
 
 def _by_suffix(path: Path) -> str | None:
@@ -160,5 +162,8 @@ def _by_suffix(path: Path) -> str | None:
     return _SUFFIXES[max(fitting, key=len)] if fitting else None
 
 
-def _module(name: str) -> Codec:
-    return cast(Codec, import_module(f"volstyle.codecs.{name}"))
+def _module(name: str, path: Path) -> Codec:
+    try:
+        return cast(Codec, import_module(f"volstyle.codecs.{name}"))
+    except ModuleNotFoundError as error:
+        raise InputError(f"{path}: needs {error.name}; install it: pip install 'volstyle[volumes]'") from error

@@ -1,0 +1,453 @@
+"""Volumes: their files keep what the format says, and planes along all axes are one network turned."""
+
+from __future__ import annotations
+
+import gzip
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+import pytest
+import torch
+from tiny import TAPS, numbers, tiny_field, tiny_network
+
+from volstyle.codecs import Encoding, probe, read, write
+from volstyle.codecs.stored import NOTICE
+from volstyle.errors import InputError, OutputError, RecipeError, ShapeError
+from volstyle.evaluate import evaluate, plan_views, style_sums
+from volstyle.field import Axis, Field
+from volstyle.inflate import Placement, placements
+from volstyle.intensity import Window
+from volstyle.objective import Objective, StyleTerm, View
+from volstyle.pipeline import outline, stylize
+from volstyle.recipe import ContentChoice, NetworkChoice, Recipe, ScheduleChoice
+from volstyle.scene import Style
+from volstyle.schedule import optimized_shape
+from volstyle.statistics import moments_distance
+from volstyle.tiles import plan
+from volstyle_cli import main
+
+FORCED = Encoding(force=True)
+SHAPE = (10, 12, 14)
+OBLIQUE = np.array([[2.0, 0.3, 0, -20], [-0.3, 2.0, 0.1, 5], [0, -0.2, 3.0, 40], [0, 0, 0, 1]])
+
+
+def counts(*shape: int, dtype: Any = np.int16, seed: int = 0) -> np.ndarray:
+    """Soft blobs between -1000 and 1000, or what the type holds of them."""
+    grids = np.meshgrid(*(np.linspace(0, 3 + i + seed, size) for i, size in enumerate(shape)), indexing="ij")
+    smooth = sum(np.sin(grid) for grid in grids) / len(shape)
+    if np.dtype(dtype).kind == "u":
+        return ((smooth * 0.5 + 0.5) * 200 + 20).astype(dtype)
+    return (smooth * 1000).astype(dtype)
+
+
+# ------------------------------------------------------------------------------------------------ NIfTI
+
+
+def nifti(path: Path, array: np.ndarray, *, kind: Any = nib.Nifti1Image, endian: str = "<", **fields: Any) -> Path:
+    header = kind.header_class(endianness=endian)
+    header.set_data_dtype(array.dtype)
+    image = kind(array, OBLIQUE, header)
+    image.header.set_xyzt_units("mm", "msec")
+    image.header["descrip"] = b"as it came"
+    image.header["intent_name"] = b"test"
+    image.set_sform(OBLIQUE, code=3)
+    image.header.extensions.append(nib.nifti1.Nifti1Extension(6, b"a comment"))
+    if "zooms" in fields:
+        image.header.set_zooms(fields["zooms"])
+    if "slope" in fields:
+        image.header.set_slope_inter(fields["slope"], fields["inter"])
+    nib.save(image, path)
+    return path
+
+
+NIFTI = {
+    "plain": {},
+    "scaled": {"slope": 0.5, "inter": -100.0},
+    "big": {"endian": ">"},
+    "second": {"kind": nib.Nifti2Image},
+}
+
+
+@pytest.mark.parametrize("suffix", [".nii", ".nii.gz"])
+@pytest.mark.parametrize("name", NIFTI)
+def test_a_nifti_comes_back_byte_for_byte(tmp_path: Path, name: str, suffix: str) -> None:
+    path = nifti(tmp_path / f"a{suffix}", counts(*SHAPE), **NIFTI[name])
+    field = read(path)
+    assert field.shape == SHAPE[::-1]
+    assert [axis.name for axis in field.axes] == ["z", "y", "x"]
+    expected = nib.load(path).get_fdata().T
+    np.testing.assert_allclose(field.samples[0].numpy(), expected, rtol=1e-6)
+    again = tmp_path / f"b{suffix}"
+    assert write(again, field) == []
+    opened = gzip.open if suffix == ".nii.gz" else open
+    with opened(path, "rb") as one, opened(again, "rb") as other:
+        assert one.read() == other.read()
+
+
+@pytest.mark.parametrize("name", NIFTI)
+def test_a_changed_nifti_keeps_everything_else(tmp_path: Path, name: str) -> None:
+    path, again = nifti(tmp_path / "a.nii.gz", counts(*SHAPE), **NIFTI[name]), tmp_path / "b.nii.gz"
+    field = read(path)
+    samples = field.samples.clone()
+    samples[0, 2, 3, 4] += 7.0
+    write(again, replace(field, samples=samples))
+    before, after = nib.load(path), nib.load(again)
+    change = after.get_fdata() - before.get_fdata()
+    assert change[4, 3, 2] == pytest.approx(7.0, abs=0.26)
+    assert np.count_nonzero(change) == 1
+    np.testing.assert_array_equal(after.affine, before.affine)
+    keys = [key for key in before.header if key not in ("vox_offset", "magic")]
+    assert (
+        all(
+            np.array_equal(before.header[key], after.header[key], equal_nan=True)
+            for key in keys
+            if before.header[key].dtype.kind == "f"
+        )
+        and after.header.endianness == before.header.endianness
+    )
+    assert all(
+        before.header[key] == after.header[key] for key in ("descrip", "sform_code", "qform_code", "datatype")
+    )
+    texts = [extension.get_content() for extension in after.header.extensions]
+    assert texts == [b"a comment", NOTICE.encode()]
+
+
+def test_a_nifti_over_time_and_one_with_channels(tmp_path: Path) -> None:
+    clip = nifti(tmp_path / "t.nii.gz", counts(*SHAPE, 3), zooms=(2, 2, 3, 1500))
+    field = read(clip)
+    assert field.shape == (3, *SHAPE[::-1])
+    assert field.axes[0] == Axis("t", 1.5, "s")
+    write(tmp_path / "t2.nii.gz", field)
+    np.testing.assert_array_equal(nib.load(tmp_path / "t2.nii.gz").dataobj, nib.load(clip).dataobj)
+    vector = nifti(tmp_path / "v.nii.gz", counts(*SHAPE, 1, 2))
+    field = read(vector)
+    assert field.samples.shape == (2, *SHAPE[::-1])
+    write(tmp_path / "v2.nii.gz", field)
+    np.testing.assert_array_equal(nib.load(tmp_path / "v2.nii.gz").dataobj, nib.load(vector).dataobj)
+
+
+def test_a_color_nifti(tmp_path: Path) -> None:
+    field = read(nifti(tmp_path / "a.nii.gz", counts(*SHAPE)))
+    write(tmp_path / "b.nii.gz", field.with_samples(numbers(3, *SHAPE[::-1])))
+    image = nib.load(tmp_path / "b.nii.gz")
+    assert image.get_data_dtype().names == ("R", "G", "B")
+    np.testing.assert_array_equal(image.affine, nib.load(tmp_path / "a.nii.gz").affine)
+    assert image.dataobj[3, 4, 5]["G"] == round(255 * float(numbers(3, *SHAPE[::-1])[1, 5, 4, 3]))
+    again = read(tmp_path / "b.nii.gz")
+    write(tmp_path / "c.nii.gz", again)
+    with gzip.open(tmp_path / "b.nii.gz") as one, gzip.open(tmp_path / "c.nii.gz") as other:
+        assert one.read() == other.read()
+
+
+def test_large_integers_pass_bit_for_bit(tmp_path: Path) -> None:
+    """Numbers that float32 cannot hold are kept where nothing changed."""
+    array = counts(*SHAPE).astype(np.int32) + 2**30 + 1
+    field = read(nifti(tmp_path / "a.nii", array))
+    samples = field.samples.clone()
+    samples[0, 0, 0, 0] = 5
+    write(tmp_path / "b.nii", replace(field, samples=samples))
+    found = np.asarray(nib.load(tmp_path / "b.nii").dataobj)
+    array[0, 0, 0] = 5
+    np.testing.assert_array_equal(found, array)
+
+
+# ------------------------------------------------------------------------------------------- npy and npz
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int16, np.float64, np.dtype(">f4"), np.bool_])
+@pytest.mark.parametrize("suffix", [".npy", ".npz"])
+def test_an_array_comes_back(tmp_path: Path, suffix: str, dtype: Any) -> None:
+    array = counts(*SHAPE) > 0 if dtype is np.bool_ else counts(*SHAPE, dtype=dtype)
+    path, again = tmp_path / f"a{suffix}", tmp_path / f"b{suffix}"
+    np.save(path, array) if suffix == ".npy" else np.savez(path, small=np.arange(3), volume=array)
+    field = read(path)
+    assert field.shape == SHAPE
+    write(again, field)
+    assert path.read_bytes() == again.read_bytes()
+    assert probe(path).shape == SHAPE
+
+
+def test_a_changed_npz_says_what_it_is(tmp_path: Path) -> None:
+    np.savez(tmp_path / "a.npz", small=np.arange(3), volume=counts(*SHAPE))
+    field = read(tmp_path / "a.npz")
+    write(tmp_path / "b.npz", replace(field, samples=field.samples + 1))
+    with np.load(tmp_path / "b.npz") as found:
+        np.testing.assert_array_equal(found["small"], np.arange(3))
+        np.testing.assert_array_equal(found["volume"], counts(*SHAPE) + 1)
+        assert str(found["volstyle_notice"]) == NOTICE
+
+
+def test_nothing_is_unpickled(tmp_path: Path) -> None:
+    np.save(tmp_path / "a.npy", np.array([{"a": 1}], dtype=object), allow_pickle=True)
+    with pytest.raises(InputError, match=r"a\.npy: damaged, or not an array of numbers"):
+        read(tmp_path / "a.npy")
+
+
+# ------------------------------------------------------------------------------------------------ bad files
+
+
+def test_bad_volumes_are_named(tmp_path: Path) -> None:
+    singular = nifti(tmp_path / "singular.nii", counts(*SHAPE))
+    data = bytearray(singular.read_bytes())
+    data[296:312] = bytes(16)  # srow_y
+    singular.write_bytes(data)
+    with pytest.raises(InputError, match=r"singular\.nii: affine is singular"):
+        read(singular)
+    holes = counts(*SHAPE, dtype=np.float32)
+    holes[3, 2, 1], holes[5, 6, 7] = np.nan, np.inf
+    np.save(tmp_path / "holes.npy", holes)
+    with pytest.raises(InputError, match=r"holes\.npy: 2 samples are NaN or infinite, the first at z 3, y 2, x 1"):
+        read(tmp_path / "holes.npy")
+    cut = tmp_path / "cut.nii.gz"
+    cut.write_bytes(nifti(tmp_path / "whole.nii.gz", counts(*SHAPE)).read_bytes()[:900])
+    with pytest.raises(InputError, match=r"cut\.nii\.gz: damaged"):
+        read(cut)
+    np.save(tmp_path / "flat.npy", np.zeros((3, 4)))
+    with pytest.raises(InputError, match=r"flat\.npy: float64 of shape \(3, 4\), must be"):
+        read(tmp_path / "flat.npy")
+    with pytest.raises(OutputError, match="NIfTI has axes"):
+        write(tmp_path / "a.nii", tiny_field(4, 5))
+
+
+# ------------------------------------------------------------------------------------------------ intensity
+
+
+@pytest.mark.parametrize(
+    ("text", "low", "high"),
+    [("lung", -1350, 150), ("soft", -160, 240), ("bone", -500, 1300), ("brain", 0, 80), ("-7.5, 1e3", -7.5, 1000)],
+)
+def test_windows(text: str, low: float, high: float) -> None:
+    window = Window.choose(text, torch.zeros(1, 2, 2, 2))
+    assert (window.low, window.high) == (low, high)
+
+
+def test_a_window_there_and_back() -> None:
+    samples = torch.linspace(-1000, 1000, 101).reshape(1, 1, 1, 101)
+    window = Window(-500.0, 500.0, padding=100.0)
+    inside = window.inside(samples)
+    assert float(inside.min()) == 0 and float(inside.max()) == 1
+    assert torch.equal(window.outside(samples, inside), samples)
+    changed = window.outside(samples, (inside + 0.25).clamp(0, 1))
+    may = (samples >= -500) & (samples <= 500) & (samples != 100)
+    assert torch.equal(changed[~may], samples[~may])
+    torch.testing.assert_close(changed[may & (samples < 250)], samples[may & (samples < 250)] + 250)
+
+
+def test_an_even_background_is_padding_and_noise_is_not() -> None:
+    samples = numbers(1, 12, 12, 24) + 1
+    samples[..., :12] = 0
+    assert Window.choose("auto", samples).padding == 0
+    samples = torch.where(numbers(1, 12, 12, 24, seed=1) < 0.5, 0.0, samples)
+    assert Window.choose("auto", samples).padding is None
+
+
+@pytest.mark.parametrize("text", ["lang", "5", "3,3", "nan,inf"])
+def test_windows_that_are_none(text: str) -> None:
+    with pytest.raises(RecipeError, match="window: "):
+        Window.choose(text, numbers(1, 4, 4, 4))
+
+
+# -------------------------------------------------------------------------------------------------- planes
+
+
+def test_planes_are_the_network_turned() -> None:
+    found = placements(2, 3, "planes")
+    assert [placement.axes for placement in found] == [("center", 0, 1), (0, "center", 1), (0, 1, "center")]
+    assert placements(2, 2, "planes") == placements(2, 2, "center") == (Placement((0, 1)),)
+    assert [p.axes for p in placements(1, 3, "planes")] == [
+        ("center", "center", 0),
+        ("center", 0, "center"),
+        (0, "center", "center"),
+    ]
+    with pytest.raises(ShapeError, match="native needs a network of 3 axes, this one has 2"):
+        placements(2, 3, "native")
+    with pytest.raises(ShapeError, match="'plane' is unknown; did you mean 'planes'"):
+        placements(2, 3, "plane")
+
+
+@pytest.mark.parametrize(("placement", "order"), [((0, "center", 1), (1, 0, 2)), ((0, 1, "center"), (2, 0, 1))])
+def test_a_turned_network_sees_turned_slices(placement: tuple[int | str, ...], order: tuple[int, ...]) -> None:
+    network, samples = tiny_network(2), numbers(1, 3, 8, 12, 16, dtype=torch.float64)
+    found = network.placed(Placement(placement))(samples, TAPS)
+    moved = samples.permute(0, 1, *(2 + axis for axis in order))
+    expected = network.on(3)(moved, TAPS)
+    back = [2 + order.index(axis) for axis in range(3)]
+    for tap in TAPS:
+        torch.testing.assert_close(found[tap], expected[tap].permute(0, 1, *back))
+
+
+def planes_objective(samples: torch.Tensor) -> Objective:
+    network = tiny_network(2)
+    taps = dict.fromkeys(TAPS, 1 / 3)
+    flat = network.on(2)
+    target = style_sums(
+        flat, numbers(3, 24, 20, seed=5).double(), plan((24, 20), (24, 20), *flat.reach(TAPS)), TAPS
+    )
+    return Objective(
+        tuple(
+            View(network.placed(placement), StyleTerm(1 / 3, taps, target, moments_distance), None)
+            for placement in placements(2, 3, "planes")
+        )
+    )
+
+
+def test_planes_in_tiles_are_planes_at_once() -> None:
+    samples = numbers(3, 20, 24, 28, dtype=torch.float64)
+    objective = planes_objective(samples)
+    whole = evaluate(samples, objective, plan_views(objective, (20, 24, 28), (64, 64, 64)))
+    tiled = evaluate(samples, objective, plan_views(objective, (20, 24, 28), (8, 8, 12)))
+    assert tiled.cost == pytest.approx(whole.cost, rel=1e-4)
+    torch.testing.assert_close(
+        tiled.gradient, whole.gradient, rtol=1e-4, atol=1e-4 * float(whole.gradient.abs().max())
+    )
+
+
+QUICK = Recipe(
+    network=NetworkChoice("random", inflation="planes"),
+    content=ContentChoice(weight=0.1),
+    schedule=ScheduleChoice(steps=6, smallest=10_000),
+    precision="float32",
+)
+
+
+def test_a_style_comes_into_all_planes_alike() -> None:
+    """Slices across one axis alone leave the others behind (the anchors' trial in small)."""
+    content, style = tiny_field(24, 24, 24, channels=1), Style(tiny_field(40, 40, seed=3))
+    judge = outline(content, QUICK)
+
+    def distances(inflation: str) -> list[float]:
+        recipe = replace(QUICK, network=NetworkChoice("random", inflation=inflation))
+        result = stylize(content, [style], recipe).field
+        found = []
+        for extractor in judge.extractors:
+            taps = tuple(extractor.taps)
+            blocks = plan((24, 24, 24), (24, 24, 24), *extractor.reach(taps))
+            found.append(style_sums(extractor, result.samples, blocks, taps))
+        first = found[0]
+        return [sum(float(moments_distance(sums[tap], first[tap])) for tap in first) for sums in found[1:]]
+
+    assert max(distances("planes")) < 0.5 * max(distances("center"))
+
+
+def test_unequal_steps_are_made_equal_inside() -> None:
+    axes = (Axis("z", 3.0, "mm"), Axis("y", 1.0, "mm"), Axis("x", 1.0, "mm"))
+    assert optimized_shape((10, 20, 30), axes, (False,) * 3, 0) == (30, 20, 30)
+    assert optimized_shape((10, 20, 30), axes, (False,) * 3, 15) == (15, 10, 15)
+    pixels = tuple(replace(axis, unit="px") for axis in axes)
+    assert optimized_shape((10, 20, 30), pixels, (False,) * 3, 0) == (10, 20, 30)
+    content = Field(numbers(1, 8, 20, 22), axes)
+    run = outline(content, QUICK)
+    assert run.stages[-1].shape == (24, 20, 22)
+    result = stylize(content, [Style(tiny_field(24, 24))], QUICK).field
+    assert result.shape == content.shape and result.axes == axes
+
+
+def test_a_style_volume_has_targets_of_its_own_for_each_axis() -> None:
+    """A volume is at no distance from itself when each plane has its own target."""
+    striped = numbers(1, 24, 1, 1).expand(1, 24, 24, 24).contiguous()
+    content = Field(striped, tuple(Axis(name) for name in "zyx"))
+    record = stylize(content, [Style(content)], QUICK).record
+    assert record.stages[0].costs["style"][0] < 1e-4
+
+
+def test_only_where_it_may_change() -> None:
+    content, where = tiny_field(20, 20, 20, channels=1), torch.zeros(20, 20, 20)
+    where[:, 5:15] = 1
+    found = stylize(
+        content, [Style(tiny_field(24, 24)), Style(tiny_field(30, 24, seed=4))], QUICK, where=where
+    ).field
+    assert torch.equal(found.samples[:, :, :5], content.samples[:, :, :5])
+    assert not torch.equal(found.samples[:, :, 5:15], content.samples[:, :, 5:15])
+    half = stylize(content, [Style(tiny_field(24, 24))], replace(QUICK, strength=0.5)).field
+    full = stylize(content, [Style(tiny_field(24, 24))], QUICK).field
+    torch.testing.assert_close(half.samples, 0.5 * (full.samples + content.samples))
+
+
+# --------------------------------------------------------------------------------------------- command line
+
+
+TINY = [
+    "--network",
+    "random",
+    "--precision",
+    "float32",
+    "--set",
+    "schedule.steps=2",
+    "--set",
+    "schedule.smallest=999",
+]
+
+
+@pytest.fixture
+def painting(tmp_path: Path) -> Path:
+    write(tmp_path / "art.png", tiny_field(32, 32, names=("y", "x")))
+    return tmp_path / "art.png"
+
+
+def test_volume_from_the_command_line(
+    tmp_path: Path, painting: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    nifti(tmp_path / "ct.nii.gz", counts(16, 18, 20))
+    labels = np.zeros((16, 18, 20), np.uint8)
+    labels[4:12] = 7
+    nifti(tmp_path / "labels.nii.gz", labels)
+    arguments = ["volume", "ct.nii.gz", "--style", "art.png", "-o", "out.nii.gz", "--window", "-500,500", *TINY]
+    assert main([*arguments, "--mask", "labels.nii.gz", "--preview", "look.png", "--turn", "turn.mp4"]) == 0
+    before, after = nib.load("ct.nii.gz"), nib.load("out.nii.gz")
+    old, new = np.asarray(before.dataobj), np.asarray(after.dataobj)
+    changed = old != new
+    assert changed.any() and not changed[:4].any() and not changed[12:].any()
+    assert (np.abs(old[changed]) <= 500).all() and new[changed].min() >= -500 and new[changed].max() <= 500
+    assert probe(Path("turn.mp4")).kind == "video" and probe(Path("look.png")).kind == "image"
+    assert main(["replay", "out.nii.gz.json"]) == 0
+    assert Path("out-replay.nii.gz").read_bytes() == Path("out.nii.gz").read_bytes()
+    assert "20x18x16" not in capsys.readouterr().err
+
+
+def test_volumes_over_time_color_and_solids(
+    tmp_path: Path, painting: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    still = np.stack([counts(16, 18, 20)] * 2)
+    np.save("t.npy", still)
+    assert main(["volume", "t.npy", "--style", "art.png", "-o", "t2.npy", "-q", *TINY]) == 0
+    styled = np.load("t2.npy")
+    assert (styled != still).any() and np.array_equal(styled[0], styled[1])
+    np.save("a.npy", still[0])
+    assert main(["volume", "a.npy", "--style", "art.png", "-o", "c.npy", "--color", "-q", *TINY]) == 0
+    assert np.load("c.npy").shape == (16, 18, 20, 3) and np.load("c.npy").dtype == np.uint8
+    assert main(["volume", "--shape", "16,18,20", "--style", "art.png", "-o", "s.nii.gz", "-q", *TINY]) == 0
+    assert nib.load("s.nii.gz").shape == (20, 18, 16)
+    assert main(["replay", "s.nii.gz.json", "-q"]) == 0
+
+
+def test_what_is_wrong_with_volumes_is_said(
+    tmp_path: Path, painting: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    np.save("a.npy", counts(16, 18, 20))
+    np.save("mask.npy", np.ones((16, 18, 21), np.uint8))
+    np.save("none.npy", np.zeros((16, 18, 20), np.uint8))
+    np.save("even.npy", np.full((16, 18, 20), 3, np.uint8))
+    np.save("five.npy", counts(2, 16, 18, 20))
+    for extra, message in (
+        (["a.npy", "--mask", "mask.npy"], "mask.npy: a mask of 16x18x21, must be 16x18x20 as a.npy is"),
+        (["a.npy", "--mask", "none.npy"], "none.npy: 0 everywhere"),
+        (["a.npy", "--window", "lungs"], "window: 'lungs' is unknown; did you mean 'lung'?"),
+        (["a.npy", "--window", "5000,6000"], "a.npy: no sample between 5000 and 6000"),
+        (["even.npy"], "window: every sample is 3, there is nothing to style"),
+        (["a.npy", "--style-size", "40mm"], "style-size: the content says no size of its samples"),
+        (["a.npy", "--style-mode", "native", "--network", "builtin"], "native needs a network of 3 axes"),
+        (["art.png"], "art.png: must be a volume, has axes y, x; use `volstyle image`"),
+        ([], "volume: give either IN, what is styled, or --shape"),
+        (["a.npy", "--style", "five.npy"], "style five.npy: a style volume must have one channel"),
+    ):
+        style = [] if "--style" in extra else ["--style", "art.png"]
+        assert main(["volume", *extra, *style, "-o", "out.npy", "--set", "schedule.steps=2"]) == 2
+        said = capsys.readouterr().err
+        assert message in said and said.count("\n") == 1
+        assert not Path("out.npy").exists()
