@@ -9,6 +9,7 @@ import typer
 
 from volstyle_cli.options import (
     DemoOptions,
+    EvalOptions,
     ImageOptions,
     InfoOptions,
     RecipeOptions,
@@ -96,6 +97,16 @@ def info(options: InfoOptions) -> None:
     from volstyle_cli.screen import Screen
 
     say_info(Screen(), options)
+
+
+@app.command("eval")
+@takes(EvalOptions)
+def evaluate(options: EvalOptions) -> None:
+    """How good results are: style, texture, structure, flicker, drift, beside what the content itself scores."""
+    from volstyle_cli.eval import say_verdicts
+    from volstyle_cli.screen import Screen
+
+    say_verdicts(Screen(), options)
 
 
 @app.command()

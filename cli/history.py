@@ -63,6 +63,18 @@ def save_record(order: Order, record: Record, stopped_after: tuple[int, int] | N
         temporary.write_text(record.to_json(), encoding="utf-8")
 
 
+def order_behind(output: Path) -> Order | None:
+    """The order that made a file, if its record lies beside it. Raises InputError for a damaged record."""
+    path = output.with_name(f"{output.name}.json")
+    if not path.exists():
+        return None
+    record = Record.load(path)
+    try:
+        return _order(path.parent, record, record.command)
+    except (KeyError, TypeError) as error:
+        raise InputError(f"{path}: a record that does not say what it is of (no {error})") from error
+
+
 def order_again(path: Path, record: Record, output: Path | None, *, force: bool) -> Order:
     """The order of a record. Raises InputError for a record without one, or when an input has changed."""
     try:

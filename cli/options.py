@@ -217,6 +217,32 @@ class VolumeOptions(StyleOptions):
 
 
 @dataclass(frozen=True, kw_only=True)
+class EvalOptions:
+    """Of `volstyle eval`."""
+
+    result: Annotated[Path, Argument(metavar="RESULT", help="What is judged.")]
+    content: Annotated[Path | None, Option(help="What was styled; that of the result's record if not given.")] = (
+        None
+    )
+    style: Annotated[
+        list[Path], Option(metavar="FILE", help="What it was styled after; that of the record if not given.")
+    ] = field(default_factory=list)
+    compare: Annotated[list[Path], Option(metavar="RESULT", help="Another result of the same.")] = field(
+        default_factory=list
+    )
+    network: Annotated[str, Option(help="Where style is measured: one not optimized.")] = "random"
+    weights: Annotated[Path | None, Option(help="The network's weights, if not in the usual place.")] = None
+    size: Annotated[int | None, Option(min=16, help="Long side to judge at; the result's own if not given.")] = (
+        None
+    )
+    start: Annotated[str | None, Option(help="Where in the content the result begins: 2s, 1:30 or 48f.")] = None
+    end: Annotated[str | None, Option(help="Where in the content the result ends.")] = None
+    json: Annotated[bool, Option("--json", help="Print all numbers as JSON.")] = False
+    plot: Annotated[Path | None, Option(metavar="FILE.png", help="Draw them over time.")] = None
+    force: Annotated[bool, Option("--force", help="Replace a plot that is there.")] = False
+
+
+@dataclass(frozen=True, kw_only=True)
 class InfoOptions(EngineOptions):
     """Of `volstyle info`."""
 

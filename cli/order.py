@@ -87,7 +87,7 @@ def order_of(kind: str, options: StyleOptions) -> Order:
         styles=styles,
         output=options.output or _default_output(kind, options.content, styles, quality),
         recipe=recipe_of(options),
-        selection=Selection(options.size or SIZES[kind], _moment("start", start), _moment("end", end)),
+        selection=Selection(options.size or SIZES[kind], moment_of("start", start), moment_of("end", end)),
         encoding=Encoding(quality, options.force),
         full_size=options.full_size,
         preview=options.preview,
@@ -142,7 +142,7 @@ def _weighted(text: str) -> tuple[Path, float]:
     return Path(match[1]), float(match[2])
 
 
-def _moment(name: str, text: str | None) -> Moment | None:
+def moment_of(name: str, text: str | None) -> Moment | None:
     """ "2s", "2.5", "1:30", "0:01:30" in seconds, "48f" in frames."""
     if text is None:
         return None

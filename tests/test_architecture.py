@@ -14,14 +14,14 @@ SOURCES = sorted(PACKAGE.rglob("*.py"))
 
 LEVELS = (
     {"errors"},
-    {"field", "inflate", "intensity", "recipe", "resample", "statistics", "tiles", "weights"},
+    {"field", "inflate", "intensity", "recipe", "resample", "statistics", "texture", "tiles", "weights"},
     {"layers", "motion", "record", "schedule"},
     {"extractor", "scene"},
     {"machine", "networks", "objective"},
     {"evaluate"},
     {"optimize"},
     {"pipeline"},
-    {"estimate"},
+    {"estimate", "judges"},
 )
 """Modules of the engine; each imports only what stands above it."""
 

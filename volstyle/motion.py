@@ -86,16 +86,17 @@ def warp(frames: Tensor, flow: Tensor) -> Tensor:
     return functional.grid_sample(frames, grid, mode="bilinear", padding_mode="border", align_corners=True)
 
 
-def warping_error(samples: Tensor, link: Link) -> float:
-    """Mean over t of Σ M (warp(O_{t+gap}) − O_t)² / Σ M (Lai et al. 2018, arXiv 1808.00449, section 4).
+def warping_error(samples: Tensor, link: Link) -> Tensor:
+    """(N,) Σ M (warp(O_{t+gap}) − O_t)² / Σ M at each t of the link.
 
-    samples: (C, T, H, W) in [0, 1]. M: the link's trust; squares are averaged over channels.
+    samples: (C, T, H, W) in [0, 1]. M: the link's trust; squares are averaged over channels. Source: Lai et al.
+    2018 (arXiv 1808.00449), section 4.
     """
     errors = []
     for now, then, flow, trust in _pieces(samples, link):
         apart = (warp(then, flow) - now).square().mean(1, keepdim=True) * trust
         errors.append(apart.sum((1, 2, 3)) / trust.sum((1, 2, 3)).clamp_min(1))
-    return float(torch.cat(errors).mean())
+    return torch.cat(errors)
 
 
 @dataclass(frozen=True)
