@@ -114,13 +114,17 @@ def _volume_order(options: VolumeOptions) -> Order:
     )
 
 
+_ONE_FILE = {".mhd": ".mha", ".nhdr": ".nrrd"}
+
+
 def _default_volume(content: Path | None, styles: Sequence[StyleFile]) -> Path:
     """IN-STYLE in the current folder, in the format of the source."""
     named = "-".join(style.path.stem for style in styles)
     if content is None:
         return Path(f"solid-{named}.nii.gz")
     stem = content.name.split(".")[0] or content.absolute().name
-    return Path(f"{stem}-{named}{content.name.removeprefix(stem)}")
+    suffix = content.name.removeprefix(stem)
+    return Path(f"{stem}-{named}{_ONE_FILE.get(suffix.lower(), suffix)}")
 
 
 def _styles(texts: Sequence[str], masks: Sequence[Path], source_masks: Sequence[Path]) -> tuple[StyleFile, ...]:

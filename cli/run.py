@@ -8,7 +8,7 @@ from dataclasses import replace
 from math import prod
 
 from volstyle.codecs import Encoding, check_writable, probe, read, write
-from volstyle.codecs.atomic import check_target
+from volstyle.codecs.atomic import check_folder, check_target
 from volstyle.errors import CapacityError, OutputError, WeightsError
 from volstyle.estimate import estimate, stage_work
 from volstyle.field import Field
@@ -110,6 +110,8 @@ def _written(order: Order, inputs: Inputs, results: Sequence[Result]) -> Field:
 def _check_output(order: Order) -> None:
     """Now, what would else go wrong after the work. Raises OutputError or CapacityError."""
     check_writable(order.output, order.encoding)
+    if order.kind == "volume" and not order.output.suffix:
+        check_folder(order.output, order.encoding.force, "*.dcm")
     check_target(order.record_path, order.encoding.force)
     if order.preview:
         check_writable(order.preview, order.encoding)

@@ -1,21 +1,19 @@
-"""Volumes: their files keep what the format says, and planes along all axes are one network turned."""
+"""Volumes: windows, planes along all axes as one network turned, and the command."""
 
 from __future__ import annotations
 
-import gzip
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import nibabel as nib
 import numpy as np
 import pytest
 import torch
+from scans import counts, nifti
 from tiny import TAPS, numbers, tiny_field, tiny_network
 
-from volstyle.codecs import Encoding, probe, read, write
-from volstyle.codecs.stored import NOTICE
-from volstyle.errors import InputError, OutputError, RecipeError, ShapeError
+from volstyle.codecs import probe, write
+from volstyle.errors import RecipeError, ShapeError
 from volstyle.evaluate import evaluate, plan_views, style_sums
 from volstyle.field import Axis, Field
 from volstyle.inflate import Placement, placements
@@ -28,189 +26,6 @@ from volstyle.schedule import optimized_shape
 from volstyle.statistics import moments_distance
 from volstyle.tiles import plan
 from volstyle_cli import main
-
-FORCED = Encoding(force=True)
-SHAPE = (10, 12, 14)
-OBLIQUE = np.array([[2.0, 0.3, 0, -20], [-0.3, 2.0, 0.1, 5], [0, -0.2, 3.0, 40], [0, 0, 0, 1]])
-
-
-def counts(*shape: int, dtype: Any = np.int16, seed: int = 0) -> np.ndarray:
-    """Soft blobs between -1000 and 1000, or what the type holds of them."""
-    grids = np.meshgrid(*(np.linspace(0, 3 + i + seed, size) for i, size in enumerate(shape)), indexing="ij")
-    smooth = sum(np.sin(grid) for grid in grids) / len(shape)
-    if np.dtype(dtype).kind == "u":
-        return ((smooth * 0.5 + 0.5) * 200 + 20).astype(dtype)
-    return (smooth * 1000).astype(dtype)
-
-
-# ------------------------------------------------------------------------------------------------ NIfTI
-
-
-def nifti(path: Path, array: np.ndarray, *, kind: Any = nib.Nifti1Image, endian: str = "<", **fields: Any) -> Path:
-    header = kind.header_class(endianness=endian)
-    header.set_data_dtype(array.dtype)
-    image = kind(array, OBLIQUE, header)
-    image.header.set_xyzt_units("mm", "msec")
-    image.header["descrip"] = b"as it came"
-    image.header["intent_name"] = b"test"
-    image.set_sform(OBLIQUE, code=3)
-    image.header.extensions.append(nib.nifti1.Nifti1Extension(6, b"a comment"))
-    if "zooms" in fields:
-        image.header.set_zooms(fields["zooms"])
-    if "slope" in fields:
-        image.header.set_slope_inter(fields["slope"], fields["inter"])
-    nib.save(image, path)
-    return path
-
-
-NIFTI = {
-    "plain": {},
-    "scaled": {"slope": 0.5, "inter": -100.0},
-    "big": {"endian": ">"},
-    "second": {"kind": nib.Nifti2Image},
-}
-
-
-@pytest.mark.parametrize("suffix", [".nii", ".nii.gz"])
-@pytest.mark.parametrize("name", NIFTI)
-def test_a_nifti_comes_back_byte_for_byte(tmp_path: Path, name: str, suffix: str) -> None:
-    path = nifti(tmp_path / f"a{suffix}", counts(*SHAPE), **NIFTI[name])
-    field = read(path)
-    assert field.shape == SHAPE[::-1]
-    assert [axis.name for axis in field.axes] == ["z", "y", "x"]
-    expected = nib.load(path).get_fdata().T
-    np.testing.assert_allclose(field.samples[0].numpy(), expected, rtol=1e-6)
-    again = tmp_path / f"b{suffix}"
-    assert write(again, field) == []
-    opened = gzip.open if suffix == ".nii.gz" else open
-    with opened(path, "rb") as one, opened(again, "rb") as other:
-        assert one.read() == other.read()
-
-
-@pytest.mark.parametrize("name", NIFTI)
-def test_a_changed_nifti_keeps_everything_else(tmp_path: Path, name: str) -> None:
-    path, again = nifti(tmp_path / "a.nii.gz", counts(*SHAPE), **NIFTI[name]), tmp_path / "b.nii.gz"
-    field = read(path)
-    samples = field.samples.clone()
-    samples[0, 2, 3, 4] += 7.0
-    write(again, replace(field, samples=samples))
-    before, after = nib.load(path), nib.load(again)
-    change = after.get_fdata() - before.get_fdata()
-    assert change[4, 3, 2] == pytest.approx(7.0, abs=0.26)
-    assert np.count_nonzero(change) == 1
-    np.testing.assert_array_equal(after.affine, before.affine)
-    keys = [key for key in before.header if key not in ("vox_offset", "magic")]
-    assert (
-        all(
-            np.array_equal(before.header[key], after.header[key], equal_nan=True)
-            for key in keys
-            if before.header[key].dtype.kind == "f"
-        )
-        and after.header.endianness == before.header.endianness
-    )
-    assert all(
-        before.header[key] == after.header[key] for key in ("descrip", "sform_code", "qform_code", "datatype")
-    )
-    texts = [extension.get_content() for extension in after.header.extensions]
-    assert texts == [b"a comment", NOTICE.encode()]
-
-
-def test_a_nifti_over_time_and_one_with_channels(tmp_path: Path) -> None:
-    clip = nifti(tmp_path / "t.nii.gz", counts(*SHAPE, 3), zooms=(2, 2, 3, 1500))
-    field = read(clip)
-    assert field.shape == (3, *SHAPE[::-1])
-    assert field.axes[0] == Axis("t", 1.5, "s")
-    write(tmp_path / "t2.nii.gz", field)
-    np.testing.assert_array_equal(nib.load(tmp_path / "t2.nii.gz").dataobj, nib.load(clip).dataobj)
-    vector = nifti(tmp_path / "v.nii.gz", counts(*SHAPE, 1, 2))
-    field = read(vector)
-    assert field.samples.shape == (2, *SHAPE[::-1])
-    write(tmp_path / "v2.nii.gz", field)
-    np.testing.assert_array_equal(nib.load(tmp_path / "v2.nii.gz").dataobj, nib.load(vector).dataobj)
-
-
-def test_a_color_nifti(tmp_path: Path) -> None:
-    field = read(nifti(tmp_path / "a.nii.gz", counts(*SHAPE)))
-    write(tmp_path / "b.nii.gz", field.with_samples(numbers(3, *SHAPE[::-1])))
-    image = nib.load(tmp_path / "b.nii.gz")
-    assert image.get_data_dtype().names == ("R", "G", "B")
-    np.testing.assert_array_equal(image.affine, nib.load(tmp_path / "a.nii.gz").affine)
-    assert image.dataobj[3, 4, 5]["G"] == round(255 * float(numbers(3, *SHAPE[::-1])[1, 5, 4, 3]))
-    again = read(tmp_path / "b.nii.gz")
-    write(tmp_path / "c.nii.gz", again)
-    with gzip.open(tmp_path / "b.nii.gz") as one, gzip.open(tmp_path / "c.nii.gz") as other:
-        assert one.read() == other.read()
-
-
-def test_large_integers_pass_bit_for_bit(tmp_path: Path) -> None:
-    """Numbers that float32 cannot hold are kept where nothing changed."""
-    array = counts(*SHAPE).astype(np.int32) + 2**30 + 1
-    field = read(nifti(tmp_path / "a.nii", array))
-    samples = field.samples.clone()
-    samples[0, 0, 0, 0] = 5
-    write(tmp_path / "b.nii", replace(field, samples=samples))
-    found = np.asarray(nib.load(tmp_path / "b.nii").dataobj)
-    array[0, 0, 0] = 5
-    np.testing.assert_array_equal(found, array)
-
-
-# ------------------------------------------------------------------------------------------- npy and npz
-
-
-@pytest.mark.parametrize("dtype", [np.uint8, np.int16, np.float64, np.dtype(">f4"), np.bool_])
-@pytest.mark.parametrize("suffix", [".npy", ".npz"])
-def test_an_array_comes_back(tmp_path: Path, suffix: str, dtype: Any) -> None:
-    array = counts(*SHAPE) > 0 if dtype is np.bool_ else counts(*SHAPE, dtype=dtype)
-    path, again = tmp_path / f"a{suffix}", tmp_path / f"b{suffix}"
-    np.save(path, array) if suffix == ".npy" else np.savez(path, small=np.arange(3), volume=array)
-    field = read(path)
-    assert field.shape == SHAPE
-    write(again, field)
-    assert path.read_bytes() == again.read_bytes()
-    assert probe(path).shape == SHAPE
-
-
-def test_a_changed_npz_says_what_it_is(tmp_path: Path) -> None:
-    np.savez(tmp_path / "a.npz", small=np.arange(3), volume=counts(*SHAPE))
-    field = read(tmp_path / "a.npz")
-    write(tmp_path / "b.npz", replace(field, samples=field.samples + 1))
-    with np.load(tmp_path / "b.npz") as found:
-        np.testing.assert_array_equal(found["small"], np.arange(3))
-        np.testing.assert_array_equal(found["volume"], counts(*SHAPE) + 1)
-        assert str(found["volstyle_notice"]) == NOTICE
-
-
-def test_nothing_is_unpickled(tmp_path: Path) -> None:
-    np.save(tmp_path / "a.npy", np.array([{"a": 1}], dtype=object), allow_pickle=True)
-    with pytest.raises(InputError, match=r"a\.npy: damaged, or not an array of numbers"):
-        read(tmp_path / "a.npy")
-
-
-# ------------------------------------------------------------------------------------------------ bad files
-
-
-def test_bad_volumes_are_named(tmp_path: Path) -> None:
-    singular = nifti(tmp_path / "singular.nii", counts(*SHAPE))
-    data = bytearray(singular.read_bytes())
-    data[296:312] = bytes(16)  # srow_y
-    singular.write_bytes(data)
-    with pytest.raises(InputError, match=r"singular\.nii: affine is singular"):
-        read(singular)
-    holes = counts(*SHAPE, dtype=np.float32)
-    holes[3, 2, 1], holes[5, 6, 7] = np.nan, np.inf
-    np.save(tmp_path / "holes.npy", holes)
-    with pytest.raises(InputError, match=r"holes\.npy: 2 samples are NaN or infinite, the first at z 3, y 2, x 1"):
-        read(tmp_path / "holes.npy")
-    cut = tmp_path / "cut.nii.gz"
-    cut.write_bytes(nifti(tmp_path / "whole.nii.gz", counts(*SHAPE)).read_bytes()[:900])
-    with pytest.raises(InputError, match=r"cut\.nii\.gz: damaged"):
-        read(cut)
-    np.save(tmp_path / "flat.npy", np.zeros((3, 4)))
-    with pytest.raises(InputError, match=r"flat\.npy: float64 of shape \(3, 4\), must be"):
-        read(tmp_path / "flat.npy")
-    with pytest.raises(OutputError, match="NIfTI has axes"):
-        write(tmp_path / "a.nii", tiny_field(4, 5))
-
 
 # ------------------------------------------------------------------------------------------------ intensity
 

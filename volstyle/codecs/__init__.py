@@ -7,22 +7,32 @@ nobody pays for a format's library who does not open that format.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import Protocol, cast
 
-from volstyle.codecs.atomic import check_target
+from volstyle.codecs.atomic import check_folder, check_target
 from volstyle.errors import InputError, OutputError, nearest
 from volstyle.field import Field
 
 CODECS: dict[str, tuple[str, ...]] = {
-    "image": (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff"),
+    "image": (".png", ".jpg", ".jpeg", ".bmp", ".webp"),
     "video": (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".gif"),
     "nifti": (".nii", ".nii.gz"),
     "arrays": (".npy", ".npz"),
+    "dicom": (".dcm", ".dicom", ".ima"),
+    "itk": (".nrrd", ".nhdr", ".mha", ".mhd"),
+    "tiff": (".tif", ".tiff"),
+    "ngff": (".zarr",),
+    "hdf5": (".h5", ".hdf5", ".hdf"),
 }
-"""Module of this package -> the suffixes it reads and writes. Folders and patterns go to "frames"."""
+"""Module of this package -> the suffixes it reads and writes. Folders without a suffix go to "frames" or "dicom",
+patterns to "frames"."""
+
+PICTURES = (*CODECS["image"], *CODECS["tiff"])
+"""Suffixes of files that may hold one picture."""
 
 _SUFFIXES = {suffix: module for module, suffixes in CODECS.items() for suffix in suffixes}
 
@@ -109,25 +119,35 @@ def read(path: Path, selection: Selection = WHOLE) -> Field:
 
 def write(path: Path, field: Field, encoding: Encoding = DEFAULT) -> list[str]:
     """Write field to path, all or nothing. Returns notes. Raises OutputError."""
-    return _to_write(path).write(path, field, encoding)
+    return _to_write(path, [axis.name for axis in field.axes]).write(path, field, encoding)
 
 
 def check_writable(path: Path, encoding: Encoding = DEFAULT) -> None:
     """Raises OutputError now for what `write` would raise after the work: suffix, folder, a file in the way."""
     _to_write(path)
-    if is_sequence(path):
+    if path.suffix.lower() in (".mhd", ".nhdr"):
+        raise OutputError(f"{path}: would be two files; choose .mha or .nrrd, which are one")
+    if _by_suffix(path) == "ngff":
+        check_folder(path, encoding.force, "*")
+    elif is_sequence(path):
         check_target(path.parent / "any", force=True)
     else:
         check_target(path, encoding.force)
 
 
 def is_sequence(path: Path) -> bool:
-    """Whether path stands for numbered images: a folder, or a pattern such as frames/%04d.png or frames/*.png."""
+    """Whether path stands for many files: a folder of images or slices, or a pattern such as frames/%04d.png or
+    frames/*.png."""
+    if _by_suffix(path) == "ngff":
+        return False
     return path.is_dir() or not path.suffix or bool(re.search(r"%0?\d*d|[*?]", path.name))
 
 
 def files(path: Path) -> list[Path]:
-    """The files that path stands for: itself, or numbered images in their order. Raises InputError."""
+    """The files that path stands for: itself, numbered images in their order, or all in a folder that is one.
+    Raises InputError."""
+    if path.is_dir() and not _has_images(path):
+        return sorted(file for file in path.rglob("*") if file.is_file())
     if not is_sequence(path):
         return [path]
     from volstyle.codecs import frames
@@ -136,8 +156,12 @@ def files(path: Path) -> list[Path]:
 
 
 def _to_read(path: Path) -> Codec:
-    if is_sequence(path) and (path.is_dir() or path.suffix):
+    if path.is_dir() and _by_suffix(path) != "ngff":
+        return _module("frames" if _has_images(path) else "dicom", path)
+    if is_sequence(path) and path.suffix:
         return _module("frames", path)
+    if path.is_dir():
+        return _module("ngff", path)
     if not path.is_file():
         raise InputError(f"{path}: no such file")
     if path.stat().st_size == 0:
@@ -148,8 +172,13 @@ def _to_read(path: Path) -> Codec:
     return _module(name, path)
 
 
-def _to_write(path: Path) -> Codec:
-    name = "frames" if is_sequence(path) else _by_suffix(path)
+def _has_images(folder: Path) -> bool:
+    return any(file.suffix.lower() in PICTURES for file in folder.iterdir())
+
+
+def _to_write(path: Path, axes: Sequence[str] = ()) -> Codec:
+    many = "dicom" if "z" in axes and path.suffix == "" else "frames"
+    name = many if is_sequence(path) else _by_suffix(path)
     if name is None:
         raise OutputError(f"{path}: suffix {path.suffix!r} is not known; {nearest(path.suffix, _SUFFIXES)}")
     return _module(name, path)

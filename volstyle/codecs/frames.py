@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from volstyle.codecs import CODECS, Encoding, Facts, Selection, image
+from volstyle.codecs import PICTURES, Encoding, Facts, Selection, image
 from volstyle.codecs.atomic import check_target
 from volstyle.codecs.image import ImageOrigin
 from volstyle.errors import InputError, OutputError
@@ -90,7 +90,7 @@ def files(path: Path) -> list[Path]:
     """In the order of the numbers in their names."""
     folder = path if path.is_dir() else path.parent
     pattern = "*" if path.is_dir() else re.sub(r"%0?\d*d", "*", path.name)
-    found = [file for file in folder.glob(pattern) if file.suffix.lower() in CODECS["image"] and file.is_file()]
+    found = [file for file in folder.glob(pattern) if file.suffix.lower() in PICTURES and file.is_file()]
     if not found:
         raise InputError(f"{path}: no images there; give a folder or a pattern such as frames/%04d.png")
     return sorted(found, key=lambda file: [int(p) if p.isdigit() else p for p in re.split(r"(\d+)", file.name)])

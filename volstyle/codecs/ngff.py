@@ -1,0 +1,200 @@
+"""OME-Zarr 0.4 and 0.5, by zarr: a folder of arrays, one for each level of a pyramid.
+
+Read at the finest level. Written as a copy of what was read, all its metadata and labels, with other samples in
+all levels. Nothing is read or written outside the folder.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy as np
+import zarr
+
+from volstyle.codecs import Encoding, Facts, Selection
+from volstyle.codecs.atomic import arriving_folder
+from volstyle.codecs.stored import NOTICE, Array, Stored, as_field, is_changed, numbers
+from volstyle.errors import InputError, OutputError
+from volstyle.field import Axis, Field
+
+_UNITS = {"micrometer": "um", "millimeter": "mm", "centimeter": "cm", "second": "s"}
+_LONG = {short: name for name, short in _UNITS.items()}
+_NOTICE_KEY = "volstyle_notice"
+
+
+@dataclass(frozen=True)
+class NgffOrigin(Stored):
+    """names: of the axes in the file, as in "tczyx"."""
+
+    names: str = ""
+
+
+def probe(path: Path) -> Facts:
+    group, multiscale = _opened(path)
+    level = group[_levels(path, multiscale)[0]]
+    names = _names(path, multiscale)
+    shape = tuple(size for name, size in zip(names, level.shape, strict=True) if name != "c")
+    entries = {
+        "size": " x ".join(f"{name} {size}" for name, size in zip(names, level.shape, strict=True)),
+        "samples": str(level.dtype),
+        "levels": str(len(_levels(path, multiscale))),
+    }
+    return Facts("volume", shape, entries)
+
+
+def read(path: Path, selection: Selection) -> Field:
+    group, multiscale = _opened(path)
+    names = _names(path, multiscale)
+    try:
+        level = group[_levels(path, multiscale)[0]]
+        array: Array = np.asarray(level[...])
+    except (KeyError, OSError, ValueError) as error:
+        raise InputError(f"{path}: level {_levels(path, multiscale)[0]!r} cannot be read ({error})") from error
+    if array.ndim != len(names) or array.dtype.kind not in "iuf":
+        raise InputError(f"{path}: {array.dtype} of shape {array.shape}, must be numbers over {', '.join(names)}")
+    scale = dict(zip(names, _scale(multiscale), strict=True))
+    units = {axis["name"]: _UNITS.get(axis.get("unit", ""), "px") for axis in multiscale["axes"]}
+    kept = [name for name in "tzyx" if name in names and (name != "t" or array.shape[names.index("t")] > 1)]
+    axes = tuple(Axis(name, float(scale[name]), "s" if name == "t" else units[name]) for name in kept)
+    order = [names.index(name) for name in "tczyx" if name in names]
+    laid = array.transpose(order)
+    if "t" in names:
+        laid = np.moveaxis(laid, 0, 1) if "c" in names else laid
+    channels = array.shape[names.index("c")] if "c" in names else 1
+    laid = laid.reshape(channels, *(array.shape[names.index(name)] for name in kept))
+    return as_field(path, axes, NgffOrigin(path, laid, names=names))
+
+
+def write(path: Path, field: Field, encoding: Encoding) -> list[str]:
+    array, color = numbers(path, field)
+    origin = field.origin
+    if path.exists() and not any((path / name).exists() for name in (".zgroup", ".zattrs", "zarr.json")):
+        raise OutputError(f"{path}: is there and no OME-Zarr; give another name")
+    with arriving_folder(path, encoding.force, "*") as temporary:
+        if (
+            isinstance(origin, NgffOrigin)
+            and origin.path
+            and origin.array is not None
+            and not (color or origin.array.shape != array.shape)
+        ):
+            shutil.copytree(origin.path, temporary, dirs_exist_ok=True)
+            _fill(temporary, array, origin.names)
+        else:
+            _create(temporary, field, array)
+        if is_changed(field, array):
+            zarr.open_group(temporary, mode="r+").attrs[_NOTICE_KEY] = NOTICE
+    return []
+
+
+def _fill(path: Path, array: Array, names: str) -> None:
+    """Samples (C, *S) in all levels of a group that is there."""
+    group, multiscale = _opened(path, mode="r+")
+    have = "ctzyx" if array.ndim == 5 else "czyx"
+    for name in _levels(path, multiscale):
+        level = group[name]
+        whole = array
+        for axis in names:
+            if axis not in have:  # a time of one
+                whole = whole[None]
+        lead = "".join(axis for axis in reversed(names) if axis not in have)
+        found = lead + have
+        if "c" not in names:
+            whole = whole[(slice(None),) * found.index("c") + (0,)]
+            found = found.replace("c", "")
+        level[...] = _smaller(whole.transpose([found.index(axis) for axis in names]), level.shape)
+
+
+def _smaller(array: Array, shape: tuple[int, ...]) -> Array:
+    """Means of blocks, where the shape divides the array's up to a rest; else the nearest samples."""
+    for axis, (old, new) in enumerate(zip(array.shape, shape, strict=True)):
+        factor = -(-old // new)
+        if factor > 1 and old // factor == new:
+            kept = array.take(range(new * factor), axis)
+            split = kept.reshape(*kept.shape[:axis], new, factor, *kept.shape[axis + 1 :])
+            mean = split.mean(axis + 1)
+            array = (np.rint(mean) if array.dtype.kind in "iu" else mean).astype(array.dtype)
+        elif old != new:
+            array = array.take(((np.arange(new) + 0.5) * old / new).astype(int), axis)
+    return array
+
+
+def _create(path: Path, field: Field, array: Array) -> None:
+    """A group of one level, in version 0.5."""
+    group = zarr.open_group(path, mode="w", zarr_format=3)
+    laid = array if len(field.axes) == 3 else np.moveaxis(array, 0, 1)
+    names = ["c", *(axis.name for axis in field.axes)] if len(field.axes) == 3 else ["t", "c", "z", "y", "x"]
+    steps = {axis.name: axis for axis in field.axes}
+    axes: list[dict[str, str]] = []
+    for name in names:
+        kind = {"c": "channel", "t": "time"}.get(name, "space")
+        unit = _LONG.get(steps[name].unit) if name in steps else None
+        axes.append({"name": name, "type": kind, **({"unit": unit} if unit else {})})
+    scale = [steps[name].step if name in steps else 1.0 for name in names]
+    chunks = tuple(1 if name in "tc" else min(size, 64) for name, size in zip(names, laid.shape, strict=True))
+    group.create_array("0", data=np.ascontiguousarray(laid), chunks=chunks, dimension_names=names)
+    levels = [{"path": "0", "coordinateTransformations": [{"type": "scale", "scale": scale}]}]
+    ome: dict[str, Any] = {"version": "0.5", "multiscales": [{"axes": axes, "datasets": levels}]}
+    if len(array) == 3:
+        shown = {"start": 0, "end": 255, "min": 0, "max": 255}
+        ome["omero"] = {
+            "channels": [
+                {"color": color, "label": label, "active": True, "window": shown}
+                for color, label in (("FF0000", "red"), ("00FF00", "green"), ("0000FF", "blue"))
+            ]
+        }
+    group.attrs["ome"] = ome
+
+
+def _opened(path: Path, mode: Any = "r") -> tuple[Any, dict[str, Any]]:
+    """The group and the first of its pyramids. Raises InputError."""
+    links = [
+        name
+        for folder, folders, files in os.walk(path)
+        for name in (*folders, *files)
+        if (Path(folder) / name).is_symlink()
+    ]
+    if links:
+        raise InputError(
+            f"{path}: holds a link, {links[0]}; nothing outside the folder is read, put the files there"
+        )
+    try:
+        group = zarr.open_group(path, mode=mode)
+        attributes: dict[str, Any] = dict(group.attrs)
+        multiscale: Any = attributes.get("ome", attributes)["multiscales"][0]
+        if not multiscale["datasets"]:
+            raise KeyError("datasets")
+    except (KeyError, IndexError, TypeError, ValueError, OSError) as error:
+        raise InputError(f"{path}: not OME-Zarr 0.4 or 0.5 (no multiscales); give a folder that is") from error
+    return group, multiscale
+
+
+def _names(path: Path, multiscale: dict[str, Any]) -> str:
+    names = "".join(str(axis["name"]) for axis in multiscale["axes"])
+    if not set("zyx") <= set(names) <= set("tczyx"):
+        raise InputError(f"{path}: axes {', '.join(names)}, must be z, y, x and t or c at most")
+    return names
+
+
+def _levels(path: Path, multiscale: dict[str, Any]) -> list[str]:
+    """Finest first. Raises InputError for a path that leaves the folder."""
+    found = [str(level["path"]) for level in multiscale["datasets"]]
+    for name in found:
+        pure = PurePosixPath(name)
+        if pure.is_absolute() or ".." in pure.parts or "\\" in name or ":" in name:
+            raise InputError(f"{path}: a level is said to be at {name!r}, must be within the folder")
+    return found
+
+
+def _scale(multiscale: dict[str, Any]) -> list[float]:
+    """Of the finest level, times that of the whole pyramid."""
+    total = np.ones(len(multiscale["axes"]))
+    for place in (multiscale["datasets"][0], multiscale):
+        for transformation in place.get("coordinateTransformations", []):
+            if transformation.get("type") == "scale":
+                total = total * np.array(transformation["scale"], float)
+    found: list[float] = total.tolist()
+    return found
