@@ -14,6 +14,7 @@ from volstyle_cli.options import (
     InfoOptions,
     RecipeOptions,
     SaveOptions,
+    SignalOptions,
     StyleOptions,
     VideoOptions,
     VolumeOptions,
@@ -67,6 +68,13 @@ def image(options: ImageOptions) -> None:
 def volume(options: VolumeOptions) -> None:
     """Style a volume on its own grid, or make a solid texture."""
     _style("volume", options)
+
+
+@app.command()
+@takes(SignalOptions)
+def signal(options: SignalOptions) -> None:
+    """Style a sound or a series, or make a texture of any length."""
+    _style("signal", options)
 
 
 def _style(kind: str, options: StyleOptions) -> None:

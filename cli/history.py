@@ -52,6 +52,7 @@ def command_of(order: Order, stopped_after: tuple[int, int] | None) -> dict[str,
         "full_size": order.full_size,
         "mask": named(order.mask),
         "shape": order.shape,
+        "seconds": order.seconds,
         "stopped_after": stopped_after,
     }
 
@@ -120,11 +121,17 @@ def _order(folder: Path, record: Record, command: Mapping[str, Any]) -> Order:
         ),
         output=Path(command["output"]["path"]),
         recipe=recipe,
-        selection=Selection(selection["size"], _moment(selection["start"]), _moment(selection["end"])),
+        selection=Selection(
+            selection["size"],
+            _moment(selection["start"]),
+            _moment(selection["end"]),
+            selection.get("signal", False),
+        ),
         encoding=Encoding(command["quality"]),
         full_size=command["full_size"],
         mask=located(command["mask"]),
         shape=None if command["shape"] is None else tuple(command["shape"]),
+        seconds=command.get("seconds"),
         stop_after=None if stopped is None else (stopped[0], stopped[1]),
         network_digest=record.weights,
     )

@@ -35,6 +35,9 @@ def say_info(screen: Screen, options: InfoOptions) -> None:
     screen.entry(facts.kind, str(path))
     for name, text in facts.entries.items():
         screen.entry(name, text)
+    if len(facts.shape) == 1:
+        screen.print(f"\n`volstyle signal {path.name} --style FILE` styles it.")
+        return
     axes, size = _AXES[facts.kind], options.size or SIZES[facts.kind]
     kept = tuple(axis.name == "t" for axis in axes)
     shape = fitted(facts.shape, min(size, max(facts.shape[-2:])), kept)

@@ -12,21 +12,23 @@ from volstyle.errors import InputError
 from volstyle.field import Field
 from volstyle.scene import Style, luma
 from volstyle_cli.order import Order, StyleFile
+from volstyle_cli.signals import Signal, read_signal
 from volstyle_cli.volumes import Part, Volume, blank, read_volume, read_volume_style
 
-_AXES = {"image": ["y", "x"], "video": ["t", "y", "x"], "volume": ["z", "y", "x"]}
-_IS = {"image": "an image", "video": "a clip", "volume": "a volume"}
+_AXES = {"image": ["y", "x"], "video": ["t", "y", "x"], "volume": ["z", "y", "x"], "signal": ["t"]}
+_IS = {"image": "an image", "video": "a clip", "volume": "a volume", "signal": "a signal"}
 
 
 @dataclass(frozen=True)
 class Inputs:
     """parts: at the size being optimized, one after the other. init: where to start from, if a file says so.
-    volume: what the parts are of, if they are of one."""
+    volume, signal: what the parts are of, if they are of one."""
 
     parts: tuple[Part, ...]
     styles: tuple[Style, ...]
     init: Field | None
     volume: Volume | None = None
+    signal: Signal | None = None
 
     @property
     def content(self) -> Field:
@@ -38,6 +40,9 @@ def read_inputs(order: Order) -> Inputs:
     """Raises InputError for a file that cannot be read or is of another kind than the order says."""
     if order.kind == "volume":
         return _volume_inputs(order)
+    if order.kind == "signal":
+        signal = read_signal(order)
+        return Inputs((Part(signal.ready.content),), signal.ready.styles, signal.init, signal=signal)
     assert order.content is not None
     content = read(order.content, order.selection)
     _check_kind(order, content)

@@ -5,14 +5,14 @@ from __future__ import annotations
 import dataclasses
 import inspect
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, TypeVar, get_type_hints
 
 from typer import Argument, Option
 
-from volstyle.recipe import ContentChoice, NetworkChoice, Recipe, ScheduleChoice
+from volstyle.recipe import ContentChoice, NetworkChoice, OptimizerChoice, Recipe, ScheduleChoice, SeriesChoice
 
 SIZES = {"image": 512, "video": 256, "volume": 256}
 """What kind of content -> long side being optimized, unless --size says otherwise."""
@@ -33,6 +33,7 @@ class StyleMode(StrEnum):
 _INFLATIONS = {StyleMode.PLANES: "planes", StyleMode.INFLATE: "mean", StyleMode.NATIVE: "native"}
 
 _SIZE_HELP = "Long side being optimized: " + ", ".join(f"{size} for {kind}s" for kind, size in SIZES.items())
+_SERIES = (".csv", ".tsv", ".npy", ".dcm")
 _LOOK, _RUN, _FILES = "Look", "Machine", "Files"
 
 
@@ -211,6 +212,37 @@ class VolumeOptions(StyleOptions):
         found |= _given(strength=self.strength, periodic=self.periodic or None)
         if self.size is not None:
             found["schedule"] = {"largest": self.size}
+        if self.content is None:
+            found |= {"init": self.init or "noise", "content": {"weight": 0.0}}
+        return found
+
+
+@dataclass(frozen=True, kw_only=True)
+class SignalOptions(StyleOptions):
+    """Of `volstyle signal`."""
+
+    content: Annotated[
+        Path | None,
+        Argument(metavar="[IN]", help="WAV, FLAC, OGG, a clip with sound, CSV, TSV, npy, a DICOM waveform."),
+    ] = None
+    seconds: Annotated[
+        float | None,
+        Option(min=0, help="Without IN: how long the texture is; else as the style.", rich_help_panel=_LOOK),
+    ] = None
+    start: Annotated[str | None, Option(help="Begin IN here: 2s or 1:30.", rich_help_panel=_FILES)] = None
+    end: Annotated[str | None, Option(help="End IN before: 2s or 1:30.", rich_help_panel=_FILES)] = None
+
+    def base(self) -> Recipe:
+        """One stage: the views of a signal have all scales. L-BFGS gets further than Adam there."""
+        whole, solver = ScheduleChoice(smallest=10**9, steps=150), OptimizerChoice("lbfgs")
+        recipe = Recipe(NetworkChoice("builtin1d"), schedule=whole, optimizer=solver, precision="float32")
+        if str(self.content or self.style[0]).lower().endswith(_SERIES):
+            series = SeriesChoice(autocorrelation=1.0, quantiles=1.0)
+            return replace(recipe, network=NetworkChoice("random"), series=series)
+        return recipe
+
+    def choices(self) -> dict[str, Any]:
+        found = super().choices()
         if self.content is None:
             found |= {"init": self.init or "noise", "content": {"weight": 0.0}}
         return found

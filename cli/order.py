@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from volstyle.codecs import Encoding, Moment, Selection
+from volstyle.codecs import SIGNALS, Encoding, Moment, Selection
 from volstyle.errors import RecipeError
 from volstyle.recipe import Recipe
-from volstyle_cli.options import SIZES, ImageOptions, StyleOptions, VideoOptions, VolumeOptions
+from volstyle_cli.options import SIZES, ImageOptions, SignalOptions, StyleOptions, VideoOptions, VolumeOptions
 from volstyle_cli.recipes import recipe_of
 from volstyle_cli.volumes import shape_of
 
@@ -29,10 +29,10 @@ class StyleFile:
 class Order:
     """A run as it was asked for.
 
-    kind: "image", "video" or "volume", what the content must be. content: None for a texture, made of `shape`
-    samples. mask: of a volume, where it may change. style_size: a length. turn: where to show it turning.
-    stop_after, network_digest: of a run to be done again, the stage and step after which it was stopped and the
-    hash of its network's weights.
+    kind: "image", "video", "volume" or "signal", what the content must be. content: None for a texture, made of
+    `shape` samples, or a signal of so many seconds, or as long as its style. mask: of a volume, where it may
+    change. style_size: a length. turn: where to show it turning. stop_after, network_digest: of a run to be done
+    again, the stage and step after which it was stopped and the hash of its network's weights.
     """
 
     kind: str
@@ -48,6 +48,7 @@ class Order:
     shape: tuple[int, ...] | None = None
     style_size: str | None = None
     turn: Path | None = None
+    seconds: float | None = None
     stop_after: tuple[int, int] | None = None
     network_digest: str | None = None
 
@@ -77,6 +78,8 @@ def order_of(kind: str, options: StyleOptions) -> Order:
     """The order that options give. Raises VolstyleError."""
     if isinstance(options, VolumeOptions):
         return _volume_order(options)
+    if isinstance(options, SignalOptions):
+        return _signal_order(options)
     assert isinstance(options, ImageOptions)
     quality = options.quality.value if isinstance(options, VideoOptions) else "visual"
     start, end = (options.start, options.end) if isinstance(options, VideoOptions) else (None, None)
@@ -125,6 +128,32 @@ def _default_volume(content: Path | None, styles: Sequence[StyleFile]) -> Path:
     stem = content.name.split(".")[0] or content.absolute().name
     suffix = content.name.removeprefix(stem)
     return Path(f"{stem}-{named}{_ONE_FILE.get(suffix.lower(), suffix)}")
+
+
+def _signal_order(options: SignalOptions) -> Order:
+    if options.content is not None and options.seconds is not None:
+        raise RecipeError("seconds: of a texture, without IN; of IN, give --start and --end")
+    if options.size is not None:
+        raise RecipeError("size: of pictures; a signal keeps its rate")
+    styles = _styles(options.style, (), ())
+    source = options.content or styles[0].path
+    return Order(
+        kind="signal",
+        content=options.content,
+        styles=styles,
+        output=options.output or _default_signal(source, options.content, styles),
+        recipe=recipe_of(options),
+        selection=Selection(None, moment_of("start", options.start), moment_of("end", options.end), signal=True),
+        encoding=Encoding(force=options.force),
+        preview=options.preview,
+        seconds=options.seconds,
+    )
+
+
+def _default_signal(source: Path, content: Path | None, styles: Sequence[StyleFile]) -> Path:
+    """IN-STYLE in the current folder; a series in the format of the source, a sound as WAV."""
+    suffix = ".wav" if source.suffix.lower() in SIGNALS["audio"] else source.suffix
+    return Path("-".join([content.stem if content else "texture", *(s.path.stem for s in styles)]) + suffix)
 
 
 def _styles(texts: Sequence[str], masks: Sequence[Path], source_masks: Sequence[Path]) -> tuple[StyleFile, ...]:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from math import prod
+
+from torch import Tensor
 
 from volstyle.codecs import Encoding, check_writable, probe, read, write
 from volstyle.codecs.atomic import check_folder, check_target
@@ -21,6 +23,8 @@ from volstyle_cli.plan import say_plan
 from volstyle_cli.progress import Follower, Preview, Progress
 from volstyle_cli.screen import Screen, bytes_text, duration_text
 from volstyle_cli.show import before_and_after, turning
+from volstyle_cli.signals import say_hearing
+from volstyle_cli.spectrogram import spectrograms
 from volstyle_cli.stopping import stoppable
 from volstyle_cli.volumes import with_style_size
 
@@ -61,6 +65,8 @@ def carry_out(order: Order, screen: Screen) -> bool:
     if order.turn:
         write(order.turn, turning(result.field), Encoding(force=order.encoding.force))
         screen.entry("wrote", f"{order.turn}")
+    if inputs.signal is not None and not screen.quiet:
+        say_hearing(screen, inputs.signal, result.field)
     screen.entry("wrote", f"{order.output} and its record {order.record_path}")
     return result.stopped
 
@@ -72,9 +78,7 @@ def _stylized(order: Order, inputs: Inputs, run: Outline, screen: Screen) -> tup
     with stoppable() as asked, Progress(screen, stage_work(run) * len(parts), order.kind) as progress:
         followers: list[Follower] = [progress]
         if order.preview:
-            followers.append(
-                Preview(order.preview, before_and_after(parts[0]) if order.kind == "volume" else None)
-            )
+            followers.append(Preview(order.preview, _drawing(inputs)))
 
         def follow(step: Step) -> bool:
             nonlocal last
@@ -90,8 +94,16 @@ def _stylized(order: Order, inputs: Inputs, run: Outline, screen: Screen) -> tup
                 break
     stages = tuple(stage for result in results for stage in result.record.stages)
     notes = tuple(dict.fromkeys(note for result in results for note in result.record.notes))
+    notes += inputs.signal.notes if inputs.signal is not None else ()
     record = replace(results[0].record, stages=stages, notes=notes)
     return Result(_written(order, inputs, results), record, results[-1].stopped), last
+
+
+def _drawing(inputs: Inputs) -> Callable[[Tensor], Field] | None:
+    """How a step is drawn where it is not the picture itself."""
+    if inputs.signal is not None:
+        return spectrograms(inputs.signal)
+    return before_and_after(inputs.parts[0]) if inputs.volume is not None else None
 
 
 def _written(order: Order, inputs: Inputs, results: Sequence[Result]) -> Field:
@@ -100,6 +112,8 @@ def _written(order: Order, inputs: Inputs, results: Sequence[Result]) -> Field:
         left = [part.content for part in inputs.parts[len(results) :]]
         return inputs.volume.result([*(result.field.samples for result in results), *(c.samples for c in left)])
     (result,) = results
+    if inputs.signal is not None:
+        return inputs.signal.ready.finished(inputs.signal.source, result.field)
     if not order.full_size or order.content is None:
         return result.field
     full = read(order.content, replace(order.selection, size=None))
@@ -109,7 +123,8 @@ def _written(order: Order, inputs: Inputs, results: Sequence[Result]) -> Field:
 
 def _check_output(order: Order) -> None:
     """Now, what would else go wrong after the work. Raises OutputError or CapacityError."""
-    check_writable(order.output, order.encoding)
+    is_signal = order.kind == "signal"
+    check_writable(order.output, order.encoding, signal=is_signal)
     if order.kind == "volume" and not order.output.suffix:
         check_folder(order.output, order.encoding.force, "*.dcm")
     check_target(order.record_path, order.encoding.force)
@@ -121,7 +136,8 @@ def _check_output(order: Order) -> None:
     for path in order.inputs:
         if path.resolve() in written:
             raise OutputError(f"{path}: is read and would be written over; give another --output")
-    shape = order.shape if order.content is None else probe(order.content).shape
+    source = order.styles[0].path if is_signal and order.content is None else order.content
+    shape = order.shape if source is None else probe(source, signal=is_signal).shape
     need = prod(shape or ()) * 3 * _BYTES_PER_SAMPLE[order.encoding.quality]
     free = shutil.disk_usage(order.record_path.parent).free
     if free < need:

@@ -30,10 +30,13 @@ class Screen(Console):
 
 
 def size_text(shape: tuple[int, ...], kind: str) -> str:
-    """(t, y, x) as people write pictures: 384x216, 48 frames; (z, y, x) as they write volumes: 128x128x256."""
+    """(t, y, x) as people write pictures: 384x216, 48 frames; (z, y, x) as they write volumes: 128x128x256;
+    (t) of a signal: 44100 samples."""
     if kind == "volume":
         return "x".join(map(str, reversed(shape)))
-    *frames, height, width = (1, *shape) if len(shape) < 2 else shape
+    if len(shape) == 1:
+        return f"{shape[0]} samples"
+    *frames, height, width = shape
     picture = f"{width}x{height}"
     return f"{picture}, {frames[0]} frames" if frames and len(shape) > 2 else picture
 

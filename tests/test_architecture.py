@@ -14,10 +14,14 @@ SOURCES = sorted(PACKAGE.rglob("*.py"))
 
 LEVELS = (
     {"errors"},
-    {"field", "inflate", "intensity", "recipe", "resample", "statistics", "texture", "tiles", "weights"},
+    {
+        *("field", "inflate", "intensity", "listening", "recipe", "resample", "series", "statistics", "texture"),
+        *("tiles", "weights"),
+    },
     {"layers", "motion", "record", "schedule"},
-    {"extractor", "scene"},
-    {"machine", "networks", "objective"},
+    {"extractor", "scene", "spectrum"},
+    {"filterbanks", "machine", "objective"},
+    {"networks", "signals"},
     {"evaluate"},
     {"optimize"},
     {"pipeline"},

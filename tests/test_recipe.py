@@ -25,6 +25,7 @@ OTHER = Recipe().updated(
         "schedule": {"smallest": 64, "largest": 256, "ratio": 2, "steps": 7, "growth": 1.1},
         "optimizer": {"name": "lbfgs", "rate": 1},
         "volume": {"window": "lung", "color": True},
+        "series": {"autocorrelation": 1, "quantiles": 2, "lags": 16},
         "scaling": "gatys",
         "smoothness": 1e-3,
         "strength": 0.5,

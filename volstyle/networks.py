@@ -1,7 +1,8 @@
 """The networks there are, by name.
 
 builtin    trained on images made by formula, in the package; needs no download
-random     seeded filters of eight sizes from 3 to 56 samples, untrained
+random     seeded filters of eight sizes from 3 to 56 samples, untrained, for any axes
+builtin1d  seeded filters on short-time spectra and on the signal itself, untrained, for sounds
 vgg16/19   torchvision's, trained on ImageNet; downloaded to torch's cache, or given by `weights`
 r3d_18, mc3_18, r2plus1d_18   torchvision's video networks with three axes of their own, trained on Kinetics
 """
@@ -19,7 +20,8 @@ from torch import Tensor, nn
 
 from volstyle.errors import NetworkError, WeightsError, nearest
 from volstyle.extractor import Network
-from volstyle.layers import Aside, Bank, Chain, Convolution, Layer, Normalization, Pool, Rectifier, Residual
+from volstyle.filterbanks import random_network, signal_network
+from volstyle.layers import Chain, Convolution, Layer, Normalization, Pool, Rectifier, Residual
 from volstyle.weights import download, load_state
 
 BUILTIN = Path(__file__).with_name("builtin.safetensors")
@@ -31,13 +33,19 @@ _VGG_TAPS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
 
 
 def load_network(
-    name: str, *, weights: Path | None = None, pooling: str = "average", seed: int = 0, axes: int = 2
+    name: str,
+    *,
+    weights: Path | None = None,
+    pooling: str = "average",
+    seed: int = 0,
+    axes: int = 2,
+    channels: int = 3,
 ) -> Network:
     """The network of that name, on the CPU in float32.
 
     weights: a file to take the weights from instead of the usual place.
     pooling: for VGG, "max" as it was trained or "average"; the other networks have their own.
-    seed, axes: of `random`.
+    seed, axes, channels: of `random`; seed and channels of `builtin1d`.
     Raises NetworkError for an unknown name, WeightsError for weights that cannot be had or are another's.
     """
     if name not in _BUILDERS:
@@ -45,39 +53,10 @@ def load_network(
     if pooling not in POOLINGS:
         raise NetworkError(f"pooling: {pooling!r} is unknown; {nearest(pooling, POOLINGS)}")
     if name == "random":
-        return random_network(seed, axes)
+        return random_network(seed, axes, channels)
+    if name == "builtin1d":
+        return signal_network(seed, channels)
     return _BUILDERS[name](name, weights, pooling)
-
-
-def random_network(seed: int = 0, axes: int = 2, channels: int = 3, filters: int = 64) -> Network:
-    """One layer of random filters of eight sizes, for any number of axes.
-
-    After Ustyuzhaninov et al. (arXiv 1606.00021): filters of 3 to 55 samples, Glorot uniform, ReLU. We get the
-    large ones as widths 3 and 7 on an input averaged over 1, 2, 4 and 8 samples (3 to 56), which costs a
-    hundredth; correlations are taken within a scale, not between scales.
-    """
-    generator = torch.Generator().manual_seed(seed)
-    layers: list[Layer] = [Normalization(torch.full((channels,), 0.5), torch.full((channels,), 0.25))]
-    taps = [f"scale{2**level}" for level in range(4)]
-    for tap in taps:
-        bank = Bank(tuple(_glorot(generator, filters, channels, (width,) * axes) for width in (3, 7)))
-        layers += [Aside((bank, Rectifier(2 * filters, tap))), Pool("average", (2,) * axes)]
-    return Network(
-        name="random",
-        digest=f"seed {seed}",
-        axes=axes,
-        channels=channels,
-        chain=Chain(tuple(layers)),
-        style_taps=dict.fromkeys(taps, 1.0),
-        content_taps={taps[1]: 1.0},
-    )
-
-
-def _glorot(generator: torch.Generator, out: int, into: int, widths: tuple[int, ...]) -> Convolution:
-    kernel = torch.empty(out, into, *widths)
-    nn.init.xavier_uniform_(kernel, generator=generator)
-    axes = len(widths)
-    return Convolution(kernel, torch.zeros(out), stride=(1,) * axes, replicate=(True,) * axes)
 
 
 def _builtin(name: str, weights: Path | None, pooling: str) -> Network:
@@ -211,6 +190,7 @@ def _convolution(
 _BUILDERS: dict[str, Callable[[str, Path | None, str], Network]] = {
     "builtin": _builtin,
     "random": _builtin,
+    "builtin1d": _builtin,
     "vgg16": _vgg,
     "vgg19": _vgg,
     "r3d_18": _video_resnet,

@@ -35,6 +35,7 @@ from volstyle.record import Record, StageRecord, threads, versions
 from volstyle.resample import fitted, resize, transfer
 from volstyle.scene import Scene, Style, luma
 from volstyle.schedule import Stage, optimized_shape, plan_stages
+from volstyle.series import AutocorrelationTerm, QuantileTerm
 from volstyle.statistics import STATISTICS, Sums, blended, gatys_distance, joined
 from volstyle.tiles import Block, Shape, plan
 
@@ -149,7 +150,8 @@ def outline(content: Field, recipe: Recipe) -> Outline:
         weights=Path(recipe.network.weights) if recipe.network.weights else None,
         pooling=recipe.network.pooling,
         seed=recipe.seed,
-        axes=len(content.axes) if recipe.network.inflation == "native" else 2,
+        axes=len(content.axes) if recipe.network.inflation == "native" else min(len(content.axes), 2),
+        channels=content.channels if len(content.axes) == 1 else 3,
     ).to(machine.device, machine.dtype)
     recipe = replace(
         recipe,
@@ -270,7 +272,7 @@ def _objective(scene: Scene, stage: Stage, run: Outline) -> tuple[Objective, Pla
         View(extractor, style, _content_term(content, extractor, blocks, run), run.group, regions)
         for extractor, style, blocks in zip(run.extractors, styles, plans, strict=True)
     )
-    terms: dict[str, SampleTerm] = {}
+    terms = _series_terms(scene, run) if len(stage.shape) == 1 else {}
     if recipe.smoothness:
         terms["smoothness"] = SmoothnessTerm(recipe.smoothness, run.resampled)
     if scene.motion:
@@ -279,17 +281,28 @@ def _objective(scene: Scene, stage: Stage, run: Outline) -> tuple[Objective, Pla
     return Objective(views, terms), plans
 
 
+def _series_terms(scene: Scene, run: Outline) -> dict[str, SampleTerm]:
+    """Of a signal, with the first style's targets at its own rate."""
+    choice = run.recipe.series
+    style = scene.styles[0].field.samples.to(run.machine.device)
+    terms: dict[str, SampleTerm] = {}
+    if choice.autocorrelation:
+        terms["memory"] = AutocorrelationTerm.of(choice.autocorrelation, style, choice.lags)
+    if choice.quantiles:
+        terms["values"] = QuantileTerm.of(choice.quantiles, style)
+    return terms
+
+
 def _style_terms(scene: Scene, stage: Stage, run: Outline, groups: int) -> list[StyleTerm | None]:
     """Of each view, an equal share of the weight."""
     choice = run.recipe.style
     if not choice.weight:
         return [None] * len(run.placements)
-    size = max(stage.shape[axis] for axis in run.resampled)
     weight = choice.weight / len(run.placements)
     taps, distance = _shares(choice.taps), STATISTICS[choice.statistic]
     if run.recipe.scaling == "gatys":
         taps, distance = choice.taps, gatys_distance
-    targets = _targets(scene, round(size * choice.scale), run)
+    targets = _targets(scene, stage.shape, run)
     return [StyleTerm(weight, taps, target, distance, groups) for target in targets]
 
 
@@ -311,12 +324,19 @@ def _shares(taps: Mapping[str, float]) -> dict[str, float]:
     return {tap: weight / total for tap, weight in taps.items()}
 
 
-def _targets(scene: Scene, size: int, run: Outline) -> list[dict[str, Sums]]:
+def _style_size(style: Field, stage: Shape, scene: Scene, run: Outline) -> int:
+    """Long side of a style in samples: that of the content, or, of a signal, its own at the content's rate."""
+    size = max(stage[axis] for axis in run.resampled)
+    whole = style.shape[0] / scene.content.shape[1] if len(stage) == 1 else 1.0
+    return max(1, round(size * whole * run.recipe.style.scale))
+
+
+def _targets(scene: Scene, stage: Shape, run: Outline) -> list[dict[str, Sums]]:
     """Of each view, tap -> Sums of R regions: each style's own where they have regions, else their blend.
 
-    size: long side of the styles in samples.
+    stage: shape of the result.
     """
-    found = [_style_sums(style, size, run) for style in scene.styles]
+    found = [_style_sums(style, _style_size(style.field, stage, scene, run), run) for style in scene.styles]
     weights = [style.weight for style in scene.styles]
     return [
         {

@@ -74,6 +74,18 @@ class VolumeChoice:
 
 
 @dataclass(frozen=True)
+class SeriesChoice:
+    """What makes a signal plausible and not just similar; see `volstyle.series`.
+
+    autocorrelation, quantiles: weights of the terms, 0 for none. lags: of the autocorrelation, in samples.
+    """
+
+    autocorrelation: float = 0.0
+    quantiles: float = 0.0
+    lags: int = 256
+
+
+@dataclass(frozen=True)
 class ScheduleChoice:
     """Coarse to fine: stages of growing size.
 
@@ -113,6 +125,7 @@ class Recipe:
     style: StyleChoice = StyleChoice()
     temporal: TemporalChoice = TemporalChoice()
     volume: VolumeChoice = VolumeChoice()
+    series: SeriesChoice = SeriesChoice()
     schedule: ScheduleChoice = ScheduleChoice()
     optimizer: OptimizerChoice = OptimizerChoice()
     scaling: str = "relative"
@@ -215,6 +228,9 @@ _LEAST = {
     "style.weight": 0,
     "style.window": 0,
     "temporal.weight": 0,
+    "series.autocorrelation": 0,
+    "series.quantiles": 0,
+    "series.lags": 1,
     "smoothness": 0,
     "strength": 0,
     "schedule.smallest": 1,

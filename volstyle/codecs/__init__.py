@@ -7,7 +7,7 @@ nobody pays for a format's library who does not open that format.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -34,7 +34,15 @@ patterns to "frames"."""
 PICTURES = (*CODECS["image"], *CODECS["tiff"])
 """Suffixes of files that may hold one picture."""
 
-_SUFFIXES = {suffix: module for module, suffixes in CODECS.items() for suffix in suffixes}
+SIGNALS: dict[str, tuple[str, ...]] = {
+    "audio": (".wav", ".flac", ".ogg", *CODECS["video"]),
+    "series": (".csv", ".tsv", ".npy"),
+    "waveform": (".dcm",),
+}
+"""The same for signals, fields of one axis: where a clip is its sound, and an array a series."""
+
+_SIGNAL_SUFFIXES = {suffix: module for module, suffixes in SIGNALS.items() for suffix in suffixes}
+_SUFFIXES = _SIGNAL_SUFFIXES | {suffix: module for module, suffixes in CODECS.items() for suffix in suffixes}
 
 
 @dataclass(frozen=True)
@@ -51,11 +59,13 @@ class Selection:
 
     size: the long side of a picture in samples; it is only ever made smaller. None keeps the file's own.
     start, end: the range of a clip, end excluded; None is the file's own.
+    signal: whether a file that may be several things, a clip or an array, is read as the signal in it.
     """
 
     size: int | None = None
     start: Moment | None = None
     end: Moment | None = None
+    signal: bool = False
 
 
 @dataclass(frozen=True)
@@ -107,14 +117,14 @@ class Codec(Protocol):
         ...
 
 
-def probe(path: Path) -> Facts:
-    """What the file at path is. Raises InputError when there is none or no codec knows it."""
-    return _to_read(path).probe(path)
+def probe(path: Path, *, signal: bool = False) -> Facts:
+    """What the file at path is, or the signal in it. Raises InputError when there is none or no codec knows it."""
+    return _to_read(path, signal=signal).probe(path)
 
 
 def read(path: Path, selection: Selection = WHOLE) -> Field:
     """The Field at path. Raises InputError: one line that names the file, what was found and what would do."""
-    return _to_read(path).read(path, selection)
+    return _to_read(path, signal=selection.signal).read(path, selection)
 
 
 def write(path: Path, field: Field, encoding: Encoding = DEFAULT) -> list[str]:
@@ -122,9 +132,9 @@ def write(path: Path, field: Field, encoding: Encoding = DEFAULT) -> list[str]:
     return _to_write(path, [axis.name for axis in field.axes]).write(path, field, encoding)
 
 
-def check_writable(path: Path, encoding: Encoding = DEFAULT) -> None:
+def check_writable(path: Path, encoding: Encoding = DEFAULT, *, signal: bool = False) -> None:
     """Raises OutputError now for what `write` would raise after the work: suffix, folder, a file in the way."""
-    _to_write(path)
+    _to_write(path, ["t"] if signal else ())
     if path.suffix.lower() in (".mhd", ".nhdr"):
         raise OutputError(f"{path}: would be two files; choose .mha or .nrrd, which are one")
     if _by_suffix(path) == "ngff":
@@ -155,7 +165,7 @@ def files(path: Path) -> list[Path]:
     return frames.files(path)
 
 
-def _to_read(path: Path) -> Codec:
+def _to_read(path: Path, *, signal: bool) -> Codec:
     if path.is_dir() and _by_suffix(path) != "ngff":
         return _module("frames" if _has_images(path) else "dicom", path)
     if is_sequence(path) and path.suffix:
@@ -166,9 +176,10 @@ def _to_read(path: Path) -> Codec:
         raise InputError(f"{path}: no such file")
     if path.stat().st_size == 0:
         raise InputError(f"{path}: the file is empty")
-    name = _by_suffix(path)
+    table = _SIGNAL_SUFFIXES if signal else _SUFFIXES
+    name = _by_suffix(path, table)
     if name is None:
-        raise InputError(f"{path}: suffix {path.suffix!r} is not known; {nearest(path.suffix, _SUFFIXES)}")
+        raise InputError(f"{path}: suffix {path.suffix!r} is not known; {nearest(path.suffix, table)}")
     return _module(name, path)
 
 
@@ -177,22 +188,24 @@ def _has_images(folder: Path) -> bool:
 
 
 def _to_write(path: Path, axes: Sequence[str] = ()) -> Codec:
+    table = _SIGNAL_SUFFIXES if list(axes) == ["t"] else _SUFFIXES
     many = "dicom" if "z" in axes and path.suffix == "" else "frames"
-    name = many if is_sequence(path) else _by_suffix(path)
+    name = many if is_sequence(path) else _by_suffix(path, table)
     if name is None:
-        raise OutputError(f"{path}: suffix {path.suffix!r} is not known; {nearest(path.suffix, _SUFFIXES)}")
+        raise OutputError(f"{path}: suffix {path.suffix!r} is not known; {nearest(path.suffix, table)}")
     return _module(name, path)
 
 
-def _by_suffix(path: Path) -> str | None:
+def _by_suffix(path: Path, table: Mapping[str, str] = _SUFFIXES) -> str | None:
     # The longest suffix that fits, for names such as volume.nii.gz.
     name = path.name.lower()
-    fitting = [suffix for suffix in _SUFFIXES if name.endswith(suffix)]
-    return _SUFFIXES[max(fitting, key=len)] if fitting else None
+    fitting = [suffix for suffix in table if name.endswith(suffix)]
+    return table[max(fitting, key=len)] if fitting else None
 
 
 def _module(name: str, path: Path) -> Codec:
     try:
         return cast(Codec, import_module(f"volstyle.codecs.{name}"))
     except ModuleNotFoundError as error:
-        raise InputError(f"{path}: needs {error.name}; install it: pip install 'volstyle[volumes]'") from error
+        extra = "signals" if name in SIGNALS else "volumes"
+        raise InputError(f"{path}: needs {error.name}; install it: pip install 'volstyle[{extra}]'") from error

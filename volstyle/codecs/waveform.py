@@ -1,0 +1,93 @@
+"""DICOM waveforms (ECG and the like), by pydicom: channels in their units; written as a derived object.
+
+The Field holds (C, T) of the first multiplex group. The others, and all that is said of the patient, stay as they
+were; the instance and its series get new identifiers, since this is no measurement any more.
+"""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pydicom
+import torch
+from pydicom.uid import generate_uid
+
+from volstyle.codecs import Encoding, Facts, Selection
+from volstyle.codecs.atomic import arriving
+from volstyle.errors import InputError, OutputError
+from volstyle.field import Axis, Field, Origin
+
+_TYPES = {("SS", 16): "<i2", ("SB", 8): "<i1", ("UB", 8): "<u1", ("US", 16): "<u2"}
+NOTICE = "Styled by volstyle. Not for diagnosis."
+
+
+@dataclass(frozen=True)
+class WaveformOrigin(Origin):
+    """names: of the channels. dataset: as it was read."""
+
+    names: tuple[str, ...] = ()
+    dataset: Any = None
+
+
+def probe(path: Path) -> Facts:
+    field = read(path, Selection())
+    assert isinstance(field.origin, WaveformOrigin)
+    entries = {
+        "length": f"{field.shape[0] * field.axes[0].step:.2f} s, {field.shape[0]} samples",
+        "rate": f"{1 / field.axes[0].step:g} Hz, {field.channels} channels",
+        "channels": ", ".join(field.origin.names),
+    }
+    return Facts("series", field.shape, entries)
+
+
+def read(path: Path, selection: Selection) -> Field:
+    """(C, T) in the units of the channels. Raises InputError."""
+    try:
+        dataset = pydicom.dcmread(path)
+        groups = dataset.WaveformSequence
+        group = groups[0]
+        samples = np.asarray(dataset.waveform_array(0), np.float64)
+        rate = float(group.SamplingFrequency)
+        names = tuple(
+            str(channel.ChannelSourceSequence[0].get("CodeMeaning", number + 1))
+            for number, channel in enumerate(group.ChannelDefinitionSequence)
+        )
+    except (pydicom.errors.InvalidDicomError, OSError) as error:
+        raise InputError(f"{path}: damaged, or not DICOM") from error
+    except (AttributeError, IndexError, KeyError, ValueError, NotImplementedError, EOFError) as error:
+        raise InputError(f"{path}: no waveform that can be decoded ({error}); give an ECG or the like") from error
+    if not samples.size or not np.isfinite(samples).all():
+        raise InputError(f"{path}: {samples.shape[0]} samples, must be some, and finite")
+    axis = Axis("t", 1 / rate, "s")
+    values = torch.from_numpy(np.ascontiguousarray(samples.T, np.float32))
+    return Field(values, (axis,), WaveformOrigin(path, names, dataset))
+
+
+def write(path: Path, field: Field, encoding: Encoding) -> list[str]:
+    """In the type and sensitivity of the source. Notes what does not fit into it."""
+    if not isinstance(field.origin, WaveformOrigin):
+        raise OutputError(f"{path}: only what was read from a DICOM waveform can be written as one; use .csv")
+    dataset = deepcopy(field.origin.dataset)
+    group = dataset.WaveformSequence[0]
+    kind = np.dtype(_TYPES[str(group.WaveformSampleInterpretation), int(group.WaveformBitsAllocated)])
+    raw = field.samples.numpy().astype(np.float64)
+    for line, channel in zip(raw, group.ChannelDefinitionSequence, strict=True):
+        sensitivity = float(channel.get("ChannelSensitivity", 1)) * float(
+            channel.get("ChannelSensitivityCorrectionFactor", 1)
+        )
+        line[:] = np.rint((line - float(channel.get("ChannelBaseline", 0))) / sensitivity)
+    limits = np.iinfo(kind)
+    over = int(((raw < limits.min) | (raw > limits.max)).any(0).sum())
+    stored = np.clip(raw, limits.min, limits.max).astype(kind)
+    group.WaveformData = np.ascontiguousarray(stored.T).tobytes()
+    group.NumberOfWaveformSamples = field.shape[0]
+    dataset.SOPInstanceUID = dataset.file_meta.MediaStorageSOPInstanceUID = generate_uid()
+    dataset.SeriesInstanceUID = generate_uid()
+    dataset.SeriesDescription = NOTICE
+    with arriving(path, encoding.force) as temporary:
+        dataset.save_as(temporary)
+    return [f"waveform: {over} samples beyond the range of its type, cut off"] if over else []

@@ -1,0 +1,87 @@
+"""What a series must have to be plausible and not just similar: its values' distribution and its memory.
+
+Terms of the samples themselves, with targets from a style of any length; nothing here depends on the rate.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class QuantileTerm:
+    """weight · mean over channels of ∫ (Q(p) − Q̂(p))² dp / variance: the squared Wasserstein-2 distance of the
+    values' distributions, in one dimension exact by sorting.
+
+    target: (C, Q), ascending: the quantiles of the style at (i + ½) / Q.
+    """
+
+    weight: float
+    target: Tensor
+
+    @staticmethod
+    def of(weight: float, style: Tensor) -> QuantileTerm:
+        """style: (C, T)."""
+        return QuantileTerm(weight, style.sort(1).values)
+
+    def add_gradient(self, samples: Tensor, gradient: Tensor) -> float:
+        """The cost of samples (C, T); its gradient is added to gradient."""
+        values, order = samples.sort(1)
+        wanted = _stretched(self.target.to(samples), samples.shape[1])
+        variance = self.target.to(samples).var(1, correction=0, keepdim=True).clamp_min(1e-12)
+        apart = (values - wanted) / variance
+        scale = self.weight / samples.numel()
+        gradient.scatter_add_(1, order, 2 * scale * apart)
+        return float(scale * (apart * (values - wanted)).sum())
+
+
+@dataclass(frozen=True)
+class AutocorrelationTerm:
+    """weight · ‖R − R̂‖² / ‖R̂‖², R_cd(k) = mean over t of x_c(t) x_d(t + k), about the style's mean, for lags
+    0 ≤ k < L and all pairs of channels.
+
+    mean: (C, 1) of the style. target: (C, C, L), R̂.
+    """
+
+    weight: float
+    mean: Tensor
+    target: Tensor
+
+    @staticmethod
+    def of(weight: float, style: Tensor, lags: int) -> AutocorrelationTerm:
+        """style: (C, T). lags: L, at most half of T."""
+        mean = style.mean(1, keepdim=True)
+        return AutocorrelationTerm(weight, mean, _correlations(style - mean, min(lags, style.shape[1] // 2)))
+
+    def add_gradient(self, samples: Tensor, gradient: Tensor) -> float:
+        """The cost of samples (C, T); its gradient is added to gradient."""
+        leaf = samples.detach().clone().requires_grad_()
+        lags = min(self.target.shape[2], samples.shape[1] // 2)
+        target = self.target.to(samples)[:, :, :lags]
+        apart = _correlations(leaf - self.mean.to(samples), lags) - target
+        cost = self.weight * apart.square().sum() / target.square().sum().clamp_min(1e-30)
+        (slope,) = torch.autograd.grad(cost, leaf)
+        gradient += slope
+        return float(cost.detach())
+
+
+def _stretched(quantiles: Tensor, count: int) -> Tensor:
+    """(C, Q) -> (C, count): the same quantile function at other probabilities, linear between."""
+    have = quantiles.shape[1]
+    if have == count:
+        return quantiles
+    place = ((torch.arange(count, dtype=torch.float64) + 0.5) * have / count - 0.5).clamp(0, have - 1)
+    low = place.floor().long().clamp_max(max(have - 2, 0))
+    share = (place - low).to(quantiles)
+    return quantiles[:, low] * (1 - share) + quantiles[:, (low + 1).clamp_max(have - 1)] * share
+
+
+def _correlations(samples: Tensor, lags: int) -> Tensor:
+    """(C, T) -> (C, C, lags), divided by how many products each lag has."""
+    count = samples.shape[1]
+    spectrum = torch.fft.rfft(samples, count + lags)
+    products: Tensor = torch.fft.irfft(spectrum.conj()[:, None] * spectrum[None], count + lags)[:, :, :lags]
+    return products / (count - torch.arange(lags, device=samples.device))
