@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from volstyle.codecs import WHOLE, Encoding, Moment, Selection, check_writable, probe, read, write
-from volstyle.codecs.encoder import Encoder
+from volstyle.codecs.encoder import Encoder, Format
 from volstyle.codecs.image import ImageOrigin
 from volstyle.codecs.video import VideoOrigin
 from volstyle.errors import CapacityError, InputError, OutputError
@@ -471,6 +471,26 @@ def test_the_rate_is_kept_as_a_fraction(tmp_path: Path, suffix: str) -> None:
     assert all(abs(at - first - index * step) <= within for index, at in enumerate(after))
 
 
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
+def test_a_rate_rounded_by_matroska_is_exact_again(tmp_path: Path, suffix: str) -> None:
+    step = Fraction(1001, 30000)
+    again(make_clip(tmp_path / "in.mp4", range(30), step), tmp_path / "in.mkv")
+    assert times(tmp_path / "in.mkv")[1] == Fraction(33, 1000)
+    again(tmp_path / "in.mkv", tmp_path / f"out{suffix}")
+    assert first_video(tmp_path / f"out{suffix}")["rate"] == 1 / step
+    if suffix == ".mp4":
+        assert times(tmp_path / "out.mp4") == [index * step for index in range(30)]
+    else:
+        assert times(tmp_path / "out.mkv") == times(tmp_path / "in.mkv")
+
+
+def test_an_uneven_clip_is_not_taken_for_a_rounded_one(tmp_path: Path) -> None:
+    """One frame late by a tick."""
+    source = make_clip(tmp_path / "in.mp4", [0, 50, 101, 150, 200], Fraction(1, 600))
+    again(source, tmp_path / "out.mp4")
+    assert times(tmp_path / "out.mp4") == times(source)
+
+
 def test_avi_says_that_it_has_no_variable_rate(media: Path, tmp_path: Path) -> None:
     notes = again(media / "uneven.mp4", tmp_path / "a.avi")
     assert len(notes) == 1
@@ -549,6 +569,15 @@ def test_a_gif_keeps_variable_time_stamps(tmp_path: Path) -> None:
     source = make_clip(tmp_path / "in.mp4", UNEVEN, Fraction(1, 50))
     again(source, tmp_path / "a.gif")
     assert times(tmp_path / "a.gif") == times(source)
+
+
+def test_a_gif_leaves_out_what_it_cannot_show(tmp_path: Path) -> None:
+    """100 a second, and two at the same hundredth."""
+    source = make_clip(tmp_path / "in.mp4", [0, 1, 2, 3, 4, 6, 30], Fraction(1, 150))
+    notes = again(source, tmp_path / "a.gif")
+    assert len(notes) == 1
+    assert "3 left out" in notes[0]
+    assert times(tmp_path / "a.gif") == [Fraction(index, 100) for index in (0, 2, 4, 20)]
 
 
 # Numbered images
@@ -700,6 +729,75 @@ def test_a_part_is_in_sync(media: Path, tmp_path: Path, name: str, suffix: str) 
     at, _ = heard(target)
     assert -PACKET - 1e-3 <= at[0] <= PACKET + 0.02 * (suffix == ".webm")
     assert abs(at[-1] - (end - start)) < PACKET + 0.02 * (suffix == ".webm")
+
+
+def test_avi_is_in_sync(media: Path, tmp_path: Path) -> None:
+    """FFmpeg shows H.264 in AVI a picture late, whoever wrote it."""
+    again(media / "click.mp4", tmp_path / "a.avi")
+    seen, clicked = shown_and_heard(tmp_path / "a.avi")
+    assert abs(clicked - 1.25) < 0.008
+    assert seen - 1.25 in (0, pytest.approx(1 / 12))
+
+
+def test_damaged_sound_is_silent_with_a_note(media: Path, tmp_path: Path) -> None:
+    """Sound that is encoded anew, that is; copied, it stays as it is."""
+    data = bytearray((media / "tone.mp4").read_bytes())
+    with av.open(str(media / "tone.mp4")) as container:
+        places = [(packet.pos, packet.size) for packet in container.demux(audio=0) if packet.size]
+    for place, size in places[10:14]:
+        data[place : place + size] = b"\xff" * size
+    (tmp_path / "in.mp4").write_bytes(data)
+    notes = again(tmp_path / "in.mp4", tmp_path / "a.webm")
+    assert sum("damaged" in note for note in notes) == 1
+    assert heard(tmp_path / "a.webm")[0][-1] > 1.9
+    assert read(tmp_path / "a.webm").shape[0] == 24
+
+
+def labelled(path: Path, source: Path) -> Path:
+    """A copy with a title, three chapters and the sound's language."""
+    with av.open(str(source)) as given, av.open(str(path), "w") as container:
+        container.metadata.update(title="Harbor", comment="at noon")
+        starts = ((0, 8, "one"), (8, 16, "two"), (16, 24, "three"))
+        container.set_chapters(
+            [
+                {"id": i, "start": a, "end": b, "time_base": Fraction(1, 12), "metadata": {"title": name}}
+                for i, (a, b, name) in enumerate(starts)
+            ]
+        )
+        streams = {stream.index: container.add_stream_from_template(stream) for stream in given.streams}
+        streams[1].metadata["language"] = "fra"
+        for packet in given.demux():
+            if packet.dts is not None:
+                packet.stream = streams[packet.stream.index]
+                container.mux(packet)
+    return path
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
+def test_title_chapters_and_language_are_kept(media: Path, tmp_path: Path, suffix: str) -> None:
+    source = labelled(tmp_path / f"in{suffix}", media / "tone.mp4")
+    for selection, wanted in (
+        (WHOLE, [("one", 0, 8), ("two", 8, 16), ("three", 16, 24)]),
+        (Selection(start=Moment(10, "f"), end=Moment(18, "f")), [("two", 0, 6), ("three", 6, 8)]),
+    ):
+        again(source, tmp_path / f"out{suffix}", selection)
+        with av.open(str(tmp_path / f"out{suffix}")) as container:
+            tags = {key.lower(): text for key, text in container.metadata.items()}
+            assert (tags["title"], tags["comment"]) == ("Harbor", "at noon")
+            assert container.streams.audio[0].language == "fra"
+            found = [
+                (c["metadata"]["title"], *(round(c[side] * c["time_base"] * 12) for side in ("start", "end")))
+                for c in container.chapters()
+            ]
+        assert found == wanted
+
+
+def test_a_title_in_no_known_encoding_does_not_matter(media: Path, tmp_path: Path) -> None:
+    data = labelled(tmp_path / "a.mkv", media / "tone.mp4").read_bytes()
+    (tmp_path / "in.mkv").write_bytes(data.replace(b"Harbor", b"Harb\xf6r"))
+    again(tmp_path / "in.mkv", tmp_path / "out.mkv")
+    with av.open(str(tmp_path / "out.mkv")) as container:
+        assert container.metadata["title"] == "Harb\ufffdr"
 
 
 def test_copied_packets_of_a_part_are_those_of_the_source(media: Path, tmp_path: Path) -> None:
@@ -859,6 +957,27 @@ def test_a_disk_that_is_really_full_is_said(tmp_path: Path, monkeypatch: pytest.
     assert "no room" in one_line(error, tmp_path / name)
     assert listing(tmp_path) == {}
     assert list((tmp_path / "link").iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["a.mp4", "a.gif"])
+def test_what_ffmpeg_does_not_take_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    def refused(*_: object) -> None:
+        av.error.err_check(-errno.EINVAL)
+
+    monkeypatch.setattr(Encoder, "_mux", refused)
+    with pytest.raises(OutputError) as error:
+        write(tmp_path / name, clip_field())
+    one_line(error, tmp_path / name)
+    assert listing(tmp_path) == {}
+
+
+def test_an_encoder_that_is_not_there_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """FFmpeg is built with what its packager likes."""
+    monkeypatch.setattr("volstyle.codecs.encoder.choose_format", lambda *_, **__: Format("x265x", "yuv420p"))
+    with pytest.raises(OutputError) as error:
+        write(tmp_path / "a.mp4", clip_field())
+    assert "x265x" in one_line(error, tmp_path / "a.mp4")
+    assert listing(tmp_path) == {}
 
 
 @pytest.mark.parametrize("name", ["a.png", "images"])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -22,7 +24,7 @@ QUALITIES = ("visual", "lossless", "prores")
 _FIRST = {"movflags": "+faststart"}
 # Sound begins before 0 with what its decoder needs to warm up; all else would be moved behind it.
 _AS_GIVEN = {"avoid_negative_ts": "disabled"}
-_CONTAINERS = {".mp4": _FIRST, ".m4v": _FIRST, ".mov": _FIRST, ".mkv": _AS_GIVEN, ".webm": _AS_GIVEN}
+_CONTAINERS = dict.fromkeys((".mp4", ".m4v", ".mov"), _FIRST) | dict.fromkeys((".mkv", ".webm", ".avi"), _AS_GIVEN)
 """Suffix -> options of FFmpeg's writer."""
 
 
@@ -66,7 +68,7 @@ def choose_format(path: Path, quality: str, *, deep: bool, alpha: bool, even: bo
     if suffix == ".webm":
         pixels = "yuva420p" if alpha and even else f"yuv{chroma}p"
         return Format("libvpx-vp9", pixels, {"crf": "16", "b": "0", "row-mt": "1", "cpu-used": "4"})
-    visual = {"crf": "16", "preset": "medium", "x264-params": "chroma-qp-offset=-4:no-dct-decimate=1"}
+    visual = {"crf": "16", "preset": "medium", "x264-params": "chroma-qp-offset=-8:no-dct-decimate=1"}
     # AVI has no time stamps: pictures are shown in the order in which they are written.
     return Format("libx264", f"yuv{chroma}p{depth}", visual | ({"bf": "0"} if suffix == ".avi" else {}))
 
@@ -89,17 +91,15 @@ class Encoder:
         self._format = choose_format(path, encoding.quality, deep=self._deep, alpha=alpha, even=even)
         self._alpha = alpha and any(c.is_alpha for c in av.VideoFormat(self._format.pixels).components)
         if alpha and not self._alpha:
-            self.notes.append(f"{path.name}: no transparency in this format, left out; --quality prores keeps it")
+            self.notes.append(
+                f"{path.name}: no transparency in this format, left out; WebM and --quality prores keep it"
+            )
         if self._deep and self._format.pixels in ("rgb24", "gbrp", "pal8", "yuv420p", "yuva420p"):
             self.notes.append(f"{path.name}: {origin.bits}-bit samples written as 8 bit")
-        settings = _CONTAINERS.get(path.suffix.lower(), {})
-        try:
+        with _said(path):
+            settings = _CONTAINERS.get(path.suffix.lower(), {})
             self._container: Any = av.open(str(temporary), "w", container_options=settings)
-        except (av.error.FFmpegError, ValueError) as error:
-            raise OutputError(
-                f"{path}: cannot be written as {path.suffix}; use .mp4, .mov, .mkv or .webm"
-            ) from error
-        self._stream = self._add_stream(width, height)
+            self._stream = self._add_stream(width, height)
         self._graph = _palette(width, height, origin.time_base) if self._format.codec == "gif" else None
         # A range that was cut out begins at 0; a whole clip keeps its first time stamp.
         self._first = 0 if origin.length is not None else round(origin.offset / origin.time_base)
@@ -113,26 +113,23 @@ class Encoder:
         """The next picture. Raises OutputError when the encoder will not take it."""
         frame = self._frame(picture)
         self._durations[frame.pts] = picture.duration
-        try:
+        with _said(self._path):
             if self._graph is not None:
                 self._graph.push(frame)
             else:
                 self._mux(self._stream.encode(frame))
-        except av.error.FFmpegError as error:
-            if isinstance(error, OSError):  # of the disk: known where the file arrives
-                raise
-            raise OutputError(f"{self._path}: frame cannot be encoded ({error.strerror})") from error
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
     ) -> None:
-        try:
-            if kind is None:
-                self._complete()
-        finally:
-            self._container.close()
-            if self._sound is not None:
-                self._sound.close()
+        with _said(self._path):
+            try:
+                if kind is None:
+                    self._complete()
+            finally:
+                self._container.close()
+                if self._sound is not None:
+                    self._sound.close()
 
     def _complete(self) -> None:
         if self._graph is not None:
@@ -185,6 +182,18 @@ class Encoder:
         frame = to_frame(samples, self._origin.color, "rgb24" if self._graph else self._format.pixels)
         frame.pts, frame.time_base = self._first + picture.tick, self._origin.time_base
         return frame
+
+
+@contextmanager
+def _said(path: Path) -> Iterator[None]:
+    """What FFmpeg cannot write as OutputError; errors of the disk go on, they are known where the file arrives."""
+    try:
+        yield
+    except OSError:
+        raise
+    except (av.error.FFmpegError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise OutputError(f"{path}: cannot be written ({reason}); try .mp4, .mov, .mkv or .webm") from error
 
 
 def _palette(width: int, height: int, time_base: Fraction) -> Any:

@@ -8,7 +8,7 @@ result says so, since a smaller picture would be taken otherwise.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -92,14 +92,16 @@ def read(path: Path, selection: Selection) -> Field:
     alphas = [picture.alpha for picture in pictures if picture.alpha is not None]
     if all(bool((alpha == 1).all()) for alpha in alphas):
         alphas = []
-    origin = replace(
-        origin,
-        ticks=tuple(tick - ticks[0] for tick in ticks),
-        durations=tuple(durations),
-        offset=ticks[0] * origin.time_base,
-        length=length if cut else None,
-        aspect=1 / origin.aspect if turned else origin.aspect,
-        alpha=torch.from_numpy(np.stack(alphas)) if alphas else None,
+    origin = _steady(
+        replace(
+            origin,
+            ticks=tuple(tick - ticks[0] for tick in ticks),
+            durations=tuple(durations),
+            offset=ticks[0] * origin.time_base,
+            length=length if cut else None,
+            aspect=1 / origin.aspect if turned else origin.aspect,
+            alpha=torch.from_numpy(np.stack(alphas)) if alphas else None,
+        )
     )
     samples = torch.empty(3, len(pictures), *pictures[0].rgb.shape[:2])
     for index in range(len(pictures)):  # each is let go when it is copied
@@ -121,14 +123,19 @@ def write(path: Path, field: Field, encoding: Encoding) -> list[str]:
         if len(set(origin.durations[:-1])) > 1:
             notes.append(f"{path.name}: AVI has no variable frame rate; MP4 and MKV keep the time stamps")
         origin = _constant(origin, field.shape[0])
+    shown: Sequence[int] = range(field.shape[0])
+    if path.suffix.lower() == ".gif":
+        shown, origin = _hundredths(origin)
+        if left := field.shape[0] - len(shown):
+            notes.append(f"{path.name}: a GIF shows 50 frames a second at most, {left} left out; MP4 keeps them")
     from volstyle.codecs.encoder import Encoder  # imports what is above
 
     with arriving(path, encoding.force) as temporary:
         with Encoder(path, temporary, field.shape, origin, encoding) as encoder:
-            for index, tick in enumerate(origin.ticks):
+            for index, tick, duration in zip(shown, origin.ticks, origin.durations, strict=True):
                 alpha = None if origin.alpha is None else origin.alpha[index].numpy()
                 rgb = field.samples[:, index].clamp(0, 1).expand(3, -1, -1).permute(1, 2, 0).numpy()
-                encoder.add(Picture(rgb, alpha, tick, origin.durations[index]))
+                encoder.add(Picture(rgb, alpha, tick, duration))
         return [*notes, *encoder.notes]
 
 
@@ -137,10 +144,37 @@ def _constant(origin: VideoOrigin, count: int) -> VideoOrigin:
     return replace(origin, time_base=1 / origin.rate, ticks=tuple(range(count)), durations=(1,) * count)
 
 
+def _steady(origin: VideoOrigin) -> VideoOrigin:
+    """Matroska rounds times to milliseconds: a clip that has its rate but for such rounding gets it exactly."""
+    step = 1 / (origin.rate * origin.time_base)
+    off = [tick - index * step for index, tick in enumerate(origin.ticks)]
+    if len(set(origin.durations)) == 1 or max(off) - min(off) >= 1:
+        return origin
+    fine = origin.rate.numerator * -(-1000 // origin.rate.numerator)
+    even = fine // origin.rate.numerator * origin.rate.denominator
+    count, last = len(origin.ticks), origin.durations[-1]
+    last = even if abs(last - step) <= 1 else round(last * origin.time_base * fine)
+    ticks, durations = tuple(range(0, count * even, even)), (even,) * (count - 1) + (last,)
+    return replace(origin, time_base=Fraction(1, fine), ticks=ticks, durations=durations)
+
+
+def _hundredths(origin: VideoOrigin) -> tuple[list[int], VideoOrigin]:
+    """The frames that a GIF can show, and their times: players take less than 2 hundredths of a second for 10."""
+    scale = 100 * origin.time_base
+    shown, ticks = [0], [0]
+    for index, tick in enumerate(origin.ticks):
+        if round(tick * scale) >= ticks[-1] + 2:
+            shown.append(index)
+            ticks.append(round(tick * scale))
+    end = max(round((origin.ticks[-1] + origin.durations[-1]) * scale), ticks[-1] + 2)
+    durations = tuple(b - a for a, b in pairwise([*ticks, end]))
+    return shown, replace(origin, time_base=Fraction(1, 100), ticks=tuple(ticks), durations=durations)
+
+
 @contextmanager
 def _opened(path: Path) -> Iterator[tuple[Any, Any]]:
     try:
-        container = av.open(str(path))
+        container = av.open(str(path), metadata_errors="replace")
     except (av.error.FFmpegError, OSError) as error:
         raise InputError(
             f"{path}: damaged, or not a clip FFmpeg knows; give MP4, MOV, MKV, WebM or GIF"
@@ -199,7 +233,8 @@ def _frames(path: Path, container: Any, stream: Any, selection: Selection) -> It
             f"{path}: frame {decoded} cannot be decoded ({error.strerror}); use --end before it"
         ) from error
     if not given:
-        raise InputError(f"{path}: no frame between --start and --end; it has {decoded} frames to look at")
+        lasts = float(_seconds(container, stream))
+        raise InputError(f"{path}: no frame between --start and --end; the clip lasts {lasts:.2f} s")
 
 
 def _decoded(container: Any, stream: Any) -> Iterator[Any]:
