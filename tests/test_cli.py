@@ -115,7 +115,7 @@ def test_replay_with_all_that_files_can_say(run: Run) -> None:
 def test_replay_that_gives_other_bytes_says_so(run: Run) -> None:
     run("image photo.png --style art.png -o a.png", *TINY)
     record = Path("a.png.json")
-    record.write_text(record.read_text().replace('"rate": 0.02', '"rate": 0.2'))
+    record.write_text(record.read_text().replace('"rate": 0.03', '"rate": 0.3'))
     code, out, _ = run("replay a.png.json")
     assert code == 1
     assert "other bytes" in out

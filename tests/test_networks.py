@@ -242,7 +242,13 @@ def save_builtin(path: Path, **changes: object) -> Path:
     tensors |= {key: value for key, value in changes.items() if isinstance(value, Tensor)}
     for key in [key for key, value in changes.items() if value is None]:
         del tensors[key]
-    save_file(tensors, str(path), {"mean": "[0.5, 0.5, 0.5]", "std": "[0.25, 0.25, 0.25]"})
+    metadata = {
+        "mean": "[0.5, 0.5, 0.5]",
+        "std": "[0.25, 0.25, 0.25]",
+        "style": '{"relu1_1": 2.0, "relu3_1": 1.0}',
+        "content": '{"relu2_1": 1.0}',
+    }
+    save_file(tensors, str(path), metadata)
     return path
 
 
@@ -259,8 +265,8 @@ def test_builtin_by_its_own_format(tmp_path: Path) -> None:
     found = network.on(2)(samples, ["relu1_1", "relu2_1"])
     assert_close(found["relu1_1"], first)
     assert_close(found["relu2_1"], second)
-    assert list(network.style_taps) == ["relu1_1", "relu2_1", "relu3_1"]
-    assert list(network.content_taps) == ["relu3_1"]
+    assert network.style_taps == {"relu1_1": 2.0, "relu3_1": 1.0}
+    assert network.content_taps == {"relu2_1": 1.0}
 
 
 def test_builtin_with_a_gap(tmp_path: Path) -> None:

@@ -90,6 +90,7 @@ def test_gradient_descent_is_the_textbooks() -> None:
 
 
 def test_adam_is_torchs() -> None:
+    """With its cosine; a second stage goes on with the momentum of the first, its step size anew."""
     start = 0.3 + 0.4 * numbers(2, 5, 4, seed=5)
     ours: list[Tensor] = []
 
@@ -97,55 +98,26 @@ def test_adam_is_torchs() -> None:
         ours.append(samples.clone())
         return False
 
-    optimize(start, quadratic, optimizer="adam", steps=8, rate=0.01, watch=watch)
+    def go(samples: Tensor, momentum: Momentum | None) -> Optimized:
+        return optimize(samples, quadratic, optimizer="adam", steps=8, rate=0.01, watch=watch, momentum=momentum)
+
+    once = go(start, None)
+    assert once.momentum is not None
+    kept = once.momentum.first.clone()
+    twice = go(once.samples, once.momentum)
+    assert torch.equal(once.momentum.first, kept)
+    assert twice.momentum is not None and twice.momentum.steps == 16
     theirs = start.clone().requires_grad_()
     solver = torch.optim.Adam([theirs], lr=0.01, betas=(0.9, 0.99), eps=1e-12)
-    for expected in ours:
+    for step, expected in enumerate(ours):
+        if step % 8 == 0:
+            solver.param_groups[0] |= {"lr": 0.01, "initial_lr": 0.01}
+            falling = torch.optim.lr_scheduler.CosineAnnealingLR(solver, T_max=8)
         theirs.grad = quadratic(theirs.detach()).gradient
         solver.step()
+        falling.step()
         torch.testing.assert_close(expected, theirs.detach(), rtol=0, atol=1e-6)
-
-
-def test_adam_returns_the_average_of_its_last_iterates() -> None:
-    """About the last tenth of 100 steps: with weights that fall by 0.9, and sum to 1."""
-    iterates: list[Tensor] = []
-
-    def watch(_: int, __: Mapping[str, float], samples: Tensor) -> bool:
-        iterates.append(samples.clone())
-        return False
-
-    found = optimize(
-        numbers(2, 5, 4, seed=5), quadratic, optimizer="adam", steps=100, rate=0.05, watch=watch
-    ).samples
-    weights = 0.9 ** torch.arange(99, -1, -1.0)
-    expected = torch.tensordot(weights / weights.sum(), torch.stack(iterates), dims=([0], [0]))
-    torch.testing.assert_close(found, expected, rtol=0, atol=1e-5)
-
-
-def test_adam_goes_on_with_its_momentum() -> None:
-    """Twice 20 steps are 40 steps: the iterates are the same when what is carried is."""
-    trail: list[list[Tensor]] = []
-
-    def watch(_: int, __: Mapping[str, float], samples: Tensor) -> bool:
-        trail[-1].append(samples.clone())
-        return False
-
-    def go(start: Tensor, steps: int, momentum: Momentum | None) -> Momentum:
-        trail.append([])
-        found = optimize(
-            start, quadratic, optimizer="adam", steps=steps, rate=0.02, watch=watch, momentum=momentum
-        )
-        assert found.momentum is not None
-        return found.momentum
-
-    start = numbers(2, 5, 4, seed=5)
-    go(start, 40, None)
-    carried = go(start, 20, None)
-    kept = carried.first.clone()
-    end = go(trail[1][-1], 20, carried)
-    assert torch.equal(carried.first, kept)
-    assert end.steps == 40
-    torch.testing.assert_close(torch.stack(trail[1] + trail[2]), torch.stack(trail[0]), rtol=0, atol=1e-6)
+    torch.testing.assert_close(twice.samples, ours[-1], rtol=0, atol=0)
 
 
 def test_momentum_is_mapped_to_another_grid() -> None:

@@ -3,26 +3,31 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from volstyle.errors import InputError
 from volstyle.networks import load_network
 from volstyle.training.batches import draw_batch
-from volstyle.training.model import STAGES, Trunk, export
-from volstyle.training.programs import Programs
+from volstyle.training.model import STAGES, Trunk, export, take_up
+from volstyle.training.programs import Programs, draw_palettes
 from volstyle.training.train import Plan, Progress, train
 from volstyle.weights import load_state
 
 # So few samples cannot tell how alike hundreds of channels are.
-TINY = Plan(steps=16, batch=8, size=32, programs=3, redundancy=0.0, seed=1, compiled=False)
+TINY = Plan(steps=16, batch=8, size=32, programs=3, palettes=4, redundancy=0.0, seed=1, compiled=False)
+
+PALETTES = draw_palettes(24, torch.Generator().manual_seed(0))
 
 
 def _batch(seed: int, size: int = 32) -> torch.Tensor:
     programs = Programs.draw(4, 0)
-    return draw_batch(programs, torch.arange(4), size, torch.Generator().manual_seed(seed)).pictures
+    generator = torch.Generator().manual_seed(seed)
+    return draw_batch(programs, PALETTES, torch.arange(4), size, generator).pictures
 
 
 def test_a_seed_is_a_batch() -> None:
@@ -40,9 +45,9 @@ def test_pictures_are_colors() -> None:
 def test_programs_do_not_tell_palettes() -> None:
     """The same program under many seeds has many mean colors: color alone does not give it away."""
     programs = Programs.draw(2, 0)
-    labels = torch.arange(2).repeat_interleave(24)
-    batch = draw_batch(programs, labels, 32, torch.Generator().manual_seed(0))
-    means = batch.clean.mean((2, 3)).view(2, 24, 3)
+    labels = torch.arange(2).repeat_interleave(96)
+    batch = draw_batch(programs, PALETTES, labels, 32, torch.Generator().manual_seed(0))
+    means = batch.clean.mean((2, 3)).view(2, 96, 3)
     assert means.std(1).mean() > 3 * (means.mean(1)[0] - means.mean(1)[1]).abs().mean()
 
 
@@ -83,9 +88,34 @@ def test_a_stopped_run_goes_on_as_if_it_had_not(tmp_path: Path, trained: tuple[P
         assert torch.allclose(tensor, stopped[name], atol=1e-3), name
 
 
+def test_a_run_goes_on_as_a_longer_one(tmp_path: Path) -> None:
+    out = tmp_path / "longer.safetensors"
+    told: list[Progress] = []
+    train(replace(TINY, steps=4), out, resume=True, tell=told.append)
+    train(replace(TINY, steps=6), out, resume=True, tell=told.append, every=1)
+    assert [progress.step for progress in told] == [4, 5, 6]
+
+
+def test_a_run_starts_from_weights(tmp_path: Path, trained: tuple[Path, list[Progress]]) -> None:
+    """The same features, up to the last bits, and a card that says so; weights of another network do not do."""
+    trunk, tensors, pictures = Trunk(), load_state(trained[0]).tensors, _batch(6)
+    take_up(trunk, tensors, pictures)
+    with torch.no_grad():
+        found = trunk.eval()(pictures[:1])[-1]
+    extractor = load_network("builtin", weights=trained[0]).on(2)
+    expected = extractor(pictures[:1], ["relu5_1"])["relu5_1"]
+    assert torch.allclose(found, expected, atol=1e-3)
+    out, seed = tmp_path / "second.safetensors", replace(TINY, steps=1, seed=2)
+    train(seed, out, resume=True, tell=lambda _: None, start=trained[0])
+    assert json.loads(load_state(out).metadata["card"])["started_from"]["steps"] == TINY.steps
+    save_file({"conv1_1.weight": torch.zeros(2)}, out)
+    with pytest.raises(InputError, match=r"second.safetensors: not weights of this network"):
+        train(seed, tmp_path / "third.safetensors", resume=True, tell=lambda _: None, start=out)
+
+
 def test_another_plan_does_not_resume(trained: tuple[Path, list[Progress]]) -> None:
     with pytest.raises(InputError, match="another plan"):
-        train(Plan(**{**TINY.__dict__, "seed": 2}), trained[0], resume=True, tell=lambda _: None)
+        train(replace(TINY, seed=2), trained[0], resume=True, tell=lambda _: None)
 
 
 def test_the_export_is_the_same_function() -> None:

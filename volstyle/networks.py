@@ -60,14 +60,17 @@ def load_network(
 
 
 def _builtin(name: str, weights: Path | None, pooling: str) -> Network:
-    """The format `python -m volstyle.training` writes: conv{stage}_{i}.weight and .bias, a pool between stages."""
+    """The format `python -m volstyle.training` writes: conv{stage}_{i}.weight and .bias, a pool between stages; in
+    the metadata, as JSON, mean and std of the input, and the taps it recommends for style and content."""
     path = weights or BUILTIN
     state = load_state(path)
     convolutions = sorted(key[:-7] for key in state.tensors if re.fullmatch(r"conv\d+_\d+\.weight", key))
     try:
         if not convolutions:
             raise KeyError("conv1_1.weight")
-        mean, std = json.loads(state.metadata["mean"]), json.loads(state.metadata["std"])
+        mean, std, style, content = (
+            json.loads(state.metadata[key]) for key in ("mean", "std", "style", "content")
+        )
         layers: list[Layer] = [Normalization(torch.tensor(mean), torch.tensor(std))]
         stage = convolutions[0].split("_")[0]
         axes = state.tensors[f"{convolutions[0]}.weight"].dim() - 2
@@ -80,15 +83,14 @@ def _builtin(name: str, weights: Path | None, pooling: str) -> Network:
             layers.append(Rectifier(kernel.shape[0], convolution.replace("conv", "relu")))
     except (KeyError, ValueError) as error:
         raise WeightsError(f"{path}: not weights of {name} (no {error.args[0]}); train them anew") from error
-    taps = [layer.tap for layer in layers if isinstance(layer, Rectifier) and layer.tap is not None]
     return Network(
         name,
         state.digest,
         axes,
         channels=len(mean),
         chain=Chain(tuple(layers)),
-        style_taps=dict.fromkeys(taps, 1.0),
-        content_taps={tap: 1.0 for tap in taps if tap.startswith("relu3_")},
+        style_taps=style,
+        content_taps=content,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
@@ -73,26 +74,26 @@ def _adam(
 ) -> Optimized:
     """Adam (Kingma & Ba 2015) with betas 0.9 and 0.99, clamped to [0, 1] at each step.
 
-    Returns the average of the iterates over about the last tenth of the stage, as crowsonkb/style-transfer-pytorch
-    does over the last hundred: it removes the jitter that a constant step size leaves.
+    The step size falls to 0 by half a cosine in each stage: a constant one leaves a grain of its own size on every
+    sample, which crowsonkb/style-transfer-pytorch averages away over hundreds of steps that we do not take.
     """
     samples = samples.clone()
     zero = torch.zeros_like(samples)
     momentum = momentum or Momentum(zero, zero, 0)
     first, second, seen = momentum.first.clone(), momentum.second.clone(), momentum.steps
-    average, decay, stopped = torch.zeros_like(samples), 1 - 1 / max(steps / 10, 1), False
+    stopped = False
     for step in range(1, steps + 1):
         found = evaluate(samples)
         seen += 1
         first.lerp_(found.gradient, 1 - 0.9)
         second.mul_(0.99).addcmul_(found.gradient, found.gradient, value=1 - 0.99)
         spread = (second / (1 - 0.99**seen)).sqrt_().add_(1e-12)
-        samples.addcdiv_(first, spread, value=-rate / (1 - 0.9**seen)).clamp_(0, 1)
-        average.lerp_(samples, 1 - decay)
+        now = rate * (1 + math.cos(math.pi * (step - 1) / steps)) / 2
+        samples.addcdiv_(first, spread, value=-now / (1 - 0.9**seen)).clamp_(0, 1)
         stopped = watch(step, found.costs, samples)
         if stopped:
             break
-    return Optimized(average / (1 - decay**step), Momentum(first, second, seen), stopped)
+    return Optimized(samples, Momentum(first, second, seen), stopped)
 
 
 def _lbfgs(samples: Tensor, evaluate: Callable[[Tensor], Evaluation], steps: int, watch: Watch) -> Optimized:

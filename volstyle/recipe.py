@@ -36,7 +36,7 @@ class NetworkChoice:
 class ContentChoice:
     """weight: α. taps: tap -> λ; empty is the network's own choice."""
 
-    weight: float = 1.0
+    weight: float = 0.2
     taps: dict[str, float] = field(default_factory=dict)
 
 
@@ -51,7 +51,7 @@ class StyleChoice:
 
     weight: float = 1.0
     taps: dict[str, float] = field(default_factory=dict)
-    statistic: str = "w2"
+    statistic: str = "moments"
     window: int = 1
     scale: float = 1.0
 
@@ -106,7 +106,7 @@ class OptimizerChoice:
     """name: adam, lbfgs or gd. rate: the step size of adam and gd."""
 
     name: str = "adam"
-    rate: float = 0.02
+    rate: float = 0.03
 
 
 @dataclass(frozen=True)
@@ -129,7 +129,7 @@ class Recipe:
     schedule: ScheduleChoice = ScheduleChoice()
     optimizer: OptimizerChoice = OptimizerChoice()
     scaling: str = "relative"
-    smoothness: float = 0.0
+    smoothness: float = 2.0
     strength: float = 1.0
     periodic: bool = False
     init: str = "content"

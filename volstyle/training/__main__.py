@@ -18,13 +18,14 @@ def main() -> int:
     parser.add_argument(
         "--resume", action=argparse.BooleanOptionalAction, default=True, help="go on where a run was stopped"
     )
+    parser.add_argument("--start", type=Path, help="weights to begin with, of an earlier run")
     for field in fields(Plan):
         if field.name != "compiled":
             parser.add_argument(f"--{field.name}", type=type(field.default), default=field.default)
     values = vars(parser.parse_args())
     plan = Plan(**{field.name: values[field.name] for field in fields(Plan) if field.name in values})
     try:
-        train(plan, values["out"], resume=values["resume"], tell=_tell)
+        train(plan, values["out"], resume=values["resume"], tell=_tell, start=values["start"])
     except VolstyleError as error:
         sys.stderr.write(f"volstyle.training: {error}\n")
         return 2
@@ -34,8 +35,8 @@ def main() -> int:
 def _tell(progress: Progress) -> None:
     s = progress.scores
     sys.stdout.write(
-        f"step {progress.step}: loss {s.loss:.3f}, programs {s.accuracy:.0%}, traits {s.traits:.3f}, "
-        f"spoiled {s.spoiled:.3f}, picture {s.error:.3f}, redundancy {s.redundancy:.2f}, "
+        f"step {progress.step}: loss {s.loss:.3f}, programs {s.accuracy:.0%}, palettes {s.palettes:.0%}, "
+        f"traits {s.traits:.3f}, spoiled {s.spoiled:.3f}, picture {s.error:.3f}, redundancy {s.redundancy:.2f}, "
         f"density {s.density:.3f}, {progress.rate:.0f} samples/s, {progress.generating:.0%} generating\n"
     )
     sys.stdout.flush()

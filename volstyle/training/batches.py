@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from volstyle.training.programs import Programs, draw_palettes
+from volstyle.training.programs import Programs, varied
 from volstyle.training.world import paint
 
 BANDS = ((0.3, 1.0), (0.12, 0.3), (0.02, 0.12))
@@ -16,17 +16,20 @@ BANDS = ((0.3, 1.0), (0.12, 0.3), (0.02, 0.12))
 
 @dataclass(frozen=True)
 class Batch:
-    """pictures: (B, 3, S, S) in [0, 1]; clean: the same before `spoil`; labels: (B,), which program; spoiled:
-    (B, 4) in [0, 1], how much of each band's phase is lost, fine to coarse, and how much noise there is."""
+    """pictures: (B, 3, S, S) in [0, 1]; clean: the same before `spoil`; labels: (B,), which program; colors:
+    (B,), which palette; spoiled: (B, 4) in [0, 1], how much of each band's phase is lost, fine to coarse, and how
+    much noise there is."""
 
     pictures: Tensor
     clean: Tensor
     labels: Tensor
+    colors: Tensor
     spoiled: Tensor
 
 
 def draw_batch(
     programs: Programs,
+    palettes: Tensor,
     labels: Tensor,
     size: int,
     generator: torch.Generator,
@@ -34,21 +37,24 @@ def draw_batch(
     device: torch.device | None = None,
     compiled: bool = False,
 ) -> Batch:
-    """Pictures of the programs with these labels; palettes, places and a zoom are drawn anew. Half of the pictures
-    are spoiled. All dice are thrown on the CPU, so that any device paints the same."""
+    """Pictures of the programs with these labels, each in one of the palettes (Q, 4, 3), varied a little; places
+    and a zoom are drawn anew. Half of the pictures are spoiled. All dice are thrown on the CPU, so that any device
+    paints the same."""
     count = labels.shape[0]
     chosen = programs[labels].zoomed(torch.exp(0.5 * torch.rand(count, generator=generator) - 0.25)).stacked()
-    palettes = draw_palettes(count, generator)
+    colors = torch.randint(palettes.shape[0], (count,), generator=generator)
+    inks = varied(palettes[colors], generator)
     scene = torch.rand(count, 12, generator=generator)
     salt = torch.randint(2**31 - 1, (count,), generator=generator).int()
     noise = torch.randn(count, 2, size, size, generator=generator)
     dice = torch.rand(count, 6, generator=generator)
     tint = torch.rand(count, 3, 1, 1, generator=generator)
-    drawn = (chosen, palettes, scene, salt, noise, dice, tint, labels)
-    chosen, palettes, scene, salt, noise, dice, tint, labels = (number.to(device) for number in drawn)
-    pictures = paint(chosen, palettes, scene, salt, size, compiled=compiled)
+    drawn = (chosen, inks, scene, salt, noise, dice, tint, labels, colors)
+    chosen, inks, scene, salt, noise, dice, tint, labels, colors = (number.to(device) for number in drawn)
+    pictures = paint(chosen, inks, scene, salt, size, compiled=compiled)
     pictures = (pictures + _canvas(noise[:, :1], Programs(*chosen))).clamp(0, 1)
-    return _spoil(pictures, labels, noise[:, 1:], dice, tint)
+    clean, spoiled, losses = _spoil(pictures, noise[:, 1:], dice, tint)
+    return Batch(spoiled, clean, labels, colors, losses)
 
 
 def _canvas(noise: Tensor, programs: Programs) -> Tensor:
@@ -63,9 +69,10 @@ def _canvas(noise: Tensor, programs: Programs) -> Tensor:
     return noise * programs.canvas.view(-1, 1, 1, 1)
 
 
-def _spoil(pictures: Tensor, labels: Tensor, noise: Tensor, dice: Tensor, tint: Tensor) -> Batch:
+def _spoil(pictures: Tensor, noise: Tensor, dice: Tensor, tint: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """What synthesis gets wrong when a network does not see it: structure replaced by noise of the same spectrum,
-    band by band, and grain. dice: (B, 6) and tint: (B, 3, 1, 1), in [0, 1]."""
+    band by band, and grain. dice: (B, 6) and tint: (B, 3, 1, 1), in [0, 1]. Returns the pictures without grain,
+    with it, and `Batch.spoiled`."""
     lost = dice[:, :3] * (dice[:, 3:4] < 0.35)
     grain = dice[:, 4] * (dice[:, 5] < 0.5)
     u, v = _frequencies(pictures)
@@ -77,7 +84,7 @@ def _spoil(pictures: Tensor, labels: Tensor, noise: Tensor, dice: Tensor, tint: 
     clean = torch.fft.irfft2(torch.fft.rfft2(pictures) * rotation, s=pictures.shape[-2:]).clamp(0, 1)
     speckle = noise.flip(-1) + 0.7 * (tint - 0.5) * noise.roll(7, -1)
     spoiled = (clean + 0.15 * grain.view(-1, 1, 1, 1) * speckle).clamp(0, 1)
-    return Batch(spoiled, clean, labels, torch.cat((lost, grain[:, None]), dim=1))
+    return clean, spoiled, torch.cat((lost, grain[:, None]), dim=1)
 
 
 def _frequencies(pictures: Tensor) -> tuple[Tensor, Tensor]:

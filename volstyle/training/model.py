@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -13,9 +13,10 @@ from torch.nn import functional
 STAGES = ((32,), (64, 64), (128, 128), (192, 192), (256,))
 """Channels of each convolution; an average pool between stages. 40 thousand multiplications per sample, a ninth of
 VGG-19's up to relu5_1; only one thin layer, of kernels 5x5, works on every sample, where memory is the limit."""
-STYLE_WEIGHTS = (8.0, 3.0, 1.0, 0.5, 0.2)
-"""Of a tap's style in each stage. Chosen by eye: with equal weights the deep taps, which have few places and many
-channels to match, wash the colors out."""
+STYLE = {"relu1_1": 1.0, "relu2_2": 1.0, "relu3_2": 1.0, "relu4_2": 1.0}
+CONTENT = {"relu3_1": 1.0, "relu3_2": 1.0}
+"""The taps that the weights recommend, and their shares. The last of each stage tells as much of style as all
+together, at a quarter less; relu5_1, with few places and many channels to match, washes the colors out."""
 FIRST_KERNEL = 5
 PROJECTIONS = 24
 """Of features, whose covariance the heads see."""
@@ -53,10 +54,11 @@ class Trunk(nn.Module):
 
 @dataclass(frozen=True)
 class Answers:
-    """programs: logits (B, P) of each stage; traits: (B, T) of each stage, the program's entries; spoiled: (B, 4)
-    of each stage; picture: (B, 3, H, W)."""
+    """programs: logits (B, P) of each stage; palettes: logits (B, Q) of each stage; traits: (B, T) of each stage,
+    the program's entries; spoiled: (B, 4) of each stage; picture: (B, 3, H, W)."""
 
     programs: list[Tensor]
+    palettes: list[Tensor]
     traits: list[Tensor]
     spoiled: list[Tensor]
     picture: Tensor
@@ -64,14 +66,14 @@ class Answers:
 
 class Heads(nn.Module):
     """What the trunk is asked. At the end of each stage, told from the statistics that style is made of (means,
-    and the covariance of a few projections): which program painted this, what its entries are, and how far the
-    picture was spoiled by noise of the same spectrum. From the last three stages: the picture itself without its
-    grain, so that content is not lost."""
+    and the covariance of a few projections): which program painted this, in which palette, what the program's
+    entries are, and how far the picture was spoiled by noise of the same spectrum. From the last three stages:
+    the picture itself without its grain, so that content is not lost."""
 
-    def __init__(self, programs: int, traits: int) -> None:
+    def __init__(self, programs: int, palettes: int, traits: int) -> None:
         super().__init__()
         ends = [channels[-1] for channels in STAGES]
-        self.sizes = (programs, traits, 4)
+        self.sizes = (programs, palettes, traits, 4)
         self.projections = nn.ModuleList(nn.Linear(width, PROJECTIONS) for width in ends)
         self.answers = nn.ModuleList()
         for width in ends:
@@ -93,8 +95,8 @@ class Heads(nn.Module):
             functional.interpolate(layer(end), scale_factor=float(2**k))
             for k, (layer, end) in enumerate(zip(self.drafts, ends[2:], strict=True))
         )
-        programs, traits, spoiled = (list(answers) for answers in zip(*told, strict=True))
-        return Answers(programs, traits, spoiled, self.picture(draft))
+        programs, palettes, traits, spoiled = (list(answers) for answers in zip(*told, strict=True))
+        return Answers(programs, palettes, traits, spoiled, self.picture(draft))
 
 
 def _style(features: Tensor, project: nn.Module) -> Tensor:
@@ -132,15 +134,6 @@ def sampled(features: Tensor, side: int = 12) -> Tensor:
     return features.permute(0, 2, 3, 1)[:, ::stride, ::stride].flatten(0, 2).float().T
 
 
-def taps() -> dict[str, float]:
-    """The name of each ReLU and its weight in style."""
-    return {
-        f"relu{stage}_{place}": weight
-        for stage, (channels, weight) in enumerate(zip(STAGES, STYLE_WEIGHTS, strict=True), 1)
-        for place in range(1, len(channels) + 1)
-    }
-
-
 @torch.no_grad()
 def export(trunk: Trunk, batches: Iterable[Tensor]) -> dict[str, Tensor]:
     """The trunk as conv{stage}_{i}.weight and .bias in float16: batch norm folded into the kernels, channels
@@ -156,20 +149,40 @@ def export(trunk: Trunk, batches: Iterable[Tensor]) -> dict[str, Tensor]:
         raise ValueError("export: no batches, must be at least one")
     tensors: dict[str, Tensor] = {}
     before: Tensor | float = 1.0
-    names = [(s, i) for s, channels in enumerate(STAGES, 1) for i in range(1, len(channels) + 1)]
-    layers: list[Any] = [layer for stage in trunk.stages for layer in cast(nn.ModuleList, stage)]
-    for (stage, place), (convolution, norm, _), moments in zip(
-        names, layers, zip(*seen, strict=True), strict=True
-    ):
+    for (name, (convolution, norm, _)), moments in zip(_layers(trunk), zip(*seen, strict=True), strict=True):
         mean, square = torch.stack(moments).mean(0)
         deviation = (square - mean.square()).clamp_min(0).sqrt()
         deviation = deviation.clamp_min(0.05 * float(deviation.mean()))
         own = deviation * (mean / deviation).mean()
         scale = norm.weight / (norm.running_var + norm.eps).sqrt()
-        tensors[f"conv{stage}_{place}.weight"] = convolution.weight * (scale / own)[:, None, None, None] * before
-        tensors[f"conv{stage}_{place}.bias"] = (norm.bias - norm.running_mean * scale) / own
+        tensors[f"{name}.weight"] = convolution.weight * (scale / own)[:, None, None, None] * before
+        tensors[f"{name}.bias"] = (norm.bias - norm.running_mean * scale) / own
         before = own[None, :, None, None]
     return {name: tensor.half().cpu().contiguous() for name, tensor in tensors.items()}
+
+
+@torch.no_grad()
+def take_up(trunk: Trunk, tensors: Mapping[str, Tensor], pictures: Tensor) -> None:
+    """The other way around: the trunk becomes the function of these tensors, its batch norms what the pictures
+    (B, 3, H, W) make of them. Raises KeyError or RuntimeError for tensors of another trunk."""
+    x, stage = (pictures - MEAN) / STD, "conv1"
+    for name, (convolution, norm, rectify) in _layers(trunk):
+        before, stage = stage, name.split("_")[0]
+        x = functional.avg_pool2d(x, 2) if stage != before else x
+        convolution.weight.copy_(tensors[f"{name}.weight"])
+        x = convolution(x)
+        variance, mean = torch.var_mean(x, (0, 2, 3))
+        norm.running_mean.copy_(mean)
+        norm.running_var.copy_(variance)
+        norm.weight.copy_((variance + norm.eps).sqrt())
+        norm.bias.copy_(mean + tensors[f"{name}.bias"])
+        x = rectify(x + tensors[f"{name}.bias"].to(x)[:, None, None])
+
+
+def _layers(trunk: Trunk) -> list[tuple[str, Any]]:
+    """conv{stage}_{i} and its convolution, batch norm and ReLU, in order."""
+    stages = [list(cast(nn.ModuleList, stage)) for stage in trunk.stages]
+    return [(f"conv{s}_{i}", layer) for s, stage in enumerate(stages, 1) for i, layer in enumerate(stage, 1)]
 
 
 def _moments(features: Tensor) -> Tensor:

@@ -132,3 +132,9 @@ def draw_palettes(count: int, generator: torch.Generator) -> Tensor:
     pace = 0.5 + uniform(1) + 0.8 * hued * (uniform(3) - 0.5) * uniform(1)
     phase = uniform(1) + hued * (uniform(3) - 0.5) * uniform(1) ** 1.5
     return torch.stack((middle, reach, pace, phase), dim=1)
+
+
+def varied(palettes: Tensor, generator: torch.Generator) -> Tensor:
+    """Palettes (B, 4, 3) a little lighter or darker, and turned: colors of one kind, not one color."""
+    shift = torch.tensor([0.06, 0.06, 0.0, 0.1]).view(1, 4, 1)
+    return palettes + shift * (torch.rand(palettes.shape[0], 4, 1, generator=generator) - 0.5)

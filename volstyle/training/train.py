@@ -20,25 +20,41 @@ from torch.nn import functional
 
 from volstyle.errors import InputError
 from volstyle.training.batches import Batch, draw_batch
-from volstyle.training.model import MEAN, STD, Answers, Heads, Trunk, density, export, redundancy, sampled, taps
-from volstyle.training.programs import Programs
+from volstyle.training.model import (
+    CONTENT,
+    MEAN,
+    STD,
+    STYLE,
+    Answers,
+    Heads,
+    Trunk,
+    density,
+    export,
+    redundancy,
+    sampled,
+    take_up,
+)
+from volstyle.training.programs import Programs, draw_palettes
+from volstyle.weights import load_state
 
 OBJECTIVE = (
-    "programs of geometry and texture told from means and covariances of each stage, whatever the palette; their "
-    "entries; lost phase and grain; the picture (L1); channels that differ and are picky"
+    "programs of geometry and texture, and palettes apart from them, told from means and covariances of each "
+    "stage; the programs' entries; lost phase and grain; the picture (L1); channels that differ and are picky"
 )
 
 
 @dataclass(frozen=True)
 class Plan:
-    """programs: how many to tell apart. size: of the pictures. rate: the highest step size of AdamW, reached after
-    a twentieth of the steps and then brought to 0 by a cosine. picture, redundancy, density: weights of these
+    """programs, palettes: how many to tell apart. size: of the pictures. rate: the highest step size of AdamW,
+    reached in 200 steps, kept, and brought to 0 along a line over the last quarter, so that a run that was
+    stopped before may be resumed as a longer or shorter one. picture, redundancy, density: weights of these
     terms beside the questions'."""
 
-    steps: int = 2600
+    steps: int = 8000
     batch: int = 32
-    size: int = 80
+    size: int = 64
     programs: int = 512
+    palettes: int = 256
     rate: float = 3e-3
     picture: float = 4.0
     redundancy: float = 0.1
@@ -49,12 +65,13 @@ class Plan:
 
 @dataclass(frozen=True)
 class Scores:
-    """loss: of all terms. accuracy: of the last stage's answer which program; traits: its mean squared error,
-    where a guess has 1; spoiled: likewise, of shares. error: mean absolute, of the picture. redundancy, density:
-    of the features."""
+    """loss: of all terms. accuracy, palettes: of the last stage's answers which program and palette; traits: its
+    mean squared error, where a guess has 1; spoiled: likewise, of shares. error: mean absolute, of the picture.
+    redundancy, density: of the features."""
 
     loss: float
     accuracy: float
+    palettes: float
     traits: float
     spoiled: float
     error: float
@@ -73,10 +90,19 @@ class Progress:
     generating: float
 
 
-def train(plan: Plan, out: Path, *, resume: bool, tell: Callable[[Progress], None], every: int = 50) -> None:
+def train(
+    plan: Plan,
+    out: Path,
+    *,
+    resume: bool,
+    tell: Callable[[Progress], None],
+    every: int = 50,
+    start: Path | None = None,
+) -> None:
     """Train and write the weights to out, a safetensors file; the state is kept beside it for `resume`.
 
-    Raises InputError when the state is another plan's, or the size does not fit the network.
+    start: weights that a run of an earlier plan has written, to begin with instead of random ones.
+    Raises InputError when the state or the start is another plan's, or the size does not fit the network.
     """
     if plan.size < 32 or plan.size % 16:
         raise InputError(f"size: {plan.size}, must be a multiple of 16 from 32 on; give 64, 80 or 96")
@@ -85,9 +111,10 @@ def train(plan: Plan, out: Path, *, resume: bool, tell: Callable[[Progress], Non
     torch.manual_seed(plan.seed)
     programs = Programs.draw(plan.programs, plan.seed)
     traits = programs.traits().to(device)
-    trunk, heads = Trunk().to(device), Heads(plan.programs, traits.shape[1]).to(device)
+    trunk, heads = Trunk().to(device), Heads(plan.programs, plan.palettes, traits.shape[1]).to(device)
     trunk = trunk.to(memory_format=torch.channels_last)
     solver = _solver(plan, trunk, heads)
+    past = _take_up(trunk, start, _paint_batch(plan, programs, 0, device)[0].pictures) if start else {}
     parts: dict[str, Any] = {"trunk": trunk, "heads": heads, "solver": solver}
     first, seconds = _restore(plan, state_path, parts, device) if resume and state_path.is_file() else (0, 0.0)
     began = marked = time.perf_counter()
@@ -97,7 +124,7 @@ def train(plan: Plan, out: Path, *, resume: bool, tell: Callable[[Progress], Non
         batch, took = next(batches)
         generating += took
         for group in solver.param_groups:
-            group["lr"] = group["gain"] * plan.rate * _warm_cosine(step / plan.steps)
+            group["lr"] = group["gain"] * plan.rate * _share(step, plan.steps)
         trunk.train()
         with torch.autocast(device.type, torch.bfloat16):
             features = trunk(batch.pictures.contiguous(memory_format=torch.channels_last))
@@ -120,7 +147,7 @@ def train(plan: Plan, out: Path, *, resume: bool, tell: Callable[[Progress], Non
             state |= {"plan": asdict(plan), "step": step, "seconds": spent}
             _replace(state_path, partial(torch.save, state))
             seen = [_paint_batch(plan, programs, plan.steps + k, device)[0].pictures for k in range(8)]
-            _replace(out, partial(save_file, export(trunk, seen), metadata=_metadata(plan, progress, spent)))
+            _replace(out, partial(save_file, export(trunk, seen), metadata=_metadata(plan, progress, spent, past)))
 
 
 def _solver(plan: Plan, trunk: Trunk, heads: Heads) -> torch.optim.Optimizer:
@@ -134,32 +161,47 @@ def _solver(plan: Plan, trunk: Trunk, heads: Heads) -> torch.optim.Optimizer:
 def _restore(plan: Plan, path: Path, parts: dict[str, Any], device: torch.device) -> tuple[int, float]:
     """The steps and seconds behind a stopped run, whose state is put into the parts."""
     state = torch.load(path, map_location=device, weights_only=True)
-    if state["plan"] != asdict(plan):
+    if state["plan"] | {"steps": plan.steps} != asdict(plan):
         raise InputError(f"{path}: the state of another plan ({state['plan']}); remove it or --no-resume")
     for name, part in parts.items():
         part.load_state_dict(state[name])
     return state["step"], state["seconds"]
 
 
+def _take_up(trunk: Trunk, start: Path, pictures: Tensor) -> dict[str, object]:
+    """The start's weights into the trunk; returns their card."""
+    state = load_state(start)
+    try:
+        take_up(trunk, state.tensors, pictures)
+        card: dict[str, object] = json.loads(state.metadata["card"])
+    except (KeyError, RuntimeError, ValueError) as error:
+        raise InputError(
+            f"{start}: not weights of this network; give a file that this command has written"
+        ) from error
+    return card
+
+
 def _score(plan: Plan, batch: Batch, features: list[Tensor], answers: Answers, traits: Tensor) -> Tensor:
-    """`Scores` in their order, (7,); the first is the loss."""
+    """`Scores` in their order, (8,); the first is the loss."""
 
     def average(terms: list[Tensor]) -> Tensor:
         return torch.stack(terms).mean()
 
     programs = average([functional.cross_entropy(logits.float(), batch.labels) for logits in answers.programs])
+    palettes = average([functional.cross_entropy(logits.float(), batch.colors) for logits in answers.palettes])
     entries = [functional.mse_loss(told.float(), traits) for told in answers.traits]
     spoiled = [functional.mse_loss(told.float(), batch.spoiled) for told in answers.spoiled]
     error = (answers.picture.float() - batch.clean).abs().mean()
     rows = [sampled(f) for f in features]
     alike, dense = average([redundancy(r) for r in rows]), average([density(r) for r in rows])
-    loss = programs + average(entries) + 6 * average(spoiled)
+    loss = programs + palettes + average(entries) + 6 * average(spoiled)
     loss = loss + plan.picture * error + plan.redundancy * alike + plan.density * dense
-    accuracy = (answers.programs[-1].argmax(1) == batch.labels).float().mean()
-    return torch.stack((loss, accuracy, entries[-1], spoiled[-1], error, alike, dense))
+    form, color = answers.programs[-1].argmax(1) == batch.labels, answers.palettes[-1].argmax(1) == batch.colors
+    told = (form.float().mean(), color.float().mean())
+    return torch.stack((loss, *told, entries[-1], spoiled[-1], error, alike, dense))
 
 
-def _metadata(plan: Plan, progress: Progress, seconds: float) -> dict[str, str]:
+def _metadata(plan: Plan, progress: Progress, seconds: float, past: dict[str, object]) -> dict[str, str]:
     """The weights' card; each entry JSON."""
     device = "cuda" if torch.cuda.is_available() else "cpu"
     card = {
@@ -172,12 +214,15 @@ def _metadata(plan: Plan, progress: Progress, seconds: float) -> dict[str, str]:
         "hours": round(seconds / 3600, 2),
         "machine": f"{device}, {platform.machine()}, {torch.get_num_threads()} threads",
     }
+    if past:
+        card["started_from"] = past
     values = {
         "mean": [MEAN] * 3,
         "std": [STD] * 3,
         "padding": "replicate",
         "pooling": "average",
-        "style": taps(),
+        "style": STYLE,
+        "content": CONTENT,
         "card": card,
     }
     return {key: json.dumps(value) for key, value in values.items()}
@@ -197,13 +242,15 @@ def _paint_batch(plan: Plan, programs: Programs, index: int, device: torch.devic
     started = time.perf_counter()
     generator = torch.Generator().manual_seed((plan.seed << 32) + index)
     labels = torch.randint(plan.programs, (plan.batch,), generator=generator)
+    palettes = draw_palettes(plan.palettes, torch.Generator().manual_seed(plan.seed))
     with torch.no_grad():
-        batch = draw_batch(programs, labels, plan.size, generator, device=device, compiled=plan.compiled)
+        batch = draw_batch(programs, palettes, labels, plan.size, generator, device=device, compiled=plan.compiled)
     return batch, time.perf_counter() - started
 
 
-def _warm_cosine(done: float) -> float:
-    return min(done / 0.05, 1.0) * 0.5 * (1 + float(torch.cos(torch.tensor(torch.pi * done))))
+def _share(step: int, steps: int) -> float:
+    """Of the highest step size, at a step."""
+    return min(step / 200, 1.0, 4 * (1 - step / (steps + 1)))
 
 
 def _replace(path: Path, write: Callable[[Path], object]) -> None:
