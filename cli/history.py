@@ -53,6 +53,7 @@ def command_of(order: Order, stopped_after: tuple[int, int] | None) -> dict[str,
         "mask": named(order.mask),
         "shape": order.shape,
         "seconds": order.seconds,
+        "cuts": order.cuts,
         "stopped_after": stopped_after,
     }
 
@@ -132,6 +133,7 @@ def _order(folder: Path, record: Record, command: Mapping[str, Any]) -> Order:
         mask=located(command["mask"]),
         shape=None if command["shape"] is None else tuple(command["shape"]),
         seconds=command.get("seconds"),
+        cuts=None if command.get("cuts") is None else tuple(command["cuts"]),
         stop_after=None if stopped is None else (stopped[0], stopped[1]),
         network_digest=record.weights,
     )

@@ -10,7 +10,10 @@ from torch import Tensor
 from volstyle.codecs import Selection, read
 from volstyle.errors import InputError
 from volstyle.field import Field
+from volstyle.motion import GAPS
 from volstyle.scene import Style, luma
+from volstyle.shots import find_cuts, read_cuts
+from volstyle.windows import frames_of, init_in, plan_windows, style_in
 from volstyle_cli.order import Order, StyleFile
 from volstyle_cli.signals import Signal, read_signal
 from volstyle_cli.volumes import Part, Volume, blank, read_volume, read_volume_style
@@ -22,18 +25,37 @@ _IS = {"image": "an image", "video": "a clip", "volume": "a volume", "signal": "
 @dataclass(frozen=True)
 class Inputs:
     """parts: at the size being optimized, one after the other. init: where to start from, if a file says so.
-    volume, signal: what the parts are of, if they are of one."""
+    volume, signal: what the parts are of, if they are of one. clip: likewise, of which they are windows."""
 
     parts: tuple[Part, ...]
     styles: tuple[Style, ...]
     init: Field | None
     volume: Volume | None = None
     signal: Signal | None = None
+    clip: Field | None = None
+
+    @property
+    def cuts(self) -> tuple[int, ...]:
+        """First frames of the shots of a clip but the first."""
+        windows = [part.window for part in self.parts if part.window]
+        return tuple(window.start for window in windows if window.start and not window.held)
 
     @property
     def content(self) -> Field:
-        """The first part; the others are of its shape."""
-        return self.parts[0].content
+        """The largest part, which tells what the run takes."""
+        return max((part.content for part in self.parts), key=lambda content: content.shape[0])
+
+    def styles_in(self, part: Part) -> tuple[Style, ...]:
+        """As they are for a part."""
+        if part.window is None or self.clip is None:
+            return self.styles
+        return tuple(style_in(style, part.window, self.clip.shape[0]) for style in self.styles)
+
+    def init_in(self, part: Part) -> Field | None:
+        """Where a part starts from, if a file says so."""
+        if self.init is None or part.window is None or self.clip is None:
+            return self.init
+        return init_in(self.init, part.window, self.clip.shape[0])
 
 
 def read_inputs(order: Order) -> Inputs:
@@ -50,7 +72,19 @@ def read_inputs(order: Order) -> Inputs:
     init = read(order.init, order.selection) if order.init else None
     if init is not None and len(init.axes) != len(content.axes):
         raise InputError(f"{order.init}: an init must be {_IS[order.kind]} like {order.content}")
-    return Inputs((Part(content),), styles, init)
+    if order.kind != "video":
+        return Inputs((Part(content),), styles, init)
+    windows = plan_windows(content.shape[0], _cuts(order, content), order.recipe.temporal.window, max(GAPS))
+    parts = tuple(Part(frames_of(content, window), window=window) for window in windows)
+    return Inputs(parts, styles, init, clip=content)
+
+
+def _cuts(order: Order, clip: Field) -> tuple[int, ...]:
+    if order.cuts is not None:
+        return order.cuts
+    if order.shots == "none" or clip.shape[0] < 2:
+        return ()
+    return find_cuts(clip.samples) if order.shots == "auto" else read_cuts(Path(order.shots), clip.shape[0])
 
 
 def _volume_inputs(order: Order) -> Inputs:

@@ -85,6 +85,9 @@ class RunOptions(EngineOptions):
 
     force: Annotated[bool, Option("--force", help="Replace files that are there.", rich_help_panel=_FILES)] = False
     quiet: Annotated[bool, Option("--quiet", "-q", help="Say nothing but errors.", rich_help_panel=_FILES)] = False
+    no_resume: Annotated[
+        bool, Option("--no-resume", help="Start over, though a run was cut off.", rich_help_panel=_FILES)
+    ] = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -153,6 +156,12 @@ class VideoOptions(ImageOptions):
 
     start: Annotated[str | None, Option(help="Begin here: 2s, 1:30 or 48f.", rich_help_panel=_FILES)] = None
     end: Annotated[str | None, Option(help="End before: 2s, 1:30 or 48f.", rich_help_panel=_FILES)] = None
+    shots: Annotated[
+        str,
+        Option(
+            metavar="auto|none|FILE", help="Where it cuts: found, nowhere, or in a file.", rich_help_panel=_FILES
+        ),
+    ] = "auto"
     quality: Annotated[Quality, Option(help="Of the encoding.", rich_help_panel=_FILES)] = Quality.VISUAL
 
 

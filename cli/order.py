@@ -31,8 +31,9 @@ class Order:
 
     kind: "image", "video", "volume" or "signal", what the content must be. content: None for a texture, made of
     `shape` samples, or a signal of so many seconds, or as long as its style. mask: of a volume, where it may
-    change. style_size: a length. turn: where to show it turning. stop_after, network_digest: of a run to be done
-    again, the stage and step after which it was stopped and the hash of its network's weights.
+    change. style_size: a length. turn: where to show it turning. shots: of a clip, "none", "auto" or a file of
+    cuts; cuts: those that were found. resume: from a state there is. stop_after, network_digest: of a run to be
+    done again, the stage and step after which it was stopped and the hash of its network's weights.
     """
 
     kind: str
@@ -49,6 +50,9 @@ class Order:
     style_size: str | None = None
     turn: Path | None = None
     seconds: float | None = None
+    shots: str = "none"
+    cuts: tuple[int, ...] | None = None
+    resume: bool = True
     stop_after: tuple[int, int] | None = None
     network_digest: str | None = None
 
@@ -70,7 +74,7 @@ class Order:
     def inputs(self) -> tuple[Path, ...]:
         """All files it reads, each once."""
         files = [self.content, self.mask, *(f for s in self.styles for f in (s.path, s.mask, s.source_mask))]
-        files += [self.init, self.weights]
+        files += [self.init, self.weights, None if self.shots in ("none", "auto") else Path(self.shots)]
         return tuple(dict.fromkeys(file for file in files if file is not None))
 
 
@@ -94,6 +98,8 @@ def order_of(kind: str, options: StyleOptions) -> Order:
         encoding=Encoding(quality, options.force),
         full_size=options.full_size,
         preview=options.preview,
+        shots=options.shots if isinstance(options, VideoOptions) else "none",
+        resume=not options.no_resume,
     )
 
 
@@ -110,6 +116,7 @@ def _volume_order(options: VolumeOptions) -> Order:
         selection=Selection(),
         encoding=Encoding(force=options.force),
         preview=options.preview,
+        resume=not options.no_resume,
         mask=options.mask,
         shape=None if options.shape is None else shape_of(options.shape),
         style_size=options.style_size,

@@ -36,6 +36,7 @@ class Progress:
         self._work = work
         self._bar = screen.bar() if screen.is_terminal and not screen.quiet else None
         self._task = self._bar.add_task("preparing", total=sum(work), costs="") if self._bar else None
+        self._resumed: float | None = None
         self._began = self._said = time.monotonic()
 
     def __enter__(self) -> Self:
@@ -51,11 +52,13 @@ class Progress:
         stage = step.stages[step.stage]
         share = step.step / stage.steps
         done = sum(self._work[: step.stage]) + self._work[step.stage] * share
+        if self._resumed is None:  # what an earlier process did took this one no time
+            self._resumed = done - self._work[step.stage] / stage.steps
         name = f"stage {step.stage + 1}/{len(step.stages)}"
         if self._bar and self._task is not None:
             self._bar.update(self._task, completed=done, description=name, costs=costs_text(step.costs))
         elif self._due(step):
-            left = (time.monotonic() - self._began) * (sum(self._work) / done - 1)
+            left = (time.monotonic() - self._began) * (sum(self._work) - done) / (done - self._resumed)
             place = f"{name} {size_text(stage.shape, self._kind)}, step {step.step}/{stage.steps}"
             self._screen.print(f"{place}: {costs_text(step.costs)}, {duration_text(left)} left")
 

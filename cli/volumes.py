@@ -17,6 +17,7 @@ from volstyle.errors import InputError, RecipeError
 from volstyle.field import Axis, Field
 from volstyle.intensity import Window
 from volstyle.recipe import Recipe
+from volstyle.windows import Window as Frames
 
 _AXES = (["z", "y", "x"], ["t", "z", "y", "x"])
 _MILLIMETERS = {"um": 1e-3, "µm": 1e-3, "mm": 1.0, "cm": 10.0, "m": 1e3}
@@ -24,10 +25,12 @@ _MILLIMETERS = {"um": 1e-3, "µm": 1e-3, "mm": 1.0, "cm": 10.0, "m": 1e3}
 
 @dataclass(frozen=True)
 class Part:
-    """content: what the engine styles, in [0, 1]. where: (*S), 1 where it may change; None is everywhere."""
+    """content: what the engine styles, in [0, 1]. where: (*S), 1 where it may change; None is everywhere.
+    window: of a clip, which frames these are."""
 
     content: Field
     where: Tensor | None = None
+    window: Frames | None = None
 
 
 @dataclass(frozen=True)

@@ -16,14 +16,15 @@ LEVELS = (
     {"errors"},
     {
         *("field", "inflate", "intensity", "listening", "recipe", "resample", "series", "statistics", "texture"),
-        *("tiles", "weights"),
+        *("shots", "tiles", "weights"),
     },
     {"layers", "motion", "record", "schedule"},
     {"extractor", "scene", "spectrum"},
     {"filterbanks", "machine", "objective"},
     {"networks", "signals"},
     {"evaluate"},
-    {"optimize"},
+    {"optimize", "windows"},
+    {"state"},
     {"pipeline"},
     {"estimate", "judges"},
 )

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from volstyle.errors import RecipeError, ShapeError, nearest
-from volstyle.evaluate import Plans, evaluate, style_sums
+from volstyle.evaluate import Evaluation, Plans, evaluate, style_sums
 from volstyle.extractor import Extractor, Network
 from volstyle.field import Field
 from volstyle.inflate import INFLATIONS, Placement, placements, standard_placement
@@ -29,13 +29,14 @@ from volstyle.objective import (
     StyleTerm,
     View,
 )
-from volstyle.optimize import Momentum, Optimized, optimize
+from volstyle.optimize import optimize
 from volstyle.recipe import Recipe
 from volstyle.record import Record, StageRecord, threads, versions
 from volstyle.resample import fitted, resize, transfer
 from volstyle.scene import Scene, Style, luma
 from volstyle.schedule import Stage, optimized_shape, plan_stages
 from volstyle.series import AutocorrelationTerm, QuantileTerm
+from volstyle.state import Reached
 from volstyle.statistics import STATISTICS, Sums, blended, gatys_distance, joined
 from volstyle.tiles import Block, Shape, plan
 
@@ -124,10 +125,12 @@ class Step:
 
 @dataclass(frozen=True)
 class Result:
-    """field: on the grid of the content. stopped: the caller asked to stop before the end."""
+    """field: on the grid of the content. reached: what the optimizer came to, to be held by what follows.
+    stopped: the caller asked to stop before the end."""
 
     field: Field
     record: Record
+    reached: Reached
     stopped: bool = False
 
 
@@ -178,12 +181,17 @@ def stylize(
     on_step: Callable[[Step], bool | None] | None = None,
     init: Field | None = None,
     where: Tensor | None = None,
+    held: Tensor | None = None,
+    reached: Reached | None = None,
+    on_stage: Callable[[Reached], None] | None = None,
 ) -> Result:
     """Give the content the hand of the styles.
 
     content: samples in [0, 1], any number of axes; styles: at least one. recipe: every choice. on_step: called
     after each step; True asks to stop, and what there is by then is the result. init: where to start from,
     instead of what the recipe says. where: (*S) of the content, 1 where it may change; None is everywhere.
+    held: (C', n, *S') what an earlier run `reached` on the first n frames of a clip, which stay so.
+    reached, on_stage: go on from there; called after each stage with what to go on from.
 
     Source: Gatys et al. 2015 (arXiv 1508.06576); the departures are in `objective` and `schedule`.
     Raises VolstyleError, one line for the user.
@@ -191,35 +199,33 @@ def stylize(
     if not styles:
         raise RecipeError("style: none given, must be at least one")
     run = outline(content, recipe)
+    reached = reached or Reached(torch.empty(0))
     scene = Scene.prepare(
         content,
         styles,
         keep_colors=recipe.colors == "content",
-        coherent=recipe.temporal.weight > 0,
+        coherent=recipe.temporal.weight > 0 and len(reached.stages) < len(run.stages),
         where=where,
     )
-    samples = _start(scene, run, init).to(run.machine.device)
-    momentum = None
-    stages: list[StageRecord] = []
-    notes: list[str] = []
+    if not reached.stages:
+        reached = replace(reached, samples=_start(scene, run, init))
     stopped = False
-    for index, stage in enumerate(run.stages):
-        while True:
-            try:
-                done, record = _run_stage(scene, run, index, samples, momentum, on_step)
-                break
-            except RuntimeError as error:
-                if not is_out_of_memory(error):
-                    raise
-                run = run.with_smaller_tiles(stage.shape)
-                notes.append(f"memory: ran out at {'x'.join(map(str, stage.shape))}, went on in smaller tiles")
-        samples, momentum, stopped = done.samples, done.momentum, done.stopped
-        stages.append(record)
-        if stopped:
-            break
-    optimized = resize(samples, run.stages[-1].shape).clamp(0, 1).cpu()
+    while len(reached.stages) < len(run.stages) and not stopped:
+        try:
+            reached, stopped = _run_stage(scene, run, reached, on_step, held)
+        except RuntimeError as error:
+            if not is_out_of_memory(error):
+                raise
+            shape = run.stages[len(reached.stages)].shape
+            run = run.with_smaller_tiles(shape)
+            note = f"memory: ran out at {'x'.join(map(str, shape))}, went on in smaller tiles"
+            reached = replace(reached, notes=(*reached.notes, note))
+            continue
+        if on_stage and not stopped:
+            on_stage(reached)
+    optimized = resize(reached.samples, run.stages[-1].shape).clamp(0, 1).cpu()
     finished = scene.finished(_on_grid(optimized, scene, run), recipe.strength)
-    return Result(content.with_samples(finished), _record(run, stages, notes), stopped)
+    return Result(content.with_samples(finished), _record(run, reached), reached, stopped)
 
 
 def _on_grid(samples: Tensor, scene: Scene, run: Outline) -> Tensor:
@@ -233,16 +239,25 @@ def _on_grid(samples: Tensor, scene: Scene, run: Outline) -> Tensor:
 def _run_stage(
     scene: Scene,
     run: Outline,
-    index: int,
-    samples: Tensor,
-    momentum: Momentum | None,
+    reached: Reached,
     on_step: Callable[[Step], bool | None] | None,
-) -> tuple[Optimized, StageRecord]:
-    """One stage from where the last one ended."""
-    stage = run.stages[index]
+    held: Tensor | None,
+) -> tuple[Reached, bool]:
+    """The next stage from where the last one ended, and whether it was stopped."""
+    index, device = len(reached.stages), run.machine.device
+    stage, momentum = run.stages[index], reached.momentum
     began = time.perf_counter()
     objective, plans = _objective(scene, stage, run)
     costs: dict[str, list[float]] = {}
+    samples = resize(reached.samples.to(device), stage.shape).clamp(0, 1)
+    count = 0 if held is None else held.shape[1]
+    if held is not None:
+        samples[:, :count] = resize(held.to(device), (count, *stage.shape[1:])).clamp(0, 1)
+
+    def free(now: Tensor) -> Evaluation:
+        found = evaluate(now, objective, plans)
+        found.gradient[:, :count] = 0
+        return found
 
     def watch(step: int, found: Mapping[str, float], now: Tensor) -> bool:
         for name, cost in found.items():
@@ -250,15 +265,16 @@ def _run_stage(
         return bool(on_step and on_step(Step(index, step, run.stages, found, now)))
 
     done = optimize(
-        resize(samples, stage.shape).clamp(0, 1),
-        lambda now: evaluate(now, objective, plans),
+        samples,
+        free,
         optimizer=run.recipe.optimizer.name,
         steps=stage.steps,
         rate=run.recipe.optimizer.rate,
         watch=watch,
-        momentum=momentum and momentum.mapped(lambda carried: resize(carried, stage.shape)),
+        momentum=momentum and momentum.mapped(lambda carried: resize(carried.to(device), stage.shape)),
     )
-    return done, StageRecord(stage.shape, stage.steps, costs, time.perf_counter() - began)
+    record = StageRecord(stage.shape, stage.steps, costs, time.perf_counter() - began)
+    return Reached(done.samples, done.momentum, (*reached.stages, record), reached.notes), done.stopped
 
 
 def _objective(scene: Scene, stage: Stage, run: Outline) -> tuple[Objective, Plans]:
@@ -396,7 +412,7 @@ def _kept(field: Field) -> tuple[bool, ...]:
     return tuple(axis.name == "t" and len(field.axes) > 1 for axis in field.axes)
 
 
-def _record(run: Outline, stages: Sequence[StageRecord], notes: Sequence[str]) -> Record:
+def _record(run: Outline, reached: Reached) -> Record:
     return Record(
         recipe=run.recipe,
         network=run.network.name,
@@ -405,6 +421,6 @@ def _record(run: Outline, stages: Sequence[StageRecord], notes: Sequence[str]) -
         precision=run.recipe.precision,
         threads=threads(),
         versions=versions(),
-        stages=tuple(stages),
-        notes=tuple(notes),
+        stages=reached.stages,
+        notes=reached.notes,
     )

@@ -58,9 +58,13 @@ class StyleChoice:
 
 @dataclass(frozen=True)
 class TemporalChoice:
-    """weight: of the term that holds a clip together along its motion; 0 leaves each frame to itself."""
+    """weight: of the term that holds a clip together along its motion; 0 leaves each frame to itself.
+
+    window: frames of a long shot that are optimized together, which is what memory grows with; 0 is all.
+    """
 
     weight: float = 1.0
+    window: int = 48
 
 
 @dataclass(frozen=True)
@@ -228,6 +232,7 @@ _LEAST = {
     "style.weight": 0,
     "style.window": 0,
     "temporal.weight": 0,
+    "temporal.window": 0,
     "series.autocorrelation": 0,
     "series.quantiles": 0,
     "series.lags": 1,

@@ -1,0 +1,55 @@
+"""Where a run has come to, on disk and back: all that its next stage needs, bit for bit."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from volstyle.errors import InputError
+from volstyle.optimize import Momentum
+from volstyle.record import StageRecord
+
+
+@dataclass(frozen=True)
+class Reached:
+    """After some stages. samples: (C, *S) of the last of them. momentum: for the next. stages: what happened in
+    each. notes: for the user."""
+
+    samples: Tensor
+    momentum: Momentum | None = None
+    stages: tuple[StageRecord, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    def save(self, path: Path) -> None:
+        """Raises OSError."""
+        tensors = {"samples": self.samples}
+        if self.momentum is not None:
+            tensors |= {"first": self.momentum.first, "second": self.momentum.second}
+        facts = {
+            "steps": self.momentum.steps if self.momentum else 0,
+            "stages": [dataclasses.asdict(stage) for stage in self.stages],
+            "notes": self.notes,
+        }
+        flat = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+        save_file(flat, path, metadata={"facts": json.dumps(facts)})
+
+    @staticmethod
+    def load(path: Path) -> Reached:
+        """Raises InputError for a file that is none."""
+        try:
+            with safe_open(path, framework="pt") as file:
+                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+                facts = json.loads(file.metadata()["facts"])
+            momentum = None
+            if "first" in tensors:
+                momentum = Momentum(tensors["first"], tensors["second"], facts["steps"])
+            stages = (StageRecord(**{**stage, "shape": tuple(stage["shape"])}) for stage in facts["stages"])
+            return Reached(tensors["samples"], momentum, tuple(stages), tuple(facts["notes"]))
+        except (OSError, SafetensorError, ValueError, KeyError, TypeError) as error:
+            raise InputError(f"{path}: a damaged state ({error}); --no-resume starts over") from error
