@@ -12,7 +12,15 @@ from typing import Annotated, Any, TypeVar, get_type_hints
 
 from typer import Argument, Option
 
-from volstyle.recipe import ContentChoice, NetworkChoice, OptimizerChoice, Recipe, ScheduleChoice, SeriesChoice
+from volstyle.recipe import (
+    ContentChoice,
+    NetworkChoice,
+    OptimizerChoice,
+    Recipe,
+    ScheduleChoice,
+    SeriesChoice,
+    StyleChoice,
+)
 
 SIZES = {"image": 512, "video": 256, "volume": 256}
 """What kind of content -> long side being optimized, unless --size says otherwise."""
@@ -208,6 +216,8 @@ class VolumeOptions(StyleOptions):
         return Recipe(
             network=NetworkChoice(inflation="planes"),
             content=ContentChoice(weight=0.3),
+            style=StyleChoice(statistic="w2"),
+            smoothness=0.0,
             schedule=ScheduleChoice(smallest=64, largest=SIZES["volume"], steps=10, growth=2.0),
         )
 
@@ -244,7 +254,15 @@ class SignalOptions(StyleOptions):
     def base(self) -> Recipe:
         """One stage: the views of a signal have all scales. L-BFGS gets further than Adam there."""
         whole, solver = ScheduleChoice(smallest=10**9, steps=150), OptimizerChoice("lbfgs")
-        recipe = Recipe(NetworkChoice("builtin1d"), schedule=whole, optimizer=solver, precision="float32")
+        recipe = Recipe(
+            NetworkChoice("builtin1d"),
+            ContentChoice(weight=1.0),
+            StyleChoice(statistic="w2"),
+            schedule=whole,
+            optimizer=solver,
+            smoothness=0.0,  # what is fine in a sound is heard
+            precision="float32",
+        )
         if str(self.content or self.style[0]).lower().endswith(_SERIES):
             series = SeriesChoice(autocorrelation=1.0, quantiles=1.0)
             return replace(recipe, network=NetworkChoice("random"), series=series)
