@@ -18,7 +18,7 @@ from volstyle_cli.order import Order, StyleFile
 from volstyle_cli.signals import Signal, read_signal
 from volstyle_cli.volumes import Part, Volume, blank, read_volume, read_volume_style
 
-_AXES = {"image": ["y", "x"], "video": ["t", "y", "x"], "volume": ["z", "y", "x"], "signal": ["t"]}
+AXES = {"image": ["y", "x"], "video": ["t", "y", "x"], "volume": ["z", "y", "x"], "signal": ["t"]}
 _IS = {"image": "an image", "video": "a clip", "volume": "a volume", "signal": "a signal"}
 
 
@@ -104,8 +104,8 @@ def _volume_inputs(order: Order) -> Inputs:
 def _check_kind(order: Order, content: Field) -> None:
     assert order.content is not None
     found = [axis.name for axis in content.axes]
-    if found != _AXES[order.kind]:
-        kind = next((kind for kind, axes in _AXES.items() if axes == found), None)
+    if found != AXES[order.kind]:
+        kind = next((kind for kind, axes in AXES.items() if axes == found), None)
         is_now = f"is {_IS[kind]}; use `volstyle {kind}`" if kind else f"has axes {', '.join(found)}"
         raise InputError(f"{order.content}: must be {_IS[order.kind]}, {is_now}")
 

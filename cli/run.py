@@ -20,7 +20,7 @@ from volstyle.pipeline import Outline, Result, Step, outline, stylize
 from volstyle.resample import transfer
 from volstyle.state import Reached
 from volstyle_cli.history import save_record
-from volstyle_cli.inputs import Inputs, read_inputs
+from volstyle_cli.inputs import AXES, Inputs, read_inputs
 from volstyle_cli.order import Order
 from volstyle_cli.plan import say_plan
 from volstyle_cli.progress import Follower, Preview, Progress
@@ -177,14 +177,13 @@ def _joined(clip: Field, parts: Sequence[Part], results: Sequence[Result]) -> Fi
 def _check_output(order: Order) -> None:
     """Now, what would else go wrong after the work. Raises OutputError or CapacityError."""
     is_signal = order.kind == "signal"
-    check_writable(order.output, order.encoding, signal=is_signal)
+    check_writable(order.output, order.encoding, AXES[order.kind])
     if order.kind == "volume" and not order.output.suffix:
         check_folder(order.output, order.encoding.force, "*.dcm")
     check_target(order.record_path, order.encoding.force)
-    if order.preview:
-        check_writable(order.preview, order.encoding)
-    if order.turn:
-        check_writable(order.turn, order.encoding)
+    for picture, kind in ((order.preview, "image"), (order.turn, "video")):
+        if picture:
+            check_writable(picture, Encoding(force=order.encoding.force), AXES[kind])
     written = [path.resolve() for path in (order.output, order.record_path, order.preview, order.turn) if path]
     for path in order.inputs:
         if path.resolve() in written:

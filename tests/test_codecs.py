@@ -16,7 +16,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from volstyle.codecs import WHOLE, Encoding, Moment, Selection, check_writable, probe, read, write
+from volstyle.codecs import WHOLE, Encoding, Moment, Selection, check_writable, image, probe, read, write
 from volstyle.codecs.encoder import Encoder, Format
 from volstyle.codecs.image import ImageOrigin
 from volstyle.codecs.video import VideoOrigin
@@ -878,8 +878,46 @@ def test_numbered_images_that_are_there_are_only_replaced_by_force(tmp_path: Pat
         write(tmp_path, clip_field())
     one_line(error, tmp_path / "000004.png")
     assert listing(tmp_path) == {"000004.png": b"old"}
-    write(tmp_path, clip_field(), FORCED)
+    assert write(tmp_path, clip_field(), FORCED) == []
     assert len(listing(tmp_path)) == 5
+
+
+@pytest.mark.parametrize("name", ["", "%06d.png"])
+def test_images_are_not_mixed_with_others_unasked(tmp_path: Path, name: str) -> None:
+    """Those of a longer clip, say: what is read from there later would be both."""
+    (tmp_path / "000900.png").write_bytes(b"old")
+    for attempt in (lambda: write(tmp_path / name, clip_field()), lambda: check_writable(tmp_path / name)):
+        with pytest.raises(OutputError) as error:
+            attempt()
+        assert "--force" in one_line(error, tmp_path / "000900.png")
+    notes = write(tmp_path / name, clip_field(), FORCED)
+    assert len(notes) == 1
+    assert "1 other images are there" in notes[0]
+    assert listing(tmp_path)["000900.png"] == b"old"
+    assert len(listing(tmp_path)) == 6
+
+
+@pytest.mark.parametrize("there", [False, True])
+def test_interrupted_images_leave_what_was_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, there: bool
+) -> None:
+    if there:
+        (tmp_path / "out").mkdir()
+        (tmp_path / "out" / "000001.png").write_bytes(b"old")
+    whole, done = image.encoded, []
+
+    def failing(*given: Any) -> tuple[bytes, list[str]]:
+        done.append(1)
+        if len(done) == 3:
+            raise Stop
+        return whole(*given)
+
+    monkeypatch.setattr(image, "encoded", failing)
+    with pytest.raises(Stop):
+        write(tmp_path / "out", clip_field(), FORCED)
+    assert len(done) == 3
+    assert [file.read_bytes() for file in tmp_path.rglob("*") if file.is_file()] == [b"old"] * there
+    assert (tmp_path / "out").exists() == there
 
 
 @pytest.mark.parametrize(
@@ -905,6 +943,26 @@ def test_what_cannot_be_written_is_said_before_the_work(tmp_path: Path, name: st
         write(path, field)
     one_line(error, path)
     assert listing(tmp_path) == {}
+
+
+@pytest.mark.parametrize(
+    ("name", "encoding", "axes", "says"),
+    [
+        ("a.mp4", Encoding("prores"), "tyx", "ProRes"),
+        ("a.mp4", Encoding("best"), "tyx", "best"),
+        ("a.png", Encoding(), "tyx", "t, y, x"),
+        ("a.mp4", Encoding(), "yx", "t, y, x"),
+        ("images", Encoding(), "yx", "t, y, x"),
+        ("*.png", Encoding(), "tyx", "wildcard"),
+    ],
+)
+def test_what_does_not_go_together_is_said_before_the_work(
+    tmp_path: Path, name: str, encoding: Encoding, axes: str, says: str
+) -> None:
+    with pytest.raises(OutputError) as error:
+        check_writable(tmp_path / name, encoding, axes)
+    assert says in str(error.value)
+    assert "\n" not in str(error.value)
 
 
 @pytest.mark.parametrize(

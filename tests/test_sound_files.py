@@ -268,6 +268,6 @@ def test_without_the_library_the_error_says_what_to_install(
 def test_what_is_there_is_not_replaced(tmp_path: Path) -> None:
     soundfile.write(tmp_path / "a.wav", sound(1), RATE)
     with pytest.raises(OutputError, match="is there already"):
-        check_writable(tmp_path / "a.wav", signal=True)
+        check_writable(tmp_path / "a.wav", axes=["t"])
     with pytest.raises(OutputError, match="is there already"):
         write(tmp_path / "a.wav", read(tmp_path / "a.wav"), Encoding())

@@ -52,6 +52,8 @@ def load_network(
         raise NetworkError(f"network: {name!r} is unknown; {nearest(name, _BUILDERS)}")
     if pooling not in POOLINGS:
         raise NetworkError(f"pooling: {pooling!r} is unknown; {nearest(pooling, POOLINGS)}")
+    if name == "random" and weights is not None:
+        raise WeightsError(f"network random: has no weights to read, they are {weights}; leave them out")
     if name == "random":
         return random_network(seed, axes, channels)
     if name == "builtin1d":

@@ -44,6 +44,9 @@ SIGNALS: dict[str, tuple[str, ...]] = {
 _SIGNAL_SUFFIXES = {suffix: module for module, suffixes in SIGNALS.items() for suffix in suffixes}
 _SUFFIXES = _SIGNAL_SUFFIXES | {suffix: module for module, suffixes in CODECS.items() for suffix in suffixes}
 
+_TAKES = {"image": ("y", "x"), "video": ("t", "y", "x"), "frames": ("t", "y", "x")}
+"""Module -> the axes it writes; the others say so themselves."""
+
 
 @dataclass(frozen=True)
 class Moment:
@@ -132,17 +135,29 @@ def write(path: Path, field: Field, encoding: Encoding = DEFAULT) -> list[str]:
     return _to_write(path, [axis.name for axis in field.axes]).write(path, field, encoding)
 
 
-def check_writable(path: Path, encoding: Encoding = DEFAULT, *, signal: bool = False) -> None:
-    """Raises OutputError now for what `write` would raise after the work: suffix, folder, a file in the way."""
-    _to_write(path, ["t"] if signal else ())
+def check_writable(path: Path, encoding: Encoding = DEFAULT, axes: Sequence[str] = ()) -> None:
+    """Raises OutputError now for what `write` would raise after the work: suffix, folder, a file in the way, axes
+    or a quality that the format has not. axes: of the result, if they are known."""
+    name = _writer(path, axes)
+    if axes and tuple(axes) != _TAKES.get(name, tuple(axes)):
+        takes = ", ".join(_TAKES[name])
+        raise OutputError(f"{path}: takes axes {takes}, the result has {', '.join(axes)}; choose another suffix")
     if path.suffix.lower() in (".mhd", ".nhdr"):
         raise OutputError(f"{path}: would be two files; choose .mha or .nrrd, which are one")
-    if _by_suffix(path) == "ngff":
+    if name == "ngff":
         check_folder(path, encoding.force, "*")
+    elif name == "frames":
+        from volstyle.codecs import frames
+
+        frames.check(path, encoding.force)
     elif is_sequence(path):
         check_target(path.parent / "any", force=True)
     else:
         check_target(path, encoding.force)
+    if name == "video":
+        from volstyle.codecs import encoder
+
+        encoder.choose_format(path, encoding.quality, deep=False, alpha=False, even=True)
 
 
 def is_sequence(path: Path) -> bool:
@@ -187,13 +202,18 @@ def _has_images(folder: Path) -> bool:
     return any(file.suffix.lower() in PICTURES for file in folder.iterdir())
 
 
-def _to_write(path: Path, axes: Sequence[str] = ()) -> Codec:
+def _to_write(path: Path, axes: Sequence[str]) -> Codec:
+    return _module(_writer(path, axes), path)
+
+
+def _writer(path: Path, axes: Sequence[str]) -> str:
+    """The module that writes a path, for the axes of what is written."""
     table = _SIGNAL_SUFFIXES if list(axes) == ["t"] else _SUFFIXES
     many = "dicom" if "z" in axes and path.suffix == "" else "frames"
     name = many if is_sequence(path) else _by_suffix(path, table)
     if name is None:
         raise OutputError(f"{path}: suffix {path.suffix!r} is not known; {nearest(path.suffix, table)}")
-    return _module(name, path)
+    return name
 
 
 def _by_suffix(path: Path, table: Mapping[str, str] = _SUFFIXES) -> str | None:

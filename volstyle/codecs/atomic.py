@@ -80,6 +80,21 @@ def arriving_folder(path: Path, force: bool, pattern: str) -> Iterator[Path]:
 
 
 @contextmanager
+def staging(path: Path, folder: Path) -> Iterator[Path]:
+    """A new folder in one that is there, for the files of path to be completed in and moved; removed at the end.
+
+    Raises OutputError, or CapacityError when the disk is full.
+    """
+    temporary = folder / f".part{os.getpid()}"
+    try:
+        with _mapped(path):
+            temporary.mkdir()
+            yield temporary
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+@contextmanager
 def _mapped(path: Path) -> Iterator[None]:
     try:
         yield

@@ -57,7 +57,15 @@ def read(path: Path, selection: Selection) -> Field:
 
 
 def write(path: Path, field: Field, encoding: Encoding) -> list[str]:
-    """PNG and TIFF keep 16 bits and alpha; gray comes back gray when the result is."""
+    data, notes = encoded(path, field)
+    with arriving(path, encoding.force) as temporary:
+        temporary.write_bytes(data)
+    return notes
+
+
+def encoded(path: Path, field: Field) -> tuple[bytes, list[str]]:
+    """A file of the suffix of path, and notes. PNG and TIFF keep 16 bits and alpha; gray comes back gray when the
+    result is. Raises OutputError."""
     if len(field.axes) != 2:
         names = ", ".join(axis.name for axis in field.axes)
         raise OutputError(f"{path}: an image has axes y, x, the result has {names}; choose a suffix for those")
@@ -79,9 +87,7 @@ def write(path: Path, field: Field, encoding: Encoding) -> list[str]:
         else:
             notes.append(f"{path.name}: {suffix} has no transparency, it is left out; PNG keeps it")
     whole = (array * (2**bits - 1)).round().astype(np.uint16 if bits == 16 else np.uint8)
-    with arriving(path, encoding.force) as temporary:
-        temporary.write_bytes(_encode(path, whole, origin.profile))
-    return notes
+    return _encode(path, whole, origin.profile), notes
 
 
 def _decode(path: Path) -> tuple[NDArray[Any], bytes | None]:
