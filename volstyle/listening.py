@@ -20,7 +20,7 @@ _COMPRESSION = 0.3
 _LOWEST_HZ, _HIGHEST_HZ = 20.0, 10000.0
 _ENVELOPE_HZ = 400.0
 _SLOWEST_HZ, _PLAYED_HZ = 8000.0, 44100.0
-_FLOOR_DB = 80.0
+_FLOOR_DB = 60.0
 _WINDOW_S = 0.5
 _LEAST = 64
 
@@ -50,7 +50,7 @@ def log_spectral_distance(result: Tensor, style: Tensor) -> float:
     """Root mean square over frequencies of the difference of the average power spectra, in dB.
 
     Of averages, since a texture need not do the same thing at the same time; each over its own power, since
-    loudness is not texture. What is 80 dB below the style's strongest frequency counts as that.
+    loudness is not texture. What is 60 dB below the style's strongest frequency counts as that.
     """
     powers = [_average_power(_mono(samples)) for samples in (result, style)]
     floor = float(powers[1].max()) * 10 ** (-_FLOOR_DB / 10)
