@@ -19,6 +19,7 @@ from volstyle.field import Field
 from volstyle.pipeline import Outline, Result, Step, outline, stylize
 from volstyle.resample import transfer
 from volstyle.state import Reached
+from volstyle_cli.curves import signal_drawing
 from volstyle_cli.history import save_record
 from volstyle_cli.inputs import AXES, Inputs, read_inputs
 from volstyle_cli.order import Order
@@ -27,7 +28,6 @@ from volstyle_cli.progress import Follower, Preview, Progress
 from volstyle_cli.screen import Screen, bytes_text, duration_text
 from volstyle_cli.show import before_and_after, turning
 from volstyle_cli.signals import say_hearing
-from volstyle_cli.spectrogram import spectrograms
 from volstyle_cli.state import State, remove, was_writing
 from volstyle_cli.stopping import stoppable
 from volstyle_cli.volumes import Part, with_style_size
@@ -146,7 +146,7 @@ def _keep(state: State, part: int, run: Outline, reached: Reached) -> None:
 def _drawing(inputs: Inputs) -> Callable[[Tensor], Field] | None:
     """How a step is drawn where it is not the picture itself."""
     if inputs.signal is not None:
-        return spectrograms(inputs.signal)
+        return signal_drawing(inputs.signal)
     return before_and_after(inputs.parts[0]) if inputs.volume is not None else None
 
 

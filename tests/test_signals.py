@@ -221,12 +221,13 @@ def test_a_series_gets_the_values_and_the_memory_of_its_style() -> None:
         schedule=ScheduleChoice(smallest=10**9, steps=60),
         optimizer=OptimizerChoice("lbfgs"),
         precision="float32",
-    ).updated({"content": {"weight": 0.0}})
+        smoothness=0.0,
+    ).updated({"content": {"weight": 0.0}, "style": {"statistic": "w2"}})
     result = stylize(ready.content, ready.styles, recipe, init=init)
     made = ready.finished(content, result.field).samples
     start = ready.finished(content, init).samples
     apart = [(m.sort().values - style.sort().values).abs().mean() for m in (made, start)]
     assert float(apart[0]) < 0.5 * float(apart[1])
     costs = result.record.stages[0].costs
-    assert set(costs) == {"style", "content", "memory", "values"}
+    assert set(costs) >= {"style", "memory", "values"}
     assert costs["memory"][-1] < 0.5 * costs["memory"][0]

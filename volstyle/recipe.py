@@ -81,12 +81,13 @@ class VolumeChoice:
 class SeriesChoice:
     """What makes a signal plausible and not just similar; see `volstyle.series`.
 
-    autocorrelation, quantiles: weights of the terms, 0 for none. lags: of the autocorrelation, in samples.
+    autocorrelation, quantiles: weights of the terms, 0 for none. lags: of the autocorrelation, in samples, at most
+    half of the style.
     """
 
     autocorrelation: float = 0.0
     quantiles: float = 0.0
-    lags: int = 256
+    lags: int = 4096
 
 
 @dataclass(frozen=True)
