@@ -51,7 +51,10 @@ def duration_text(seconds: float) -> str:
 
 
 def bytes_text(count: float) -> str:
-    return f"{count / 2**30:.1f} GB" if count >= 2**30 else f"{max(count / 2**20, 1):.0f} MB"
+    for power, unit in ((30, "GB"), (20, "MB")):
+        if count >= 2**power:
+            return f"{count / 2**power:.{1 if unit == 'GB' else 0}f} {unit}"
+    return f"{count / 2**10:.0f} KB"
 
 
 def costs_text(costs: Mapping[str, float]) -> str:

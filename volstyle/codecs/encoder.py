@@ -21,9 +21,13 @@ from volstyle.errors import OutputError, nearest
 
 QUALITIES = ("visual", "lossless", "prores")
 
+# A run that is done again must give the same bytes, whatever the processors; encoding is quick beside styling.
+_SAME_BYTES = {"threads": "1"}
+
 _FIRST = {"movflags": "+faststart"}
-# Sound begins before 0 with what its decoder needs to warm up; all else would be moved behind it.
-_AS_GIVEN = {"avoid_negative_ts": "disabled"}
+# Sound begins before 0 with what its decoder needs to warm up; all else would be moved behind it. Matroska's
+# identifiers are random unless it is to be bit-exact.
+_AS_GIVEN = {"avoid_negative_ts": "disabled", "fflags": "+bitexact"}
 _CONTAINERS = dict.fromkeys((".mp4", ".m4v", ".mov"), _FIRST) | dict.fromkeys((".mkv", ".webm", ".avi"), _AS_GIVEN)
 """Suffix -> options of FFmpeg's writer."""
 
@@ -63,12 +67,17 @@ def choose_format(path: Path, quality: str, *, deep: bool, alpha: bool, even: bo
         if suffix in (".mkv", ".avi"):
             return Format("ffv1", f"gbr{'a' if alpha else ''}p10le" if deep else ("bgra" if alpha else "bgr0"))
         if suffix == ".webm":
-            return Format("libvpx-vp9", "gbrp", {"lossless": "1"})
-        return Format("libx264rgb", "rgb24", {"qp": "0", "preset": "medium"})
+            return Format("libvpx-vp9", "gbrp", {"lossless": "1"} | _SAME_BYTES)
+        return Format("libx264rgb", "rgb24", {"qp": "0", "preset": "medium"} | _SAME_BYTES)
     if suffix == ".webm":
         pixels = "yuva420p" if alpha and even else f"yuv{chroma}p"
-        return Format("libvpx-vp9", pixels, {"crf": "16", "b": "0", "row-mt": "1", "cpu-used": "4"})
-    visual = {"crf": "16", "preset": "medium", "x264-params": "chroma-qp-offset=-8:no-dct-decimate=1"}
+        return Format("libvpx-vp9", pixels, {"crf": "16", "b": "0", "cpu-used": "4"} | _SAME_BYTES)
+    # Macroblock trees give other bytes each time for small pictures, unless x264 goes without its assembly.
+    visual = {
+        "crf": "16",
+        "preset": "medium",
+        "x264-params": "chroma-qp-offset=-8:no-dct-decimate=1:no-mbtree=1",
+    } | _SAME_BYTES
     # AVI has no time stamps: pictures are shown in the order in which they are written.
     return Format("libx264", f"yuv{chroma}p{depth}", visual | ({"bf": "0"} if suffix == ".avi" else {}))
 
