@@ -134,6 +134,22 @@ def replay(
     raise typer.Exit(outcome)
 
 
+@app.command()
+def report(
+    record: Annotated[Path, typer.Argument(metavar="RECORD", help="The .json beside a result.")],
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="The page; RESULT.html beside the result if not given.")
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
+) -> None:
+    """One page of a run, to open from disk: before and after, its numbers, its recipe."""
+    from volstyle_cli.report import write_report
+
+    target = output or record.with_suffix(".html")
+    write_report(record, target, force=force)
+    typer.echo(f"wrote {target}")
+
+
 @recipes.command()
 @takes(RecipeOptions)
 def show(options: RecipeOptions) -> None:

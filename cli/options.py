@@ -93,9 +93,6 @@ class RunOptions(EngineOptions):
 
     force: Annotated[bool, Option("--force", help="Replace files that are there.", rich_help_panel=_FILES)] = False
     quiet: Annotated[bool, Option("--quiet", "-q", help="Say nothing but errors.", rich_help_panel=_FILES)] = False
-    no_resume: Annotated[
-        bool, Option("--no-resume", help="Start over, though a run was cut off.", rich_help_panel=_FILES)
-    ] = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,6 +107,12 @@ class StyleOptions(RunOptions):
             rich_help_panel=_LOOK,
         ),
     ]
+    report: Annotated[
+        Path | None, Option(metavar="FILE.html", help="A page of the run, to open.", rich_help_panel=_FILES)
+    ] = None
+    no_resume: Annotated[
+        bool, Option("--no-resume", help="Start over, though a run was cut off.", rich_help_panel=_FILES)
+    ] = False
     output: Annotated[
         Path | None,
         Option("--output", "-o", help="The result; IN-STYLE in this folder if not given.", rich_help_panel=_FILES),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from volstyle.codecs import SIGNALS, Encoding, Moment, Selection
@@ -32,8 +32,9 @@ class Order:
     kind: "image", "video", "volume" or "signal", what the content must be. content: None for a texture, made of
     `shape` samples, or a signal of so many seconds, or as long as its style. mask: of a volume, where it may
     change. style_size: a length. turn: where to show it turning. shots: of a clip, "none", "auto" or a file of
-    cuts; cuts: those that were found. resume: from a state there is. stop_after, network_digest: of a run to be
-    done again, the stage and step after which it was stopped and the hash of its network's weights.
+    cuts; cuts: those that were found. resume: from a state there is. report: a page to write. stop_after,
+    network_digest: of a run to be done again, the stage and step after which it was stopped and the hash of its
+    network's weights.
     """
 
     kind: str
@@ -53,6 +54,7 @@ class Order:
     shots: str = "none"
     cuts: tuple[int, ...] | None = None
     resume: bool = True
+    report: Path | None = None
     stop_after: tuple[int, int] | None = None
     network_digest: str | None = None
 
@@ -80,6 +82,10 @@ class Order:
 
 def order_of(kind: str, options: StyleOptions) -> Order:
     """The order that options give. Raises VolstyleError."""
+    return replace(_order_of(kind, options), resume=not options.no_resume, report=options.report)
+
+
+def _order_of(kind: str, options: StyleOptions) -> Order:
     if isinstance(options, VolumeOptions):
         return _volume_order(options)
     if isinstance(options, SignalOptions):
@@ -99,7 +105,6 @@ def order_of(kind: str, options: StyleOptions) -> Order:
         full_size=options.full_size,
         preview=options.preview,
         shots=options.shots if isinstance(options, VideoOptions) else "none",
-        resume=not options.no_resume,
     )
 
 
@@ -116,7 +121,6 @@ def _volume_order(options: VolumeOptions) -> Order:
         selection=Selection(),
         encoding=Encoding(force=options.force),
         preview=options.preview,
-        resume=not options.no_resume,
         mask=options.mask,
         shape=None if options.shape is None else shape_of(options.shape),
         style_size=options.style_size,

@@ -25,6 +25,7 @@ from volstyle_cli.inputs import AXES, Inputs, read_inputs
 from volstyle_cli.order import Order
 from volstyle_cli.plan import say_plan
 from volstyle_cli.progress import Follower, Preview, Progress
+from volstyle_cli.report import write_report
 from volstyle_cli.screen import Screen, bytes_text, duration_text
 from volstyle_cli.show import before_and_after, turning
 from volstyle_cli.signals import say_hearing
@@ -81,6 +82,9 @@ def carry_out(order: Order, screen: Screen) -> bool:
     if inputs.signal is not None and not screen.quiet:
         say_hearing(screen, inputs.signal, result.field)
     screen.entry("wrote", f"{order.output} and its record {order.record_path}")
+    if order.report:
+        write_report(order.record_path, order.report, force=order.encoding.force)
+        screen.entry("wrote", f"{order.report}")
     return result.stopped
 
 
@@ -184,7 +188,10 @@ def _check_output(order: Order) -> None:
     for picture, kind in ((order.preview, "image"), (order.turn, "video")):
         if picture:
             check_writable(picture, Encoding(force=order.encoding.force), AXES[kind])
-    written = [path.resolve() for path in (order.output, order.record_path, order.preview, order.turn) if path]
+    if order.report:
+        check_target(order.report, order.encoding.force)
+    others = (order.record_path, order.preview, order.turn, order.report)
+    written = [path.resolve() for path in (order.output, *others) if path]
     for path in order.inputs:
         if path.resolve() in written:
             raise OutputError(f"{path}: is read and would be written over; give another --output")

@@ -147,8 +147,8 @@ def brightness(clip: Tensor, where: Tensor) -> Tensor:
 def _over_time(result: Tensor, content: Tensor) -> list[Verdict]:
     verdicts = []
     for gap in GAPS:
-        link = next(iter(estimate_motion(content, (gap,))), None)
-        if link is not None:
+        for link in estimate_motion(content, (gap,))[:1]:
+            link = link.resized(*content.shape[2:])
             errors = [warping_error(clip, link) for clip in (result, content)]
             meaning = f"warping error of frames {gap} apart along the content's motion, beside its own"
             verdicts.append(_mean(f"warp {gap}", meaning, errors))

@@ -13,10 +13,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from volstyle.resample import resize
+from volstyle.resample import fitted, resize
 
 GAPS = (1, 2, 4)
 """How many frames apart two frames are that are held together, each in both directions."""
+
+_LONGEST = 640
+"""Of the pictures flow is found in: DIS does not see detail finer than that, and takes four times as long."""
 
 _BATCH = 8
 """Frames warped at once."""
@@ -56,12 +59,15 @@ class Link:
 
 
 def estimate_motion(samples: Tensor, gaps: Sequence[int] = GAPS) -> tuple[Link, ...]:
-    """Motion of a clip (C, T, H, W) in [0, 1] at each gap, forward and back.
+    """Motion of a clip (C, T, H, W) in [0, 1] at each gap, forward and back; of larger pictures than _LONGEST at
+    a smaller size, to be `resized`.
 
     Flow: DIS (Kroeger et al. 2016, arXiv 1603.03590) of OpenCV on luma. Hidden and border samples by the tests
     of Ruder et al. 2016 (arXiv 1604.08610), eq. 5 to 7.
     """
-    frames = _luma8(samples)
+    count, *picture = samples.shape[1:]
+    shape = fitted((count, *picture), min(_LONGEST, max(picture)), (True, False, False))
+    frames = _luma8(resize(samples, shape).clamp(0, 1))
     search = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
     links = []
     for gap in gaps:

@@ -1,0 +1,112 @@
+"""A page in one file: its frame and looks, and pictures, clips and sounds as part of it. Nothing is fetched."""
+
+from __future__ import annotations
+
+import base64
+import io
+import wave
+from collections.abc import Sequence
+from html import escape
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from volstyle.errors import OutputError
+
+_LOSSLESS_BELOW = 48
+"""Samples of the longer side: smaller pictures are shown sample by sample and kept exactly."""
+_WEBP_QUALITY = 88
+
+_POLICY = (
+    "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:; media-src data:"
+)
+
+STYLE = """
+:root { --paper: #f7f6f2; --card: #fff; --ink: #23211d; --dim: #7b766c; --line: #e3e0d8; --accent: #b4472e;
+  color-scheme: light; }
+* { box-sizing: border-box; }
+body { margin: 0; background: var(--paper); color: var(--ink); font: 15px/1.5 system-ui, -apple-system,
+  "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif; }
+main { max-width: 1560px; margin: 0 auto; padding: 44px 36px 64px; }
+h1 { font: 600 32px/1.2 Georgia, "Times New Roman", serif; margin: 0 0 10px; letter-spacing: -.01em; }
+h2 { font: 600 20px/1.3 Georgia, "Times New Roman", serif; margin: 34px 0 8px; }
+p { max-width: 78ch; margin: 0 0 12px; }
+.dim { color: var(--dim); }
+dl.facts { display: flex; flex-wrap: wrap; gap: 10px 32px; margin: 20px 0 0; padding: 14px 0;
+  border: solid var(--line); border-width: 1px 0; }
+dl.facts div { display: flex; flex-direction: column; }
+dl.facts dt { font-size: 11px; letter-spacing: .07em; text-transform: uppercase; color: var(--dim); }
+dl.facts dd { margin: 0; font-variant-numeric: tabular-nums; }
+"""
+"""What all pages share; each adds its own."""
+
+
+def page(title: str, body: str, *, style: str = "", script: str = "") -> str:
+    """A whole document. body: HTML, its texts escaped by the caller; title: plain text."""
+    return (
+        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">\n'
+        f"<title>{escape(title)}</title>\n<style>{STYLE}{style}</style>\n</head>\n"
+        f"<body>\n<main>\n{body}\n</main>\n{f'<script>{script}</script>' if script else ''}\n</body>\n</html>\n"
+    )
+
+
+def facts(entries: dict[str, str]) -> str:
+    """A line of names and what is to be said of them, plain text."""
+    rows = (f"<div><dt>{escape(name)}</dt><dd>{escape(text)}</dd></div>" for name, text in entries.items())
+    return f'<dl class="facts">{"".join(rows)}</dl>'
+
+
+def data_uri(kind: str, data: bytes) -> str:
+    """kind: a media type, as image/png."""
+    return f"data:{kind};base64,{base64.b64encode(data).decode()}"
+
+
+def picture_uri(picture: Tensor) -> str:
+    """(3, H, W), or (4, H, W) with alpha, in [0, 1]: PNG where samples can be told apart, else WebP."""
+    if max(picture.shape[1:]) < _LOSSLESS_BELOW:
+        return data_uri("image/png", _encoded(".png", _bytes(picture), []))
+    return data_uri("image/webp", _encoded(".webp", _bytes(picture), [cv2.IMWRITE_WEBP_QUALITY, _WEBP_QUALITY]))
+
+
+def animation_uri(frames: Sequence[Tensor], frame_s: float) -> str:
+    """Pictures like those of `picture_uri`, one after the other, without end."""
+    if len(frames) == 1:
+        return picture_uri(frames[0])
+    animation = cv2.Animation()
+    animation.frames = [_bytes(frame) for frame in frames]
+    animation.durations = [max(20, round(1000 * frame_s))] * len(frames)
+    done, data = cv2.imencodeanimation(".webp", animation, [cv2.IMWRITE_WEBP_QUALITY, _WEBP_QUALITY])
+    if not done:
+        raise OutputError("animation: this OpenCV cannot encode WebP; install opencv-python-headless")
+    return data_uri("image/webp", data.tobytes())
+
+
+def sound_uri(samples: Tensor, rate_hz: float) -> str:
+    """(T,) in [-1, 1] as WAV of 16 bits."""
+    whole = (samples.clamp(-1, 1) * 32767).round().to(torch.int16).numpy()
+    file = io.BytesIO()
+    with wave.open(file, "wb") as writer:
+        writer.setnchannels(1)
+        writer.setsampwidth(2)
+        writer.setframerate(round(rate_hz))
+        writer.writeframes(whole.astype("<i2").tobytes())
+    return data_uri("audio/wav", file.getvalue())
+
+
+def _bytes(picture: Tensor) -> NDArray[np.uint8]:
+    """(H, W, 3 or 4) as OpenCV has it: blue first."""
+    order = [2, 1, 0, 3][: picture.shape[0]]
+    whole = (picture[order].clamp(0, 1) * 255).round().to(torch.uint8)
+    return np.ascontiguousarray(whole.permute(1, 2, 0).numpy())
+
+
+def _encoded(suffix: str, array: NDArray[np.uint8], settings: list[int]) -> bytes:
+    done, data = cv2.imencode(suffix, array, settings)
+    if not done:
+        raise OutputError(f"picture: this OpenCV cannot encode {suffix}; install opencv-python-headless")
+    return bytes(data)

@@ -1,0 +1,119 @@
+"""Coherence: frames one by one against frames together, and motion against what it truly is.
+
+On a clip and on a moving scene: warping error at gaps 1 and 10 beside the content's own, and style distance in the
+network that is optimized, for some weights of the temporal term; then precision and recall of the masks where true
+motion is known, the drift of brightness where the scene stands still, and the time of flow at 1280x720.
+uv run python -m tests.benchmarks.coherence CLIP STYLE [STYLE …] [--weights 0 1] [--frames 14] [--size 96]
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from tests.benchmarks.common import picture
+from tests.benchmarks.scenes import KnownScene, known_scene
+from volstyle.codecs import Moment, Selection, read
+from volstyle.field import Axis, Field
+from volstyle.judges import brightness, style_distances
+from volstyle.motion import Link, estimate_motion, warping_error
+from volstyle.networks import load_network
+from volstyle.pipeline import stylize
+from volstyle.recipe import Recipe
+from volstyle.scene import Style
+
+
+def compare(name: str, content: Field, links: dict[int, Link], style: Field, weights: list[float]) -> None:
+    """Each weight's errors beside the content's own, and its style distance beside that without the term."""
+    network = load_network("builtin")
+    own = {gap: float(warping_error(content.samples, link).mean()) for gap, link in links.items()}
+    loose = None
+    for weight in weights:
+        began = time.perf_counter()
+        result = stylize(content, [Style(style)], Recipe().set(f"temporal.weight={weight}")).field
+        seconds = time.perf_counter() - began
+        errors = [
+            f"gap {gap}: {float(warping_error(result.samples, link).mean()) / own[gap]:6.2f} times"
+            for gap, link in links.items()
+        ]
+        distance = float(style_distances(result, [style], network).mean())
+        loose = loose or distance
+        print(
+            f"{name}, weight {weight:g}: warping error {', '.join(errors)} the content's own, "
+            f"style distance {distance:.4f} ({distance / loose - 1:+.1%}), {seconds:.0f} s",
+            flush=True,
+        )
+
+
+def estimated(clip: Tensor) -> dict[int, Link]:
+    return {gap: estimate_motion(clip, (gap,))[0] for gap in (1, 10)}
+
+
+def true(scene: KnownScene) -> dict[int, Link]:
+    return {gap: Link(gap, scene.flow(gap).half(), scene.visible(gap)[:, None].to(torch.uint8)) for gap in (1, 10)}
+
+
+def masks(scene: KnownScene) -> None:
+    """Of samples that are trusted: how many truly are to be seen; of those to be seen, how many are trusted. And
+    the same of samples that are hidden."""
+    for gap in (1, 2, 4, 10):
+        trusted = estimate_motion(scene.clip.samples, (gap,))[0].trust[:, 0].bool()
+        seen = scene.visible(gap)
+        both, hidden = (trusted & seen).sum(), (~trusted & ~seen).sum()
+        print(
+            f"masks at gap {gap}: visible precision {float(both / trusted.sum()):.3f}, "
+            f"recall {float(both / seen.sum()):.3f}; hidden precision {float(hidden / (~trusted).sum()):.3f}, "
+            f"recall {float(hidden / (~seen).sum()):.3f}"
+        )
+
+
+def drift(style: Field) -> None:
+    """A still background of 10 s at 5 frames a second, in front of which something moves, in several windows."""
+    still = picture(64, 96, seed=3)[:, None].expand(3, 50, 64, 96).clone()
+    for t in range(50):
+        still[:, t, 20:36, t : t + 16] = 0.9
+    content = Field(still, (Axis("t", 0.2, "s"), Axis("y"), Axis("x")))
+    result = stylize(content, [Style(style)], Recipe().set("temporal.window=0")).field
+    where = torch.zeros(64, 96, dtype=torch.bool)
+    where[44:] = True
+    curve = brightness(result.samples, where)
+    print(f"still background over 10 s: brightness within {float(curve.max() - curve.min()):.2f} gray levels")
+
+
+def speed() -> None:
+    pair = torch.nn.functional.interpolate(picture(2, 180, 320, seed=4)[None], (2, 720, 1280), mode="trilinear")[0]
+    best = min(_seconds(pair) for _ in range(3))
+    print(f"flow at 1280x720, both ways with masks: {best / 2:.3f} s a pair and direction")
+
+
+def _seconds(pair: Tensor) -> float:
+    began = time.perf_counter()
+    estimate_motion(pair, (1,))
+    return time.perf_counter() - began
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("clip", type=Path)
+    parser.add_argument("styles", type=Path, nargs="+")
+    parser.add_argument("--weights", type=float, nargs="+", default=[0, Recipe().temporal.weight])
+    parser.add_argument("--frames", type=int, default=14)
+    parser.add_argument("--size", type=int, default=96)
+    chosen = parser.parse_args()
+    scene = known_scene(chosen.frames, chosen.size * 2 // 3, chosen.size)
+    masks(known_scene(14, 160, 240))
+    speed()
+    clip = read(chosen.clip, Selection(chosen.size, end=Moment(chosen.frames, "f")))
+    for path in chosen.styles:
+        style = read(path, Selection(256))
+        compare(f"{chosen.clip.name}, {path.stem}", clip, estimated(clip.samples), style, chosen.weights)
+        compare(f"moving disc, {path.stem}", scene.clip, true(scene), style, chosen.weights)
+    drift(read(chosen.styles[0], Selection(256)))
+
+
+if __name__ == "__main__":
+    main()
