@@ -165,8 +165,8 @@ def w2_distance(found: Sums, target: Sums) -> Tensor:
 
 
 def _relative(difference: Tensor, target: Tensor) -> Tensor:
-    power = target.flatten(1).square().sum(1)
-    return difference.flatten(1).square().sum(1) / power.clamp_min(torch.finfo(power.dtype).tiny)
+    power = target.flatten(1).square().sum(1)  # none where a style leaves all channels of a tap dead
+    return difference.flatten(1).square().sum(1) / power.clamp_min(1e-12)
 
 
 STATISTICS: dict[str, Statistic] = {
