@@ -16,6 +16,7 @@ from volstyle_cli.options import (
     SaveOptions,
     SignalOptions,
     StyleOptions,
+    UnitsOptions,
     VideoOptions,
     VolumeOptions,
     takes,
@@ -115,6 +116,16 @@ def evaluate(options: EvalOptions) -> None:
     from volstyle_cli.screen import Screen
 
     say_verdicts(Screen(), options)
+
+
+@app.command()
+@takes(UnitsOptions)
+def units(options: UnitsOptions) -> None:
+    """What the units of a layer see: for each the nine patches that light it most."""
+    from volstyle_cli.screen import Screen
+    from volstyle_cli.units import show_units
+
+    show_units(options, Screen(quiet=options.quiet))
 
 
 @app.command()

@@ -320,6 +320,35 @@ class DemoOptions(RunOptions):
 
 
 @dataclass(frozen=True, kw_only=True)
+class UnitsOptions(RunOptions):
+    """Of `volstyle units`."""
+
+    inputs: Annotated[
+        list[Path],
+        Argument(metavar="[IN]...", help="Files and folders to look at; pictures made by formula if none."),
+    ] = field(default_factory=list)
+    layer: Annotated[
+        str | None, Option(help="Such as relu2_1; the network's first if not given.", rich_help_panel=_LOOK)
+    ] = None
+    unit: Annotated[list[int], Option(help="Only this one; again for more.", rich_help_panel=_LOOK)] = field(
+        default_factory=list
+    )
+    of: Annotated[
+        Path | None,
+        Option(
+            metavar="RESULT",
+            help="Show what the style, the content and this result light up.",
+            rich_help_panel=_LOOK,
+        ),
+    ] = None
+    size: Annotated[int, Option(min=1, help="Long side of what is looked at.", rich_help_panel=_LOOK)] = 256
+    count: Annotated[int, Option(min=1, help="How many pictures by formula.", rich_help_panel=_LOOK)] = 96
+    output: Annotated[
+        Path, Option("--output", "-o", help="The page; a contact sheet, .png, beside it.", rich_help_panel=_FILES)
+    ] = Path("units.html")
+
+
+@dataclass(frozen=True, kw_only=True)
 class SaveOptions(RecipeOptions):
     """Of `volstyle recipe save`."""
 

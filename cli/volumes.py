@@ -123,12 +123,17 @@ def read_volume(path: Path, mask: Path | None, recipe: Recipe) -> Volume:
 def read_volume_style(path: Path) -> Field:
     """A style that is a volume, its own window brought to [0, 1]; an image or a clip as it is."""
     field = read(path, Selection())
-    if [axis.name for axis in field.axes] not in _AXES:
+    if not is_volume(field):
         return field
     volume = Volume.prepare(field, None, Recipe())
     if len(volume.windows) > 1 or volume.times > 1:
         raise InputError(f"{path}: a style volume must have one channel or R, G, B, and no time")
     return volume.parts()[0].content
+
+
+def is_volume(field: Field) -> bool:
+    """Whether it has the axes of a volume, or of one over time."""
+    return [axis.name for axis in field.axes] in _AXES
 
 
 def blank(shape: tuple[int, ...]) -> Field:
@@ -159,7 +164,7 @@ def with_style_size(recipe: Recipe, length: str, content: Field) -> Recipe:
 
 
 def _check_axes(path: Path, field: Field) -> None:
-    names = [axis.name for axis in field.axes]
-    if names not in _AXES:
+    if not is_volume(field):
+        names = [axis.name for axis in field.axes]
         kind = {2: "image", 3: "video", 1: "signal"}.get(len(names))
         raise InputError(f"{path}: must be a volume, has axes {', '.join(names)}; use `volstyle {kind}`")

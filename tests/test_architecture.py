@@ -23,7 +23,7 @@ LEVELS = (
     {"filterbanks", "machine", "objective"},
     {"networks", "signals"},
     {"evaluate"},
-    {"optimize", "windows"},
+    {"optimize", "units", "windows"},
     {"state"},
     {"pipeline"},
     {"estimate", "judges"},

@@ -21,7 +21,7 @@ from torchvision import models
 from volstyle.errors import NetworkError, ShapeError, WeightsError
 from volstyle.extractor import Network
 from volstyle.inflate import Placement
-from volstyle.layers import Chain, Convolution, Rectifier
+from volstyle.layers import Aside, Chain, Convolution, Rectifier, Situation
 from volstyle.networks import load_network, random_network
 from volstyle.weights import State, download, load_state
 
@@ -170,6 +170,20 @@ def test_a_feature_sees_the_samples_of_its_reach_and_no_others(network: Network)
         seen = samples.grad[0].abs().sum((0, 1)).nonzero().flatten()
         sees = extractor.tap(tap).reach.receptive_field((at, at))[0]
         assert (sees.start, sees.stop) == (int(seen.min()), int(seen.max()) + 1)
+
+
+def test_what_no_tap_needs_is_not_computed() -> None:
+    """A layer that cannot run at all, aside and behind."""
+
+    class Broken(Rectifier):
+        def run(self, slab: Tensor, at: Situation) -> Tensor:
+            raise AssertionError
+
+    broken = Aside((Broken(3, "aside"),))
+    network = Network("hand", "", 1, 3, Chain((broken, Rectifier(3, "out"), Broken(3, "behind"))), {}, {})
+    assert set(network.on(1)(numbers(1, 3, 5), ["out"])) == {"out"}
+    with pytest.raises(AssertionError):
+        network.on(1)(numbers(1, 3, 5), ["aside"])
 
 
 def test_guided_gradient_is_of_what_raises_a_feature_alone() -> None:

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from volstyle.errors import NetworkError, ShapeError, nearest
 from volstyle.inflate import Placement, channels_last, fold, standard_placement, unfold
-from volstyle.layers import Chain, Reach, Situation
+from volstyle.layers import Aside, Chain, Reach, Situation
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,7 @@ class Extractor:
             raise ShapeError(f"network {network.name}: samples are {have}, must be at least {need} for its taps")
 
     def __call__(self, samples: Tensor, names: Collection[str]) -> dict[str, Tensor]:
-        """Features at the named taps, computed no further than the last of them.
+        """Features at the named taps; what they do not need, further layers and others aside, is not computed.
 
         samples: (1, C, *S) float32; C is the network's, or 1, which stands for equal channels.
         Returns tap -> (1, K, *S') in the type of the weights. Raises ShapeError.
@@ -127,8 +127,17 @@ class Extractor:
 
         at = Situation(self.placement, new_shape, emit)
         slab = channels_last(fold(samples, self.placement))
-        for layer in self.network.chain.layers:
+        for layer, inside in zip(self.network.chain.layers, self._inside, strict=True):
             if len(found) == len(names):
                 break
-            slab = layer.run(slab, at)
+            if not isinstance(layer, Aside) or inside & set(names):
+                slab = layer.run(slab, at)
         return found
+
+    @cached_property
+    def _inside(self) -> tuple[frozenset[str], ...]:
+        """Names of the taps in each layer."""
+        axes = len(self.placement.axes)
+        anywhere = Reach((1,) * axes, (0,) * axes, (1,) * axes)
+        layers = self.network.chain.layers
+        return tuple(frozenset(name for name, *_ in layer.taps(anywhere, self.placement)) for layer in layers)

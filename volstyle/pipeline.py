@@ -148,14 +148,7 @@ def outline(content: Field, recipe: Recipe) -> Outline:
         if value not in allowed:
             raise RecipeError(f"{name}: {value!r} is unknown; {nearest(value, allowed)}")
     machine = Machine.choose(recipe.device, recipe.precision, recipe.memory)
-    network = load_network(
-        recipe.network.name,
-        weights=Path(recipe.network.weights) if recipe.network.weights else None,
-        pooling=recipe.network.pooling,
-        seed=recipe.seed,
-        axes=len(content.axes) if recipe.network.inflation == "native" else min(len(content.axes), 2),
-        channels=content.channels if len(content.axes) == 1 else 3,
-    ).to(machine.device, machine.dtype)
+    network = network_for(content, recipe).to(machine.device, machine.dtype)
     recipe = replace(
         recipe,
         content=replace(recipe.content, taps=recipe.content.taps or dict(network.content_taps)),
@@ -172,6 +165,19 @@ def outline(content: Field, recipe: Recipe) -> Outline:
     strides = [extractor.reach(run.taps).stride for extractor in run.extractors]
     least = tuple(2 * max(steps) for steps in zip(*strides, strict=True))
     return replace(run, stages=plan_stages(shape, kept, least, recipe.schedule))
+
+
+def network_for(content: Field, recipe: Recipe) -> Network:
+    """The network of a recipe, for fields like the content. Raises NetworkError."""
+    choice = recipe.network
+    return load_network(
+        choice.name,
+        weights=Path(choice.weights) if choice.weights else None,
+        pooling=choice.pooling,
+        seed=recipe.seed,
+        axes=len(content.axes) if choice.inflation == "native" else min(len(content.axes), 2),
+        channels=content.channels if len(content.axes) == 1 else 3,
+    )
 
 
 def stylize(
@@ -352,7 +358,7 @@ def _targets(scene: Scene, stage: Shape, run: Outline) -> list[dict[str, Sums]]:
 
     stage: shape of the result.
     """
-    found = [_style_sums(style, _style_size(style.field, stage, scene, run), run) for style in scene.styles]
+    found = [_style_sums(*style_samples(style, stage, scene, run), run) for style in scene.styles]
     weights = [style.weight for style in scene.styles]
     return [
         {
@@ -365,16 +371,22 @@ def _targets(scene: Scene, stage: Shape, run: Outline) -> list[dict[str, Sums]]:
     ]
 
 
-def _style_sums(style: Style, size: int, run: Outline) -> list[dict[str, Sums]]:
+def style_samples(style: Style, stage: Shape, scene: Scene, run: Outline) -> tuple[Tensor, Tensor | None]:
+    """A style as it is seen in a stage of this shape: samples (C, *S) in [0, 1], and how much each counts, (1, *S)
+    or None for all alike."""
+    field, kept = style.field, _kept(style.field)
+    size = _style_size(field, stage, scene, run)
+    shape = fitted(optimized_shape(field.shape, field.axes, kept, 0), size, kept)
+    samples = resize(field.samples, shape).clamp(0, 1).to(run.machine.device)
+    if style.source_mask is None:
+        return samples, None
+    return samples, resize(style.source_mask[None], shape, kind="linear").to(samples)
+
+
+def _style_sums(samples: Tensor, regions: Tensor | None, run: Outline) -> list[dict[str, Sums]]:
     """Of each view, tap -> Sums of one style: seen as the content is where it has its axes, else the one way there
     is, a flat style the same for all views."""
-    taps = run.recipe.style.taps
-    kept = _kept(style.field)
-    shape = fitted(optimized_shape(style.field.shape, style.field.axes, kept, 0), size, kept)
-    samples = resize(style.field.samples, shape).clamp(0, 1).to(run.machine.device)
-    regions = None
-    if style.source_mask is not None:
-        regions = resize(style.source_mask[None], shape, kind="linear").to(samples)
+    taps, shape = run.recipe.style.taps, tuple(samples.shape[1:])
     looks = run.placements
     if len(shape) != len(run.kept):
         inflation = run.recipe.network.inflation if run.recipe.network.inflation in INFLATIONS else "center"
@@ -382,7 +394,7 @@ def _style_sums(style: Style, size: int, run: Outline) -> list[dict[str, Sums]]:
     seen = {}
     for look in dict.fromkeys(looks):
         extractor = run.network.placed(look)
-        extractor.check(style.field.channels, shape, taps)
+        extractor.check(samples.shape[0], shape, taps)
         core = choose_core(extractor, taps, run.machine, shape, None)
         blocks = plan(shape, core, *extractor.reach(taps))
         seen[look] = style_sums(extractor, samples, blocks, taps, regions)

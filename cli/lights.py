@@ -1,0 +1,99 @@
+"""Which units the content, the styles and the result of a run light up."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from volstyle.codecs import Selection, read
+from volstyle.extractor import Network
+from volstyle.inflate import placements
+from volstyle.machine import Machine
+from volstyle.pipeline import outline, style_samples
+from volstyle.record import Record
+from volstyle.resample import resize
+from volstyle.scene import Scene, luma
+from volstyle.units import mean_activations
+from volstyle_cli.history import order_again
+from volstyle_cli.inputs import Inputs, read_inputs
+
+
+@dataclass(frozen=True)
+class Lights:
+    """Mean activations (K,) of a layer. styles: by name, as many as the run had. result: also by its name."""
+
+    name: str
+    content: Tensor
+    styles: dict[str, Tensor]
+    result: Tensor
+
+    @property
+    def style(self) -> Tensor:
+        """Of all styles alike."""
+        return torch.stack(list(self.styles.values())).mean(0)
+
+    @property
+    def lift(self) -> Tensor:
+        """(K,), what the style lights up more than the content does."""
+        return self.style - self.content
+
+    @property
+    def way(self) -> float:
+        """How far the result has come from the content to the style: 0 is the content, 1 the style."""
+        return float((self.result - self.content) @ self.lift / self.lift.square().sum().clamp_min(1e-12))
+
+
+def record_path(result: Path) -> Path:
+    """The record of a result, which may be given itself."""
+    return result if result.suffix == ".json" else result.with_name(f"{result.name}.json")
+
+
+def lights_of(result: Path, network: Network, tap: str, machine: Machine) -> Lights:
+    """As the engine saw them in the last stage. Raises InputError without a record, or when an input changed."""
+    record = record_path(result)
+    order = order_again(record, Record.load(record), None, force=False)
+    inputs = read_inputs(order)
+    run = outline(inputs.content, order.recipe)
+    scene = Scene.prepare(
+        inputs.content,
+        inputs.styles,
+        keep_colors=order.recipe.colors == "content",
+        coherent=False,
+        where=inputs.parts[0].where,
+    )
+    file = record.with_name(record.name.removesuffix(".json"))
+    came = _samples(file, inputs)
+    came = luma(came) if scene.content.shape[0] == 1 else came
+    stage = run.stages[-1].shape
+
+    def means(samples: Tensor, regions: Tensor | None = None) -> Tensor:
+        # A network with all axes of the content sees a flat style as slice by slice.
+        look = order.recipe.network.inflation
+        looks = placements(network.axes, samples.dim() - 1, "center" if look == "native" else look)
+        seen = [mean_activations(network.placed(p), tap, samples, machine, regions) for p in looks]
+        return torch.stack(seen).mean(0)
+
+    return Lights(
+        file.name,
+        content=means(resize(scene.content, stage).clamp(0, 1)),
+        styles={
+            given.path.name: means(*style_samples(style, stage, scene, run))
+            for style, given in zip(scene.styles, order.styles, strict=True)
+        },
+        result=means(resize(came, stage).clamp(0, 1)),
+    )
+
+
+def _samples(file: Path, inputs: Inputs) -> Tensor:
+    """The result as the engine made it, in [0, 1]: of a volume the first channel and time."""
+    field = read(file, Selection(signal=inputs.signal is not None))
+    if inputs.signal is not None:
+        return inputs.signal.ready.levels.seen(field.samples)
+    if inputs.volume is None:
+        return field.samples
+    if field.channels == inputs.volume.source.channels:
+        return replace(inputs.volume, source=field, mask=None).parts()[0].content.samples
+    return field.samples / 255
