@@ -13,7 +13,7 @@ from volstyle.field import Axis, Field
 from volstyle.pipeline import outline
 from volstyle.record import Record
 from volstyle.resample import fitted
-from volstyle_cli.options import SIZES, InfoOptions
+from volstyle_cli.options import BASES, SIZES, InfoOptions
 from volstyle_cli.plan import say_engine
 from volstyle_cli.recipes import recipe_of
 from volstyle_cli.screen import Screen, bytes_text, costs_text, duration_text, size_text
@@ -38,13 +38,15 @@ def say_info(screen: Screen, options: InfoOptions) -> None:
     if len(facts.shape) == 1:
         screen.print(f"\n`volstyle signal {path.name} --style FILE` styles it.")
         return
-    axes, size = _AXES[facts.kind], options.size or SIZES[facts.kind]
+    axes, size = facts.axes or _AXES[facts.kind], options.size or SIZES[facts.kind]
     kept = tuple(axis.name == "t" for axis in axes)
     shape = fitted(facts.shape, min(size, max(facts.shape[-2:])), kept)
     content = Field(torch.empty(3, *shape, device="meta"), axes)
+    if facts.kind == "volume":  # made smaller in its stages, if at all, and styled one time after the other
+        content = Field(torch.empty(1, *facts.shape[-3:], device="meta"), axes[-3:])
     screen.print(f"\n`volstyle {facts.kind} {path.name} --style FILE` would take:")
     try:
-        run = outline(content, recipe_of(options))
+        run = outline(content, recipe_of(options, BASES.get(facts.kind)))
     except ShapeError as error:
         screen.print(str(error))
         return

@@ -26,6 +26,27 @@ SIZES = {"image": 512, "video": 256, "volume": 256}
 """What kind of content -> long side being optimized, unless --size says otherwise."""
 
 
+BASES = {
+    "volume": Recipe(
+        network=NetworkChoice(inflation="planes"),
+        content=ContentChoice(weight=0.4),
+        style=StyleChoice(statistic="w2", scale=1.5),
+        smoothness=0.0,
+        schedule=ScheduleChoice(smallest=64, largest=SIZES["volume"], steps=10, growth=2.0),
+    ),
+    "solid": Recipe(
+        network=NetworkChoice(inflation="planes"),
+        content=ContentChoice(weight=0.0),
+        style=StyleChoice(statistic="w2"),
+        smoothness=0.0,
+        schedule=ScheduleChoice(smallest=32, largest=SIZES["volume"], steps=40, growth=1.5),
+        init="noise",
+    ),
+}
+"""Kind of content, or "solid" for none -> what its choices begin with. Volumes have many more samples than
+pictures: fewer steps, most of them where they are cheap, and strokes of more samples."""
+
+
 class Quality(StrEnum):
     VISUAL = "visual"
     LOSSLESS = "lossless"
@@ -215,14 +236,7 @@ class VolumeOptions(StyleOptions):
     ] = None
 
     def base(self) -> Recipe:
-        """Fewer steps than for pictures, whose samples are fewer, and most of them where they are cheap."""
-        return Recipe(
-            network=NetworkChoice(inflation="planes"),
-            content=ContentChoice(weight=0.3),
-            style=StyleChoice(statistic="w2"),
-            smoothness=0.0,
-            schedule=ScheduleChoice(smallest=64, largest=SIZES["volume"], steps=10, growth=2.0),
-        )
+        return BASES["solid" if self.content is None else "volume"]
 
     def choices(self) -> dict[str, Any]:
         found = super().choices()
@@ -234,8 +248,6 @@ class VolumeOptions(StyleOptions):
         found |= _given(strength=self.strength, periodic=self.periodic or None)
         if self.size is not None:
             found["schedule"] = {"largest": self.size}
-        if self.content is None:
-            found |= {"init": self.init or "noise", "content": {"weight": 0.0}}
         return found
 
 

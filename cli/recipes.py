@@ -14,9 +14,12 @@ from volstyle.record import Record
 from volstyle_cli.options import RecipeOptions
 
 
-def recipe_of(options: RecipeOptions) -> Recipe:
-    """Defaults, then a file, then options, then --set; the last wins. Raises VolstyleError."""
-    recipe = options.base() if options.recipe is None else load_recipe(options.recipe)
+def recipe_of(options: RecipeOptions, base: Recipe | None = None) -> Recipe:
+    """Defaults, then a file, then options, then --set; the last wins. Raises VolstyleError.
+
+    base: defaults, if not those of the options.
+    """
+    recipe = (base or options.base()) if options.recipe is None else load_recipe(options.recipe)
     recipe = recipe.updated(options.choices())
     for assignment in options.set_:
         recipe = recipe.set(assignment)

@@ -21,10 +21,11 @@ from volstyle.intensity import Window
 from volstyle.objective import Objective, StyleTerm, View
 from volstyle.pipeline import outline, stylize
 from volstyle.recipe import ContentChoice, NetworkChoice, Recipe, ScheduleChoice
+from volstyle.resample import resize
 from volstyle.scene import Style
 from volstyle.schedule import optimized_shape
 from volstyle.statistics import moments_distance
-from volstyle.tiles import plan
+from volstyle.tiles import plan, wrapped
 from volstyle_cli import main
 
 # ------------------------------------------------------------------------------------------------ intensity
@@ -266,3 +267,43 @@ def test_what_is_wrong_with_volumes_is_said(
         said = capsys.readouterr().err
         assert message in said and said.count("\n") == 1
         assert not Path("out.npy").exists()
+
+
+# ---------------------------------------------------------------------------------------- periodic textures
+
+
+@pytest.mark.parametrize("core", [(64, 64, 64), (8, 8, 12)], ids=["whole", "tiles"])
+def test_a_periodic_field_may_be_rolled(core: tuple[int, int, int]) -> None:
+    """Wherever it is cut open, by whole strides, cost and gradient are the same."""
+    shape, by = (16, 24, 20), (4, 8, 12)
+    samples = numbers(3, *shape, dtype=torch.float64)
+    objective = planes_objective(samples)
+    reaches = [view.extractor.reach(view.taps) for view in objective.views]
+    margin = tuple(max(sides) for sides in zip(*(reach.halo for reach in reaches), strict=True))
+    objective = replace(objective, margin=margin)
+    plans = tuple(tuple(wrapped(plan(shape, core, *reach), margin, reach.halo)) for reach in reaches)
+    here = evaluate(samples, objective, plans)
+    there = evaluate(samples.roll(by, (1, 2, 3)), objective, plans)
+    assert there.cost == pytest.approx(here.cost, rel=1e-4)
+    largest = float(here.gradient.abs().max())
+    torch.testing.assert_close(there.gradient, here.gradient.roll(by, (1, 2, 3)), rtol=1e-3, atol=1e-4 * largest)
+    ended = evaluate(samples, replace(objective, margin=None), plan_views(objective, shape, core))
+    assert not torch.allclose(ended.gradient, here.gradient, atol=1e-2 * largest)
+
+
+def test_a_periodic_texture_has_no_seam() -> None:
+    recipe = replace(
+        QUICK, content=ContentChoice(weight=0.0), init="noise", periodic=True, schedule=ScheduleChoice(steps=20)
+    )
+    content = Field(torch.full((3, 32, 32), 0.5), (Axis("y"), Axis("x")))
+    smooth = Field(resize(numbers(3, 6, 6), (40, 40)).clamp(0, 1), (Axis("y"), Axis("x")))
+
+    def seam(periodic: bool) -> float:
+        """The step across the ends, over the mean step inside."""
+        found = stylize(content, [Style(smooth)], replace(recipe, periodic=periodic)).field.samples
+        inside = float((found[:, 1:] - found[:, :-1]).abs().mean())
+        return float((found[:, 0] - found[:, -1]).abs().mean()) / inside
+
+    assert seam(True) < 1.3 < seam(False)
+    with pytest.raises(ShapeError, match="periodic: samples are 30x32, must be multiples of 8x8"):
+        outline(content.with_samples(torch.zeros(3, 30, 32)), recipe)

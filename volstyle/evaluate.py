@@ -51,15 +51,39 @@ def plan_views(objective: Objective, shape: Shape, core: Shape) -> Plans:
 
 def evaluate(samples: Tensor, objective: Objective, plans: Plans) -> Evaluation:
     """Cost and gradient at samples (C, *S). Memory beyond the gradient is that of the largest tile."""
-    gradient = torch.zeros_like(samples)
+    seen = samples if objective.margin is None else continued(samples, objective.margin)
+    gradient = torch.zeros_like(seen)
     costs: dict[str, float] = {}
     for view, blocks in zip(objective.views, plans, strict=True):
         for block in blocks:
-            for term, cost in _add_block(samples, gradient, view, block).items():
+            for term, cost in _add_block(seen, gradient, view, block).items():
                 costs[term] = costs.get(term, 0.0) + cost
+    if objective.margin is not None:
+        gradient = _gathered(gradient, objective.margin)
     for name, sample_term in objective.sample_terms.items():
         costs[name] = sample_term.add_gradient(samples, gradient)
     return Evaluation(costs, gradient)
+
+
+def continued(samples: Tensor, margin: Shape) -> Tensor:
+    """(C, *S) with `margin` samples more beyond each end, taken from the other end: (C, *(S + 2 margin))."""
+    for axis, around in enumerate(margin, start=1):
+        samples = samples.index_select(axis, _around(samples.shape[axis], around).to(samples.device))
+    return samples
+
+
+def _gathered(gradient: Tensor, margin: Shape) -> Tensor:
+    """The transpose of `continued`: what came to copies of a sample comes to the sample."""
+    for axis, around in enumerate(margin, start=1):
+        size = gradient.shape[axis] - 2 * around
+        shape = (*gradient.shape[:axis], size, *gradient.shape[axis + 1 :])
+        index = _around(size, around).to(gradient.device)
+        gradient = gradient.new_zeros(shape).index_add_(axis, index, gradient)
+    return gradient
+
+
+def _around(size: int, margin: int) -> Tensor:
+    return torch.arange(-margin, size + margin) % size
 
 
 def style_sums(

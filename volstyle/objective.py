@@ -19,7 +19,7 @@ from torch import Tensor
 
 from volstyle.extractor import Extractor
 from volstyle.statistics import Statistic, Sums, joined
-from volstyle.tiles import Block, Tile
+from volstyle.tiles import Block, Shape, Tile
 
 _ALL = slice(None)
 SCALINGS = ("relative", "gatys")
@@ -197,7 +197,12 @@ class SampleTerm(Protocol):
 
 @dataclass(frozen=True)
 class Objective:
-    """The sum of all terms of all views, and of the terms of the samples, by name."""
+    """The sum of all terms of all views, and of the terms of the samples, by name.
+
+    margin: how far views see the field continued beyond each end from the other end; None for a field that ends.
+    Plans, regions and sources of content are those of the continued field.
+    """
 
     views: tuple[View, ...]
     sample_terms: Mapping[str, SampleTerm] = field(default_factory=dict)
+    margin: Shape | None = None

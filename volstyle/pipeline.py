@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from volstyle.errors import RecipeError, ShapeError, nearest
-from volstyle.evaluate import Evaluation, Plans, evaluate, style_sums
+from volstyle.evaluate import Evaluation, Plans, continued, evaluate, style_sums
 from volstyle.extractor import Extractor, Network
 from volstyle.field import Field
 from volstyle.inflate import INFLATIONS, Placement, placements, standard_placement
@@ -38,7 +38,7 @@ from volstyle.schedule import Stage, optimized_shape, plan_stages
 from volstyle.series import AutocorrelationTerm, QuantileTerm
 from volstyle.state import Reached
 from volstyle.statistics import STATISTICS, Sums, blended, gatys_distance, joined
-from volstyle.tiles import Block, Shape, plan
+from volstyle.tiles import Block, Shape, plan, wrapped
 
 DEFAULT = Recipe()
 
@@ -86,17 +86,21 @@ class Outline:
 
     def plans(self, shape: Shape) -> Plans:
         """The tiles in which a stage of this shape is evaluated, for each view."""
-        return tuple(
-            tuple(
-                plan(
-                    shape,
-                    choose_core(extractor, self.taps, self.machine, shape, self.group),
-                    *extractor.reach(self.taps),
-                    self.group,
-                )
-            )
-            for extractor in self.extractors
-        )
+        plans = []
+        for extractor in self.extractors:
+            core = choose_core(extractor, self.taps, self.machine, shape, self.group)
+            reach = extractor.reach(self.taps)
+            blocks = plan(shape, core, *reach, self.group)
+            plans.append(tuple(wrapped(blocks, self.margin, reach.halo) if self.margin else blocks))
+        return tuple(plans)
+
+    @property
+    def margin(self) -> Shape | None:
+        """How far a periodic field is continued beyond its ends; None for one that ends."""
+        if not self.recipe.periodic:
+            return None
+        halos = [extractor.reach(self.taps).halo for extractor in self.extractors]
+        return tuple(max(sides) for sides in zip(*halos, strict=True))
 
     def largest_window(self, shape: Shape) -> int:
         """Samples in the largest window of all tiles."""
@@ -163,8 +167,22 @@ def outline(content: Field, recipe: Recipe) -> Outline:
     for extractor in run.extractors:
         extractor.check(content.channels, shape, run.taps)
     strides = [extractor.reach(run.taps).stride for extractor in run.extractors]
-    least = tuple(2 * max(steps) for steps in zip(*strides, strict=True))
-    return replace(run, stages=plan_stages(shape, kept, least, recipe.schedule))
+    stride = tuple(max(steps) for steps in zip(*strides, strict=True))
+    stages = plan_stages(shape, kept, tuple(2 * step for step in stride), recipe.schedule)
+    return replace(run, stages=_periodic(stages, stride) if recipe.periodic else stages)
+
+
+def _periodic(stages: tuple[Stage, ...], stride: Shape) -> tuple[Stage, ...]:
+    """Stages whose features meet at the ends. Raises ShapeError unless those of the last one do."""
+    if any(size % step for size, step in zip(stages[-1].shape, stride, strict=True)):
+        have, need = ("x".join(map(str, sizes)) for sizes in (stages[-1].shape, stride))
+        raise ShapeError(f"periodic: samples are {have}, must be multiples of {need}, the strides of the network")
+    return tuple(
+        replace(
+            stage, shape=tuple(round(size / step) * step for size, step in zip(stage.shape, stride, strict=True))
+        )
+        for stage in stages
+    )
 
 
 def network_for(content: Field, recipe: Recipe) -> Network:
@@ -289,6 +307,9 @@ def _objective(scene: Scene, stage: Stage, run: Outline) -> tuple[Objective, Pla
     content = resize(scene.content, stage.shape).clamp(0, 1).to(device)
     regions = None if scene.regions is None else resize(scene.regions, stage.shape, kind="linear").to(device)
     plans = run.plans(stage.shape)
+    if run.margin is not None:
+        content = continued(content, run.margin)
+        regions = None if regions is None else continued(regions, run.margin)
     styles = _style_terms(scene, stage, run, groups=sum(len(block.groups) for block in plans[0]))
     views = tuple(
         View(extractor, style, _content_term(content, extractor, blocks, run), run.group, regions)
@@ -300,7 +321,7 @@ def _objective(scene: Scene, stage: Stage, run: Outline) -> tuple[Objective, Pla
     if scene.motion:
         links = tuple(link.resized(*stage.shape[1:]).to(device) for link in scene.motion)
         terms["temporal"] = TemporalTerm(recipe.temporal.weight, links, max(float(content.var()), 1e-4))
-    return Objective(views, terms), plans
+    return Objective(views, terms, run.margin), plans
 
 
 def _series_terms(scene: Scene, run: Outline) -> dict[str, SampleTerm]:

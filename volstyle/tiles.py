@@ -8,7 +8,7 @@ belong together, because they hold all the positions of the groups in it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import product
 from math import prod
@@ -89,6 +89,30 @@ def plan(field: Shape, core: Shape, stride: Shape, halo: Shape, group: int | Non
         groups = tuple(slice(at, min(at + group, stop)) for at in range(start, stop, group))
         blocks.append(Block(tiles, groups))
     return blocks
+
+
+def wrapped(blocks: Iterable[Block], margin: Shape, halo: Shape) -> list[Block]:
+    """The same cores in a field continued by `margin` on every side, with whole windows: none is at an end.
+
+    margin: at least the halo, a multiple of the stride.
+    """
+
+    def moved(span: slice, by: int, around: int = 0) -> slice:
+        return slice(span.start + by - around, span.stop + by + around)
+
+    return [
+        Block(
+            tuple(
+                Tile(
+                    tuple(moved(side, by) for side, by in zip(tile.core, margin, strict=True)),
+                    tuple(moved(*sides) for sides in zip(tile.core, margin, halo, strict=True)),
+                )
+                for tile in block.tiles
+            ),
+            tuple(moved(group, margin[0]) for group in block.groups),
+        )
+        for block in blocks
+    ]
 
 
 def _cut(span: slice, size: int, most: int, stride: int, halo: int) -> list[tuple[slice, slice]]:

@@ -15,7 +15,7 @@ from typing import Protocol, cast
 
 from volstyle.codecs.atomic import check_folder, check_target
 from volstyle.errors import InputError, OutputError, nearest
-from volstyle.field import Field
+from volstyle.field import Axis, Field
 
 CODECS: dict[str, tuple[str, ...]] = {
     "image": (".png", ".jpg", ".jpeg", ".bmp", ".webp"),
@@ -94,11 +94,13 @@ class Facts:
     kind: "image", "video", …
     shape: samples along each axis (t, y, x for a clip; t may be an estimate from the header).
     entries: what `volstyle info` shows, in order: name -> text.
+    axes: of shape, where the file says its steps.
     """
 
     kind: str
     shape: tuple[int, ...]
     entries: dict[str, str]
+    axes: tuple[Axis, ...] | None = None
 
 
 class Codec(Protocol):

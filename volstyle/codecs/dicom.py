@@ -65,7 +65,7 @@ def probe(path: Path) -> Facts:
         "samples": f"{first.BitsStored} bit, {first.get('Modality', 'no modality')}",
         "series": str(first.get("SeriesDescription", first.get("SeriesInstanceUID", ""))),
     }
-    return Facts("volume", field.shape, entries)
+    return Facts("volume", field.shape, entries, field.axes)
 
 
 def read(path: Path, selection: Selection) -> Field:

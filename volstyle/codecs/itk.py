@@ -44,7 +44,8 @@ def probe(path: Path) -> Facts:
         "voxel": " x ".join(f"{step:.4g} mm" for step in spacing),
         "samples": SimpleITK.GetPixelIDValueAsString(reader.GetPixelID()),
     }
-    return Facts("volume", tuple(reversed(size)), entries)
+    axes = spatial("zyx", tuple(reversed(spacing)), "mm") if len(size) == 3 else None
+    return Facts("volume", tuple(reversed(size)), entries, axes)
 
 
 def read(path: Path, selection: Selection) -> Field:

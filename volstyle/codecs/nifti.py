@@ -47,7 +47,7 @@ def probe(path: Path) -> Facts:
         "samples": f"{header.get_data_dtype()}",
         "orientation": "".join(code or "?" for code in nib.aff2axcodes(header.get_best_affine())),
     }
-    return Facts("volume", shape, entries)
+    return Facts("volume", shape, entries, axes)
 
 
 def read(path: Path, selection: Selection) -> Field:
