@@ -136,17 +136,19 @@ def owned_features(
 class SmoothnessTerm:
     """weight · Σ_axes mean (x_{i+1} − x_i)²: squared total variation along some axes of the field.
 
-    axes: of the field, 0 the first. Differences are squared, so a grain costs more than an edge.
+    axes: of the field, 0 the first. Differences are squared, so a grain costs more than an edge. periodic: the last
+    sample along an axis is the first one's neighbor too.
     """
 
     weight: float
     axes: tuple[int, ...]
+    periodic: bool = False
 
     def add_gradient(self, samples: Tensor, gradient: Tensor) -> float:
         """The cost of samples (C, *S); its gradient is added to gradient, in memory of one slice."""
         cost = torch.zeros((), device=samples.device)
         for axis in self.axes:
-            count = samples.numel() // samples.shape[1 + axis] * (samples.shape[1 + axis] - 1)
+            count = samples.numel() // samples.shape[1 + axis] * (samples.shape[1 + axis] - (not self.periodic))
             scale = self.weight / max(count, 1)
             # Along another axis than the differences' own, so that slices are independent.
             across = 1 if axis > 0 else samples.dim() - 1
@@ -156,11 +158,15 @@ class SmoothnessTerm:
                 else [(samples, gradient)]
             )
             for piece, into in pairs:
-                steps = piece.diff(dim=1 + axis)
+                if self.periodic:
+                    steps = piece.roll(-1, 1 + axis) - piece
+                    into.add_(steps.roll(1, 1 + axis), alpha=2 * scale).sub_(steps, alpha=2 * scale)
+                else:
+                    steps = piece.diff(dim=1 + axis)
+                    length = steps.shape[1 + axis]
+                    into.narrow(1 + axis, 1, length).add_(steps, alpha=2 * scale)
+                    into.narrow(1 + axis, 0, length).sub_(steps, alpha=2 * scale)
                 cost += scale * steps.square().sum()
-                length = steps.shape[1 + axis]
-                into.narrow(1 + axis, 1, length).add_(steps, alpha=2 * scale)
-                into.narrow(1 + axis, 0, length).sub_(steps, alpha=2 * scale)
         return float(cost)
 
 

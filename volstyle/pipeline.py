@@ -317,7 +317,7 @@ def _objective(scene: Scene, stage: Stage, run: Outline) -> tuple[Objective, Pla
     )
     terms = _series_terms(scene, run) if len(stage.shape) == 1 else {}
     if recipe.smoothness:
-        terms["smoothness"] = SmoothnessTerm(recipe.smoothness, run.resampled)
+        terms["smoothness"] = SmoothnessTerm(recipe.smoothness, run.resampled, recipe.periodic)
     if scene.motion:
         links = tuple(link.resized(*stage.shape[1:]).to(device) for link in scene.motion)
         terms["temporal"] = TemporalTerm(recipe.temporal.weight, links, max(float(content.var()), 1e-4))

@@ -72,8 +72,10 @@ class Scene:
         seen = luma(content.samples) if gray else content.samples
         ready = tuple(_checked(style) for style in styles)
         if gray:
+            ready = tuple(replace(s, field=s.field.with_samples(luma(s.field.samples))) for s in ready)
+        if keep_colors:
             ready = tuple(
-                replace(s, field=s.field.with_samples(_matched(luma(s.field.samples), seen, where))) for s in ready
+                replace(s, field=s.field.with_samples(_matched(s.field.samples, seen, where))) for s in ready
             )
         is_clip = [axis.name for axis in content.axes] == ["t", "y", "x"]
         motion = estimate_motion(content.samples) if is_clip and coherent else ()
