@@ -203,9 +203,7 @@ class VolumeOptions(StyleOptions):
 
     content: Annotated[
         Path | None,
-        Argument(
-            metavar="[IN]", help="NIfTI, DICOM (file or folder), NRRD, MHA, TIFF, OME-Zarr, HDF5, npy or npz."
-        ),
+        Argument(metavar="IN", help="NIfTI, DICOM (file or folder), NRRD, MHA, TIFF, OME-Zarr, HDF5, npy or npz."),
     ] = None
     shape: Annotated[
         str | None,
@@ -257,7 +255,7 @@ class SignalOptions(StyleOptions):
 
     content: Annotated[
         Path | None,
-        Argument(metavar="[IN]", help="WAV, FLAC, OGG, a clip with sound, CSV, TSV, npy, a DICOM waveform."),
+        Argument(metavar="IN", help="WAV, FLAC, OGG, a clip with sound, CSV, TSV, npy, a DICOM waveform."),
     ] = None
     seconds: Annotated[
         float | None,

@@ -136,8 +136,8 @@ def owned_features(
 class SmoothnessTerm:
     """weight · Σ_axes mean (x_{i+1} − x_i)²: squared total variation along some axes of the field.
 
-    axes: of the field, 0 the first. Differences are squared, so a grain costs more than an edge. periodic: the last
-    sample along an axis is the first one's neighbor too.
+    axes: of the field, 0 the first. Differences are squared, so a grain costs more than an edge. periodic: the
+    last sample along an axis is the first one's neighbor too.
     """
 
     weight: float

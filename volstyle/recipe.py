@@ -61,7 +61,8 @@ class TemporalChoice:
     """weight: of the term that holds a clip together along its motion; 0 leaves each frame to itself.
 
     At 1 the warping error is above twice the content's own, at 3 below it, where motion begins to blur: see
-    tests/benchmarks/coherence.py. window: frames of a long shot that are optimized together, which is what memory grows with; 0 is all.
+    tests/benchmarks/coherence.py. window: frames of a long shot that are optimized together, which is what memory
+    grows with; 0 is all.
     """
 
     weight: float = 2.0
