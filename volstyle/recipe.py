@@ -60,7 +60,7 @@ class StyleChoice:
 class TemporalChoice:
     """weight: of the term that holds a clip together along its motion; 0 leaves each frame to itself.
 
-    At 1 the warping error is above twice the content's own, at 3 below it, where motion begins to blur: see
+    At 1 the warping error is above twice the content's own, at 3 below it, at some cost in style: measured by
     tests/benchmarks/coherence.py. window: frames of a long shot that are optimized together, which is what memory
     grows with; 0 is all.
     """
