@@ -143,6 +143,16 @@ def test_a_piece_of_the_style_in_other_sound_is_a_copy() -> None:
     assert copy_score(result, style, 4000) > 0.99
 
 
+def test_two_hums_of_one_pitch_are_no_copies() -> None:
+    """Though 99 % of their power is the same sine."""
+    hum = torch.sin(2 * math.pi * 0.0173 * torch.arange(16000.0))
+    result, style = (
+        (hum + 0.07 * torch.randn(16000, generator=torch.Generator().manual_seed(s)))[None] for s in (1, 2)
+    )
+    assert copy_score(result, style, 4000) < 0.5
+    assert copy_score(style.roll(900, 1), style, 4000) > 0.99
+
+
 def test_loudness_is_not_texture() -> None:
     style = bursts(0)
     assert texture_distance(0.01 * style, style, RATE) < 1e-4
