@@ -15,8 +15,8 @@ STAGES = ((32,), (64, 64), (128, 128), (192, 192), (256,))
 VGG-19's up to relu5_1; only one thin layer, of kernels 5x5, works on every sample, where memory is the limit."""
 STYLE = {"relu1_1": 1.0, "relu2_2": 1.0, "relu3_2": 1.0, "relu4_2": 1.0}
 CONTENT = {"relu3_1": 1.0, "relu3_2": 1.0}
-"""The taps that the weights recommend, and their shares. The last of each stage tells as much of style as all
-together, at a quarter less; relu5_1, with few places and many channels to match, washes the colors out."""
+"""The taps that the weights recommend, and their shares. Four tell as much of style as all together, in less time;
+relu5_1, with few places and many channels to match, washes the colors out."""
 FIRST_KERNEL = 5
 PROJECTIONS = 24
 """Of features, whose covariance the heads see."""
