@@ -6,7 +6,7 @@ from pathlib import Path
 
 from torch import Tensor
 
-from volstyle.codecs import Encoding, Selection, read, write
+from volstyle.codecs import Encoding, Moment, Selection, read, write
 from volstyle.errors import OutputError
 from volstyle.field import Axis, Field
 from volstyle.recipe import Recipe
@@ -19,8 +19,8 @@ from volstyle_cli.screen import Screen
 from volstyle_cli.sheet import Captioned, contact_sheet
 
 _PAINTINGS = ("swirl", "glass", "woodcut")
-_CLIP_SIZE, _STILL_SIZE = 192, 320
-"""Long sides, so that all is done in three minutes on two slow cores."""
+_CLIP, _STILL = Selection(size=192, end=Moment(2)), Selection(size=320)
+"""How much is styled, so that all is done in three minutes on two slow cores."""
 
 
 def show_demo(options: DemoOptions, screen: Screen) -> bool:
@@ -35,9 +35,9 @@ def show_demo(options: DemoOptions, screen: Screen) -> bool:
     draw_pictures(folder, _PAINTINGS, ".png")
     write(still, _middle(read(clip)), Encoding(force=True))
     runs = [
-        _order("video", clip, folder / f"{_PAINTINGS[0]}.png", folder / "clip-styled.mp4", _CLIP_SIZE, recipe),
+        _order("video", clip, folder / f"{_PAINTINGS[0]}.png", folder / "clip-styled.mp4", _CLIP, recipe),
         *(
-            _order("image", still, folder / f"{name}.png", folder / f"still-{name}.png", _STILL_SIZE, recipe)
+            _order("image", still, folder / f"{name}.png", folder / f"still-{name}.png", _STILL, recipe)
             for name in _PAINTINGS
         ),
     ]
@@ -51,14 +51,14 @@ def show_demo(options: DemoOptions, screen: Screen) -> bool:
     return False
 
 
-def _order(kind: str, content: Path, style: Path, output: Path, size: int, recipe: Recipe) -> Order:
+def _order(kind: str, content: Path, style: Path, output: Path, part: Selection, recipe: Recipe) -> Order:
     return Order(
         kind=kind,
         content=content,
         styles=(StyleFile(style),),
         output=output,
         recipe=recipe,
-        selection=Selection(size=size),
+        selection=part,
         encoding=Encoding(force=True),
     )
 
