@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Collection
 from dataclasses import dataclass
-from functools import cache
 from math import prod
 
 import psutil
@@ -53,28 +51,22 @@ def choose_device(name: str) -> torch.device:
 
 
 def choose_precision(name: str, device: torch.device) -> torch.dtype:
-    """The type for networks; "auto" is bfloat16 where that is measured to be faster. Raises RecipeError."""
+    """The type for networks; "auto" is bfloat16 where the processor multiplies it. Raises RecipeError."""
     if name not in PRECISIONS:
         raise RecipeError(f"precision: {name!r} is unknown; {nearest(name, PRECISIONS)}")
     chosen = PRECISIONS[name]
     if chosen is not None:
         return chosen
-    return torch.bfloat16 if _bfloat16_gain(device.type) > 1.2 else torch.float32
+    return torch.bfloat16 if _multiplies_bfloat16(device) else torch.float32
 
 
-@cache
-def _bfloat16_gain(device: str) -> float:
-    """How many times faster a bfloat16 matrix product is than a float32 one; best of three of each."""
-    matrices = {
-        dtype: torch.ones(1024, 1024, dtype=dtype, device=device) for dtype in (torch.float32, torch.bfloat16)
-    }
-    best = dict.fromkeys(matrices, float("inf"))
-    for _ in range(4):
-        for dtype, matrix in matrices.items():
-            start = time.perf_counter()
-            float((matrix @ matrix)[0, 0])
-            best[dtype] = min(best[dtype], time.perf_counter() - start)
-    return best[torch.float32] / best[torch.bfloat16]
+def _multiplies_bfloat16(device: torch.device) -> bool:
+    """Whether the processor has instructions for it. Asked, not timed: a busy machine must not change a result."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_capability(device) >= (8, 0)
+    if device.type == "cpu":
+        return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+    return False
 
 
 def choose_budget(text: str, device: torch.device) -> int:
