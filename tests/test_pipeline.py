@@ -13,6 +13,7 @@ from volstyle import pipeline
 from volstyle.errors import CapacityError, NetworkError, RecipeError, ShapeError
 from volstyle.evaluate import style_sums
 from volstyle.field import Field
+from volstyle.objective import COLOR_GRAIN, SmoothnessTerm
 from volstyle.optimize import optimize
 from volstyle.pipeline import Step, outline, stylize
 from volstyle.recipe import Recipe, ScheduleChoice
@@ -91,6 +92,22 @@ def test_smoothness_smooths() -> None:
 
     rough, smooth = (samples_of(picture(3), [STYLE], RECIPE.set(f"smoothness={w}")) for w in (0, 100))
     assert roughness(smooth) < 0.7 * roughness(rough)
+
+
+@pytest.mark.parametrize("axes", [1, 2, 3])
+def test_smoothness_is_its_formula_and_its_gradient(axes: int) -> None:
+    samples = torch.rand(3, *(9, 10, 11)[:axes], dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    leaf, expected = samples.clone().requires_grad_(), torch.zeros((), dtype=torch.float64)
+    for axis in range(axes):
+        steps = leaf.diff(dim=1 + axis)
+        color = steps - steps.mean(0)
+        expected = expected + 0.7 * (steps.square().mean() + COLOR_GRAIN * color.square().mean())
+    expected.backward()
+    gradient = torch.zeros_like(samples)
+    cost = SmoothnessTerm(0.7, tuple(range(axes))).add_gradient(samples, gradient)
+    assert cost == pytest.approx(float(expected.detach()), rel=1e-6)
+    assert leaf.grad is not None
+    torch.testing.assert_close(gradient, leaf.grad)
 
 
 def test_taps_of_the_recipe_are_what_is_read() -> None:
