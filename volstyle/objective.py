@@ -24,8 +24,8 @@ from volstyle.tiles import Block, Shape, Tile
 _ALL = slice(None)
 SCALINGS = ("relative", "gatys")
 COLOR_GRAIN = 8.0
-"""How much more smoothness asks of color than of light. Statistics that are led by their strongest directions, those
-of light, leave colors a fringe of one sample; at 8 it is gone and strokes stay as they are."""
+"""How much more smoothness asks of color than of light. Statistics led by their strongest directions, those of
+light, leave colors a fringe of one sample; at 8 it is gone and strokes stay as they are."""
 
 
 @dataclass(frozen=True)

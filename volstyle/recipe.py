@@ -120,11 +120,11 @@ class OptimizerChoice:
 class Recipe:
     """Every choice of a run.
 
-    scaling: relative or gatys. smoothness: weight of squared total variation, most of it of color. strength: share
-    of the result in what is written, the rest is the content. periodic: opposite ends meet, so that copies fit side
-    by side. init: "content", "noise", or a file. colors: "style", or "content" to keep the content's. device: auto,
-    cpu, cuda, mps. precision: auto, float32, bfloat16. memory: bytes for activations ("4GB"), or auto. seed: of
-    noise and random filters.
+    scaling: relative or gatys. smoothness: weight of squared total variation, most of it of color. strength:
+    share of the result in what is written, the rest is the content. periodic: opposite ends meet, so that
+    copies fit side by side. init: "content", "noise", or a file. colors: "style", or "content" to keep the
+    content's. device: auto, cpu, cuda, mps. precision: auto, float32, bfloat16. memory: bytes for activations
+    ("4GB"), or auto. seed: of noise and random filters.
     """
 
     network: NetworkChoice = NetworkChoice()
