@@ -19,7 +19,7 @@ from volstyle_cli.screen import Screen
 from volstyle_cli.sheet import Captioned, contact_sheet
 
 _PAINTINGS = ("swirl", "glass", "woodcut")
-_CLIP, _STILL = Selection(size=192, end=Moment(2)), Selection(size=320)
+_CLIP, _STILL = Selection(size=160, end=Moment(1.5)), Selection(size=320)
 """How much is styled, so that all is done in three minutes on two slow cores."""
 
 

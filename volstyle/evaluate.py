@@ -124,8 +124,12 @@ def group_sums(
             weights = cells[(slice(None), *(slice(0, size) for size in owned.shape[2:]))]
         first = tile.core[0].start // stride[0]
         spans = [slice(max(g.start // stride[0] - first, 0), -(-g.stop // stride[0]) - first) for g in groups]
+        # Cut once: each slice for itself would add a gradient of the whole, frames times over.
+        counts = [len(range(owned.shape[2])[span]) for span in spans]
+        shares = [None] * len(spans) if weights is None else torch.split(weights, counts, dim=1)
         found[tap] = [
-            feature_sums(owned[:, :, span], None if weights is None else weights[:, span]) for span in spans
+            feature_sums(piece, share)
+            for piece, share in zip(torch.split(owned, counts, dim=2), shares, strict=True)
         ]
     return found
 
