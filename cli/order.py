@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from volstyle.codecs import SIGNALS, Encoding, Moment, Selection
-from volstyle.errors import RecipeError
+from volstyle.errors import OutputError, RecipeError
 from volstyle.recipe import Recipe
 from volstyle_cli.options import SIZES, ImageOptions, SignalOptions, StyleOptions, VideoOptions, VolumeOptions
 from volstyle_cli.recipes import recipe_of
@@ -82,6 +82,8 @@ class Order:
 
 def order_of(kind: str, options: StyleOptions) -> Order:
     """The order that options give. Raises VolstyleError."""
+    if options.output is not None and options.output.name in ("", ".."):
+        raise OutputError(f"--output: {str(options.output)!r} names no file or folder of its own; give it a name")
     return replace(_order_of(kind, options), resume=not options.no_resume, report=options.report)
 
 

@@ -106,7 +106,7 @@ _ORDER, _WRITING = "order.json", "writing"
 
 def was_writing(order: Order) -> bool:
     """Whether a run of this output was killed while or after writing it, so that it is there by right."""
-    return order.resume and bool(order.output.name) and (folder_of(order) / _WRITING).exists()
+    return order.resume and (folder_of(order) / _WRITING).exists()
 
 
 def folder_of(order: Order) -> Path:

@@ -189,7 +189,7 @@ BAD = {
     "image photo.png --style art.png --preview now.mp4": "axes",
     "video clip.mp4 --style art.png -o a.png": "axes",
     "video clip.mp4 --style art.png -o a.mp4 --quality prores": ".mov",
-    "video clip.mp4 --style art.png -o .": "is there already",
+    "video clip.mp4 --style art.png -o .": "names no file",
     "image photo.png --style art.png -o nowhere/a.png": "nowhere",
     "image photo.png --style art.png -o photo.png --force": "--output",
     "image photo.png --style art.png --preview now.xyz": ".xyz",
