@@ -58,6 +58,10 @@ class Order:
     stop_after: tuple[int, int] | None = None
     network_digest: str | None = None
 
+    def __post_init__(self) -> None:
+        if self.output.name in ("", ".."):
+            raise OutputError(f"--output: {str(self.output)!r} names no file or folder of its own; give it a name")
+
     @property
     def weights(self) -> Path | None:
         """The file of weights the recipe names, if any."""
@@ -82,8 +86,6 @@ class Order:
 
 def order_of(kind: str, options: StyleOptions) -> Order:
     """The order that options give. Raises VolstyleError."""
-    if options.output is not None and options.output.name in ("", ".."):
-        raise OutputError(f"--output: {str(options.output)!r} names no file or folder of its own; give it a name")
     return replace(_order_of(kind, options), resume=not options.no_resume, report=options.report)
 
 
