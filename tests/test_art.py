@@ -8,9 +8,10 @@ import av
 import cv2
 import numpy as np
 import pytest
+from scipy import ndimage
 
-from volstyle.codecs import read
-from volstyle_cli.art import draw_clip, draw_pictures, harbor
+from volstyle.codecs import Selection, read
+from volstyle_cli.art import draw_clip, draw_pictures, draw_rain, draw_shell, harbor
 from volstyle_cli.art.sound import SOUND_RATE_HZ, harbor_sound
 
 
@@ -49,3 +50,21 @@ def test_the_clip_has_its_frames_and_its_sound(tmp_path: Path, monkeypatch: pyte
 def test_a_painting_is_a_file(tmp_path: Path) -> None:
     draw_pictures(tmp_path, ["cutouts"], ".png")
     assert read(tmp_path / "cutouts.png").shape == (480, 640)
+
+
+def test_the_shell_has_chambers_that_are_shut(tmp_path: Path) -> None:
+    draw_shell(tmp_path / "shell.nii.gz")
+    volume = read(tmp_path / "shell.nii.gz")
+    assert [axis.step for axis in volume.axes] == pytest.approx([1.4] * 3)
+    found, _ = ndimage.label(volume.samples[0].numpy() < -800)
+    outside, *chambers = np.sort(np.bincount(found.ravel())[1:])[::-1]
+    assert outside > found.size / 2
+    assert sum(size > 100 for size in chambers) > 9
+
+
+def test_the_rain_is_the_same_at_any_time(tmp_path: Path) -> None:
+    draw_rain(tmp_path / "rain.ogg")
+    wave = read(tmp_path / "rain.ogg", Selection(signal=True)).samples[0]
+    loud = wave.square().unfold(0, SOUND_RATE_HZ, SOUND_RATE_HZ // 4).mean(1)
+    assert loud.max() < 4 * loud.min()
+    assert (wave[0] - wave[-1]).abs() < 0.2

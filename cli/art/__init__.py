@@ -1,4 +1,5 @@
-"""A clip with sound, paintings and scenes, all drawn by formula: for the demo, the samples and the benchmarks."""
+"""A clip with sound, paintings and scenes, a volume and rain, all drawn by formula: for the demo, the samples and
+the benchmarks."""
 
 from __future__ import annotations
 
@@ -11,11 +12,13 @@ import numpy as np
 import torch
 
 from volstyle.codecs import Encoding, write
+from volstyle.codecs.stored import Stored
 from volstyle.codecs.video import VideoOrigin
 from volstyle.field import Axis, Field
 from volstyle_cli.art import harbor, scenes
 from volstyle_cli.art.paintings import PAINTINGS, Picture
-from volstyle_cli.art.sound import harbor_sound, write_sound
+from volstyle_cli.art.shell import STEP_MM, shell
+from volstyle_cli.art.sound import SOUND_RATE_HZ, harbor_sound, rain, write_sound
 
 SCENES = {"still-life": scenes.still_life, "valley": scenes.valley}
 """Name -> painter."""
@@ -49,3 +52,16 @@ def draw_clip(path: Path) -> None:
         ticks = tuple(range(harbor.FRAMES))
         origin = VideoOrigin(sound, rate, 1 / rate, ticks, (1,) * harbor.FRAMES)
         write(path, Field(samples, axes, origin), _FORCED)
+
+
+def draw_shell(path: Path) -> None:
+    """A CT of a nautilus shell, as NIfTI in Hounsfield units."""
+    array = shell()[None]
+    axes = tuple(Axis(name, STEP_MM, "mm") for name in "zyx")
+    origin = Stored(path, array=array, affine=np.diag([STEP_MM] * 3 + [1.0]))
+    write(path, Field(torch.from_numpy(array.astype(np.float32)), axes, origin), _FORCED)
+
+
+def draw_rain(path: Path) -> None:
+    """Four seconds of rain."""
+    write(path, Field(torch.from_numpy(rain()), (Axis("t", 1 / SOUND_RATE_HZ, "s"),)), _FORCED)

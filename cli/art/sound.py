@@ -1,4 +1,4 @@
-"""What is heard in the harbor: surf, a tune, and the ball, which thuds when it is seen to touch the ground."""
+"""What is heard: the harbor (surf, a tune, and the ball, which thuds when it touches the ground), and rain."""
 
 from __future__ import annotations
 
@@ -48,6 +48,22 @@ def _note(t: NDArray[np.float64], hertz: float) -> NDArray[np.float64]:
         np.sin(2 * math.pi * k * hertz * there) * np.exp(-(2.2 + 1.5 * k) * there) / k for k in (1, 2, 3, 4)
     ]
     return np.asarray(0.22 * sum(partials) * (t >= 0) * (there / 0.004).clip(0, 1))
+
+
+def rain(seconds: float = 4.0) -> NDArray[np.float32]:
+    """(1, T), in [-1, 1]: drops on leaves and in puddles over a hiss, the same at any time."""
+    rng = np.random.default_rng(8)
+    count = round(seconds * SOUND_RATE_HZ)
+    hiss = rng.standard_normal(count)
+    total = 0.012 * (hiss - 0.7 * np.roll(hiss, 1))
+    for _ in range(round(150 * seconds)):
+        # Drops go on over the end into the beginning, so that neither is special.
+        place, hertz, loud = rng.integers(count), rng.uniform(900, 6500), 0.1 * rng.gamma(1.5)
+        t = np.arange(round(0.05 * SOUND_RATE_HZ)) / SOUND_RATE_HZ
+        rising = hertz * (t + rng.uniform(0, 4) * t**2)
+        drop = np.sin(2 * math.pi * rising) * np.exp(-t / rng.uniform(0.001, 0.009))
+        total[(place + np.arange(len(t))) % count] += loud * drop
+    return np.asarray(np.tanh(total)[None], np.float32)
 
 
 def _thud(t: NDArray[np.float64]) -> NDArray[np.float64]:
