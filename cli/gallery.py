@@ -95,12 +95,12 @@ def _shown(path: Path, field: Field, recipe: Recipe) -> Field:
         return prepare(field, (), joint=path.suffix.lower() in SIGNALS["audio"]).content
     if not is_volume(field):
         return field
-    (part, *others) = Volume.prepare(field, None, recipe).parts()
+    (problem, *others) = Volume.prepare(field, None, recipe).problems()
     if others:
         raise InputError(
             f"{path}: {1 + len(others)} channels or times, must be one; save that as a file of its own"
         )
-    return part.content
+    return problem.content
 
 
 def _files(path: Path) -> list[Path]:

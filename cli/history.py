@@ -127,6 +127,7 @@ def _order(folder: Path, record: Record, command: Mapping[str, Any]) -> Order:
             _moment(selection["start"]),
             _moment(selection["end"]),
             selection.get("signal", False),
+            selection.get("keep_going", False),
         ),
         encoding=Encoding(command["quality"]),
         full_size=command["full_size"],

@@ -10,9 +10,11 @@ from volstyle.codecs import probe
 from volstyle.errors import ShapeError
 from volstyle.estimate import peak_memory
 from volstyle.field import Axis, Field
+from volstyle.motion import GAPS
 from volstyle.pipeline import outline
 from volstyle.record import Record
 from volstyle.resample import fitted
+from volstyle.windows import plan_windows
 from volstyle_cli.options import BASES, SIZES, InfoOptions
 from volstyle_cli.plan import say_engine
 from volstyle_cli.recipes import recipe_of
@@ -41,12 +43,16 @@ def say_info(screen: Screen, options: InfoOptions) -> None:
     axes, size = facts.axes or _AXES[facts.kind], options.size or SIZES[facts.kind]
     kept = tuple(axis.name == "t" for axis in axes)
     shape = fitted(facts.shape, min(size, max(facts.shape[-2:])), kept)
+    recipe = recipe_of(options, BASES.get(facts.kind))
+    if facts.kind == "video":  # one shot, in windows
+        windows = plan_windows(shape[0], (), recipe.temporal.window, max(GAPS))
+        shape = (max(window.stop - window.start for window in windows), *shape[1:])
     content = Field(torch.empty(3, *shape, device="meta"), axes)
     if facts.kind == "volume":  # made smaller in its stages, if at all, and styled one time after the other
         content = Field(torch.empty(1, *facts.shape[-3:], device="meta"), axes[-3:])
     screen.print(f"\n`volstyle {facts.kind} {path.name} --style FILE` would take:")
     try:
-        run = outline(content, recipe_of(options, BASES.get(facts.kind)))
+        run = outline(content, recipe)
     except ShapeError as error:
         screen.print(str(error))
         return

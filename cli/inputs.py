@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from torch import Tensor
 
 from volstyle.codecs import Selection, read
+from volstyle.codecs.clip import Clip
 from volstyle.errors import InputError
-from volstyle.field import Field
-from volstyle.motion import GAPS
+from volstyle.field import Axis, Field
 from volstyle.scene import Style, luma
-from volstyle.shots import find_cuts, read_cuts
-from volstyle.windows import frames_of, init_in, plan_windows, style_in
+from volstyle_cli.films import Film, opened, read_film
 from volstyle_cli.order import Order, StyleFile
+from volstyle_cli.parts import Part, Problem
 from volstyle_cli.signals import Signal, read_signal
-from volstyle_cli.volumes import Part, Volume, blank, read_volume, read_volume_style
+from volstyle_cli.volumes import Volume, blank, read_volume, read_volume_style
 
 AXES = {"image": ["y", "x"], "video": ["t", "y", "x"], "volume": ["z", "y", "x"], "signal": ["t"]}
 _IS = {"image": "an image", "video": "a clip", "volume": "a volume", "signal": "a signal"}
@@ -24,73 +24,63 @@ _IS = {"image": "an image", "video": "a clip", "volume": "a volume", "signal": "
 
 @dataclass(frozen=True)
 class Inputs:
-    """parts: at the size being optimized, one after the other. init: where to start from, if a file says so.
-    volume, signal: what the parts are of, if they are of one. clip: likewise, of which they are windows."""
+    """parts: at the size being optimized, one after the other. volume, signal, film: what they are of, if they are
+    of one."""
 
     parts: tuple[Part, ...]
-    styles: tuple[Style, ...]
-    init: Field | None
     volume: Volume | None = None
     signal: Signal | None = None
-    clip: Field | None = None
+    film: Film | None = None
 
     @property
-    def cuts(self) -> tuple[int, ...]:
-        """First frames of the shots of a clip but the first."""
-        windows = [part.window for part in self.parts if part.window]
-        return tuple(window.start for window in windows if window.start and not window.held)
+    def grid(self) -> Field:
+        """Of the largest part, which tells what the run takes."""
+        return max(self.parts, key=lambda part: part.size).grid
 
     @property
-    def content(self) -> Field:
-        """The largest part, which tells what the run takes."""
-        return max((part.content for part in self.parts), key=lambda content: content.shape[0])
+    def shape(self) -> tuple[int, ...]:
+        """Of all that is styled."""
+        return self.film.clip.shape if self.film else self.grid.shape
 
-    def styles_in(self, part: Part) -> tuple[Style, ...]:
-        """As they are for a part."""
-        if part.window is None or self.clip is None:
-            return self.styles
-        return tuple(style_in(style, part.window, self.clip.shape[0]) for style in self.styles)
-
-    def init_in(self, part: Part) -> Field | None:
-        """Where a part starts from, if a file says so."""
-        if self.init is None or part.window is None or self.clip is None:
-            return self.init
-        return init_in(self.init, part.window, self.clip.shape[0])
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """For the user, on what was read."""
+        signal = self.signal.notes if self.signal else ()
+        return (*signal, *(self.film.clip.notes if self.film else ()))
 
 
 def read_inputs(order: Order) -> Inputs:
-    """Raises InputError for a file that cannot be read or is of another kind than the order says."""
+    """A clip only looked through. Raises InputError for a file that cannot be read or is of another kind than the
+    order says."""
     if order.kind == "volume":
         return _volume_inputs(order)
     if order.kind == "signal":
         signal = read_signal(order)
-        return Inputs((Part(signal.ready.content),), signal.ready.styles, signal.init, signal=signal)
+        return Inputs((_part(Problem(signal.ready.content, signal.ready.styles, signal.init)),), signal=signal)
     assert order.content is not None
-    content = read(order.content, order.selection)
-    _check_kind(order, content)
+    content = opened(order.content, order.selection)
+    _check_kind(order, content.axes)
     styles = tuple(_style(order, style) for style in order.styles)
+    if isinstance(content, Clip):
+        film = read_film(order, content, styles)
+        return Inputs(film.parts(), film=film)
     init = read(order.init, order.selection) if order.init else None
     if init is not None and len(init.axes) != len(content.axes):
         raise InputError(f"{order.init}: an init must be {_IS[order.kind]} like {order.content}")
-    if order.kind != "video":
-        return Inputs((Part(content),), styles, init)
-    windows = plan_windows(content.shape[0], _cuts(order, content), order.recipe.temporal.window, max(GAPS))
-    parts = tuple(Part(frames_of(content, window), window=window) for window in windows)
-    return Inputs(parts, styles, init, clip=content)
+    masks = [_mask(file.mask, order.selection) for file in order.styles]
+    placed = tuple(replace(s, target_mask=mask) for s, mask in zip(styles, masks, strict=True))
+    return Inputs((_part(Problem(content, placed, init)),))
 
 
-def _cuts(order: Order, clip: Field) -> tuple[int, ...]:
-    if order.cuts is not None:
-        return order.cuts
-    if order.shots == "none" or clip.shape[0] < 2:
-        return ()
-    return find_cuts(clip.samples) if order.shots == "auto" else read_cuts(Path(order.shots), clip.shape[0])
+def _part(problem: Problem) -> Part:
+    """Of what is in memory anyway."""
+    return Part(problem.content, lambda: problem)
 
 
 def _volume_inputs(order: Order) -> Inputs:
     """Styles are flat, or volumes; a file to start from is a volume, seen through its own window."""
     volume = None if order.content is None else read_volume(order.content, order.mask, order.recipe)
-    parts = (Part(blank(order.shape or ())),) if volume is None else volume.parts()
+    problems = (Problem(blank(order.shape or ())),) if volume is None else volume.problems()
     styles = []
     for file in order.styles:
         try:
@@ -98,12 +88,11 @@ def _volume_inputs(order: Order) -> Inputs:
         except InputError as error:
             raise InputError(f"style {error}") from error
     init = None if order.init is None else read_volume_style(order.init)
-    return Inputs(parts, tuple(styles), init, volume)
+    return Inputs(tuple(_part(replace(p, styles=tuple(styles), init=init)) for p in problems), volume)
 
 
-def _check_kind(order: Order, content: Field) -> None:
-    assert order.content is not None
-    found = [axis.name for axis in content.axes]
+def _check_kind(order: Order, axes: tuple[Axis, ...]) -> None:
+    found = [axis.name for axis in axes]
     if found != AXES[order.kind]:
         kind = next((kind for kind, axes in AXES.items() if axes == found), None)
         is_now = f"is {_IS[kind]}; use `volstyle {kind}`" if kind else f"has axes {', '.join(found)}"
@@ -111,18 +100,14 @@ def _check_kind(order: Order, content: Field) -> None:
 
 
 def _style(order: Order, file: StyleFile) -> Style:
+    """Without the mask of where it goes."""
     # A clip as a style is read no larger than its statistics are taken; a painting is made smaller by the engine.
     size = order.selection.size and max(1, round(order.selection.size * order.recipe.style.scale))
     try:
         field = read(file.path, Selection(size=size))
     except InputError as error:
         raise InputError(f"style {error}") from error
-    return Style(
-        field,
-        file.weight,
-        source_mask=_mask(file.source_mask, Selection(size=size)),
-        target_mask=_mask(file.mask, order.selection),
-    )
+    return Style(field, file.weight, source_mask=_mask(file.source_mask, Selection(size=size)))
 
 
 def _mask(path: Path | None, selection: Selection) -> Tensor | None:

@@ -56,13 +56,15 @@ def lights_of(result: Path, network: Network, tap: str, machine: Machine) -> Lig
     record = record_path(result)
     order = order_again(record, Record.load(record), None, force=False)
     inputs = read_inputs(order)
-    run = outline(inputs.content, order.recipe)
+    problem = inputs.parts[0].read()
+    content = inputs.film.clip.whole() if inputs.film else problem.content
+    run = outline(content, order.recipe)
     scene = Scene.prepare(
-        inputs.content,
-        inputs.styles,
+        content,
+        problem.styles,
         keep_colors=order.recipe.colors == "content",
         coherent=False,
-        where=inputs.parts[0].where,
+        where=problem.where,
     )
     file = record.with_name(record.name.removesuffix(".json"))
     came = _samples(file, inputs)
@@ -95,5 +97,5 @@ def _samples(file: Path, inputs: Inputs) -> Tensor:
     if inputs.volume is None:
         return field.samples
     if field.channels == inputs.volume.source.channels:
-        return replace(inputs.volume, source=field, mask=None).parts()[0].content.samples
+        return replace(inputs.volume, source=field, mask=None).problems()[0].content.samples
     return field.samples / 255

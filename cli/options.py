@@ -194,6 +194,9 @@ class VideoOptions(ImageOptions):
             metavar="auto|none|FILE", help="Where it cuts: found, nowhere, or in a file.", rich_help_panel=_FILES
         ),
     ] = "auto"
+    keep_going: Annotated[
+        bool, Option("--keep-going", help="Leave out frames that are damaged.", rich_help_panel=_FILES)
+    ] = False
     quality: Annotated[Quality, Option(help="Of the encoding.", rich_help_panel=_FILES)] = Quality.VISUAL
 
 

@@ -95,8 +95,12 @@ def _order_of(kind: str, options: StyleOptions) -> Order:
     if isinstance(options, SignalOptions):
         return _signal_order(options)
     assert isinstance(options, ImageOptions)
-    quality = options.quality.value if isinstance(options, VideoOptions) else "visual"
-    start, end = (options.start, options.end) if isinstance(options, VideoOptions) else (None, None)
+    quality, shots = "visual", "none"
+    selection = Selection(options.size or SIZES[kind])
+    if isinstance(options, VideoOptions):
+        quality, shots = options.quality.value, options.shots
+        start, end = moment_of("start", options.start), moment_of("end", options.end)
+        selection = replace(selection, start=start, end=end, keep_going=options.keep_going)
     styles = _styles(options.style, options.mask, options.style_mask)
     return Order(
         kind=kind,
@@ -104,11 +108,11 @@ def _order_of(kind: str, options: StyleOptions) -> Order:
         styles=styles,
         output=options.output or _default_output(kind, options.content, styles, quality),
         recipe=recipe_of(options),
-        selection=Selection(options.size or SIZES[kind], moment_of("start", start), moment_of("end", end)),
+        selection=selection,
         encoding=Encoding(quality, options.force),
         full_size=options.full_size,
         preview=options.preview,
-        shots=options.shots if isinstance(options, VideoOptions) else "none",
+        shots=shots,
     )
 
 

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from volstyle.field import Field
 from volstyle.pipeline import Outline
 from volstyle.record import threads
+from volstyle_cli.inputs import Inputs
 from volstyle_cli.order import Order
 from volstyle_cli.screen import Screen, size_text
 
 
-def say_plan(screen: Screen, order: Order, run: Outline, content: Field) -> None:
+def say_plan(screen: Screen, order: Order, run: Outline, inputs: Inputs) -> None:
     """One line for each thing, what is read first and what is written last."""
-    size = size_text(content.shape, order.kind)
-    screen.entry("content", f"{order.content or 'none, a texture'}, {size}")
+    size, count = size_text(inputs.shape, order.kind), len(inputs.parts)
+    parts = f" in {count} parts" if count > 1 else ""
+    screen.entry("content", f"{order.content or 'none, a texture'}, {size}{parts}")
     for style in order.styles:
         weight = f", weight {style.weight:g}" if len(order.styles) > 1 else ""
         screen.entry("style", f"{style.path}{weight}")

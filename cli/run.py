@@ -3,26 +3,29 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Sequence
-from dataclasses import replace
-from functools import partial
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from math import prod
 
 import torch
 from torch import Tensor
 
-from volstyle.codecs import Encoding, check_writable, probe, read, write
+from volstyle.codecs import Encoding, check_writable, open_clip, probe, read, write
 from volstyle.codecs.atomic import check_folder, check_target
+from volstyle.codecs.clip import Clip
 from volstyle.errors import CapacityError, OutputError, WeightsError
 from volstyle.estimate import estimate, stage_work
 from volstyle.field import Field
-from volstyle.pipeline import Outline, Result, Step, outline, stylize
+from volstyle.motion import GAPS
+from volstyle.pipeline import Outline, Step, outline, stylize
+from volstyle.record import StageRecord
 from volstyle.resample import transfer
 from volstyle.state import Reached
 from volstyle_cli.curves import signal_drawing
 from volstyle_cli.history import save_record
 from volstyle_cli.inputs import AXES, Inputs, read_inputs
 from volstyle_cli.order import Order
+from volstyle_cli.parts import Part
 from volstyle_cli.plan import say_plan
 from volstyle_cli.progress import Follower, Preview, Progress
 from volstyle_cli.report import write_report
@@ -31,12 +34,22 @@ from volstyle_cli.show import before_and_after, turning
 from volstyle_cli.signals import say_hearing
 from volstyle_cli.state import State, remove, was_writing
 from volstyle_cli.stopping import stoppable
-from volstyle_cli.volumes import Part, with_style_size
+from volstyle_cli.volumes import with_style_size
 
 _BYTES_PER_SAMPLE = {"visual": 0.2, "lossless": 1.0, "prores": 0.4}
 """Roughly, of each quality: to see before the work that the disk has room."""
 
-_NOTHING = torch.empty(0)
+
+@dataclass(frozen=True)
+class Styled:
+    """finished: of a part, by its number, what is to be written, or None for one that a stop left out. stages,
+    notes: of all parts. last: the stage and step it came to, stages of all parts counted on."""
+
+    finished: Callable[[int], Tensor | None]
+    stages: tuple[StageRecord, ...]
+    notes: tuple[str, ...]
+    last: tuple[int, int]
+    stopped: bool
 
 
 def carry_out(order: Order, screen: Screen) -> bool:
@@ -49,57 +62,56 @@ def carry_out(order: Order, screen: Screen) -> bool:
     _check_output(order)
     inputs = read_inputs(order)
     if order.style_size is not None:
-        recipe = with_style_size(order.recipe, order.style_size, inputs.content)
+        recipe = with_style_size(order.recipe, order.style_size, inputs.grid)
         order = replace(order, recipe=recipe)
-    run = outline(inputs.content, order.recipe)
+    run = outline(inputs.grid, order.recipe)
     state = State.open(order, run.recipe)
-    run = outline(inputs.content, state.recipe)
-    order = replace(order, recipe=state.recipe, cuts=inputs.cuts if order.kind == "video" else None)
+    run = outline(inputs.grid, state.recipe)
+    order = replace(order, recipe=state.recipe, cuts=inputs.film.cuts if inputs.film else None)
     if order.network_digest not in (None, run.network.digest):
         raise WeightsError(
             f"network {run.network.name}: weights are {run.network.digest[:8]}…, "
             f"must be {str(order.network_digest)[:8]}… as in the record; get those again"
         )
+    room = _checked_room(order, inputs, run, state)
     if not screen.quiet:
-        say_plan(screen, order, run, inputs.content)
-        expected = estimate(inputs.content, inputs.styles, run)
-        seconds = expected.seconds * sum(shares(inputs))
-        screen.entry("takes", f"about {duration_text(seconds)}, {bytes_text(expected.memory)} of memory")
-    result, last = _stylized(order, inputs, run, state, screen)
+        say_plan(screen, order, run, inputs)
+        first = inputs.parts[0].read()
+        expected = estimate(first.content, first.styles, run)
+        seconds = duration_text(expected.seconds * sum(shares(inputs)))
+        memory = bytes_text(expected.memory)
+        screen.entry("takes", f"about {seconds}, {memory} of memory, {bytes_text(room)} of disk on the way")
+    styled = _stylized(order, inputs, run, state, screen)
     state.about_to_write()
-    notes = write(order.output, result.field, order.encoding)
-    record = replace(result.record, notes=(*result.record.notes, *notes))
-    save_record(order, record, last if result.stopped else None)
+    result = _written(order, inputs, styled)
+    notes = (*inputs.notes, *styled.notes, *write(order.output, result, order.encoding))
+    save_record(order, run.record(styled.stages, notes), styled.last if styled.stopped else None)
     remove(order)
-    for note in record.notes:
+    for note in notes:
         screen.entry("note", note)
-    if result.stopped:
+    if styled.stopped:
         stages = len(run.stages) * len(inputs.parts)
-        screen.entry("stopped", f"in stage {last[0] + 1} of {stages}, after step {last[1]}")
-    if order.turn:
-        write(order.turn, turning(result.field), Encoding(force=order.encoding.force))
-        screen.entry("wrote", f"{order.turn}")
-    if inputs.signal is not None and not screen.quiet:
-        say_hearing(screen, inputs.signal, result.field)
+        screen.entry("stopped", f"in stage {styled.last[0] + 1} of {stages}, after step {styled.last[1]}")
+    if isinstance(result, Field):
+        _say_result(order, inputs, result, screen)
     screen.entry("wrote", f"{order.output} and its record {order.record_path}")
     if order.report:
         write_report(order.record_path, order.report, force=order.encoding.force)
         screen.entry("wrote", f"{order.report}")
-    return result.stopped
+    return styled.stopped
 
 
 def shares(inputs: Inputs) -> list[float]:
     """The work of each part, in that of the largest."""
-    return [prod(part.content.shape) / prod(inputs.content.shape) for part in inputs.parts]
+    return [part.size / prod(inputs.grid.shape) for part in inputs.parts]
 
 
-def _stylized(
-    order: Order, inputs: Inputs, run: Outline, state: State, screen: Screen
-) -> tuple[Result, tuple[int, int]]:
-    """The result as it is written, and the stage and step it came to; stages of all parts are counted on."""
-    parts, last = inputs.parts, (0, 0)
-    results: list[Result] = []
-    before = _NOTHING
+def _stylized(order: Order, inputs: Inputs, run: Outline, state: State, screen: Screen) -> Styled:
+    """All parts one after the other; what they finish is on the disk, so that memory is that of one."""
+    last, stopped, number = (0, 0), False, 0
+    stages: list[StageRecord] = []
+    notes: list[str] = []
+    reached: Reached | None = None
     work = [stage * share for share in shares(inputs) for stage in stage_work(run)]
     with stoppable() as asked, Progress(screen, work, order.kind) as progress:
         followers: list[Follower] = [progress]
@@ -108,79 +120,107 @@ def _stylized(
 
         def follow(step: Step) -> bool:
             nonlocal last
-            stage = len(results) * len(run.stages) + step.stage
+            stage = number * len(run.stages) + step.stage
             last = (stage, step.step)
             for follower in followers:
-                follower(replace(step, stage=stage, stages=step.stages * len(parts)))
+                follower(replace(step, stage=stage, stages=step.stages * len(inputs.parts)))
             return asked() or last == order.stop_after
 
-        for number, part in enumerate(parts):
-            count = part.window.held if part.window else 0
-            reached = state.load(number)
+        def keep(now: Reached) -> None:
+            if len(now.stages) < len(run.stages):
+                state.save(number, now)
+
+        for number, part in enumerate(inputs.parts):
+            before, reached = reached, state.load(number)
             if reached and number + 1 == state.parts:
-                screen.entry(
-                    "going on", f"in part {number + 1} of {len(parts)}, after stage {len(reached.stages)}"
-                )
-            result = stylize(
-                part.content,
-                inputs.styles_in(part),
-                order.recipe,
-                follow,
-                inputs.init_in(part),
-                part.where,
-                held=before[:, -count:] if count else None,
-                reached=reached,
-                on_stage=partial(_keep, state, number, run),
-            )
-            before = result.reached.samples
-            results.append(replace(result, reached=Reached(_NOTHING)))  # only the next part needs it
-            if result.stopped:
+                place = f"in part {number + 1} of {len(inputs.parts)}"
+                screen.entry("going on", f"{place}, after stage {len(reached.stages)}")
+            if reached is None or reached.finished is None:
+                reached, stopped = _part_stylized(order, inputs, part, before, reached, follow, keep)
+                if not stopped:
+                    state.save(number, reached)
+            stages += reached.stages
+            notes += reached.notes
+            if stopped:
                 break
-    stages = tuple(stage for result in results for stage in result.record.stages)
-    notes = tuple(dict.fromkeys(note for result in results for note in result.record.notes))
-    notes += inputs.signal.notes if inputs.signal is not None else ()
-    record = replace(results[0].record, stages=stages, notes=notes)
-    return replace(results[-1], field=_written(order, inputs, results), record=record), last
+
+    def finished(part: int) -> Tensor | None:
+        found = reached if stopped and part == number else state.load(part)
+        return None if found is None else found.finished
+
+    return Styled(finished, tuple(stages), tuple(dict.fromkeys(notes)), last, stopped)
 
 
-def _keep(state: State, part: int, run: Outline, reached: Reached) -> None:
-    state.save(part, reached, whole=len(reached.stages) == len(run.stages))
+def _part_stylized(
+    order: Order,
+    inputs: Inputs,
+    part: Part,
+    before: Reached | None,
+    reached: Reached | None,
+    follow: Callable[[Step], bool],
+    keep: Callable[[Reached], None],
+) -> tuple[Reached, bool]:
+    """What a part finished, with no more than the next one holds, and whether it was stopped. before: the same of
+    the one before."""
+    problem, count = part.read(), part.window.held if part.window else 0
+    result = stylize(
+        problem.content,
+        problem.styles,
+        order.recipe,
+        follow,
+        problem.init,
+        problem.where,
+        held=before.samples[:, -count:] if before and count else None,
+        reached=reached,
+        on_stage=keep,
+    )
+    done, samples = result.reached, result.field.samples
+    if inputs.film and part.window:
+        held, samples = done.samples[:, -max(GAPS) :].clone(), inputs.film.kept(part.window, samples)
+    else:
+        held = torch.empty(0)
+    return replace(done, samples=held, momentum=None, finished=samples), result.stopped
 
 
 def _drawing(inputs: Inputs) -> Callable[[Tensor], Field] | None:
     """How a step is drawn where it is not the picture itself."""
     if inputs.signal is not None:
         return signal_drawing(inputs.signal)
-    return before_and_after(inputs.parts[0]) if inputs.volume is not None else None
+    return before_and_after(inputs.parts[0].grid) if inputs.volume is not None else None
 
 
-def _written(order: Order, inputs: Inputs, results: Sequence[Result]) -> Field:
+def _written(order: Order, inputs: Inputs, styled: Styled) -> Field | Clip:
     """The result on the grid and in the units it is written in; parts that a stop left out stay as they were."""
+    full = replace(order.selection, size=None) if order.full_size else None
+    if inputs.film:
+        source = open_clip(order.content, full) if order.content and full else None
+        return inputs.film.result(styled.finished, source)
+    contents = [part.read().content for part in inputs.parts]
+    found = [styled.finished(number) for number in range(len(contents))]
+    samples = [content.samples if f is None else f for content, f in zip(contents, found, strict=True)]
     if inputs.volume is not None:
-        left = [part.content for part in inputs.parts[len(results) :]]
-        return inputs.volume.result([*(result.field.samples for result in results), *(c.samples for c in left)])
+        return inputs.volume.result(samples)
+    result = contents[0].with_samples(samples[0])
     if inputs.signal is not None:
-        return inputs.signal.ready.finished(inputs.signal.source, results[0].field)
-    result = results[0].field if inputs.clip is None else _joined(inputs.clip, inputs.parts, results)
-    if not order.full_size or order.content is None:
+        return inputs.signal.ready.finished(inputs.signal.source, result)
+    if full is None or order.content is None:
         return result
-    full = read(order.content, replace(order.selection, size=None))
-    transfer(full.samples, (inputs.clip or inputs.content).samples, result.samples)
-    return full
+    source_field = read(order.content, full)
+    transfer(source_field.samples, contents[0].samples, result.samples)
+    return source_field
 
 
-def _joined(clip: Field, parts: Sequence[Part], results: Sequence[Result]) -> Field:
-    """The clip with the frames that each window finished."""
-    samples = clip.samples.clone()
-    for part, result in zip(parts, results, strict=False):
-        if part.window:
-            samples[:, part.window.own] = result.field.samples[:, part.window.held :]
-    return clip.with_samples(samples)
+def _say_result(order: Order, inputs: Inputs, result: Field, screen: Screen) -> None:
+    """A volume turning, and what is heard of a signal."""
+    if order.turn:
+        write(order.turn, turning(result), Encoding(force=order.encoding.force))
+        screen.entry("wrote", f"{order.turn}")
+    if inputs.signal is not None and not screen.quiet:
+        say_hearing(screen, inputs.signal, result)
 
 
 def _check_output(order: Order) -> None:
-    """Now, what would else go wrong after the work. Raises OutputError or CapacityError."""
-    is_signal = order.kind == "signal"
+    """Now, what would else go wrong after the work. Raises OutputError."""
     check_writable(order.output, order.encoding, AXES[order.kind])
     if order.kind == "volume" and not order.output.suffix:
         check_folder(order.output, order.encoding.force, "*.dcm")
@@ -195,11 +235,22 @@ def _check_output(order: Order) -> None:
     for path in order.inputs:
         if path.resolve() in written:
             raise OutputError(f"{path}: is read and would be written over; give another --output")
-    source = order.styles[0].path if is_signal and order.content is None else order.content
-    shape = order.shape if source is None else probe(source, signal=is_signal).shape
-    need = prod(shape or ()) * 3 * _BYTES_PER_SAMPLE[order.encoding.quality]
-    free = shutil.disk_usage(order.record_path.parent).free
+
+
+def _checked_room(order: Order, inputs: Inputs, run: Outline, state: State) -> float:
+    """Bytes of disk a run takes until it ends: the stage it is in, what waits to be written, and the result.
+    Raises CapacityError when there are fewer."""
+    channels = inputs.grid.channels
+    stage = 3 * 4 * channels * prod(run.stages[-1].shape)  # samples and two moments
+    each = 2 if inputs.film else 4
+    waiting = each * channels * sum(part.size for part in inputs.parts)
+    shape = inputs.shape
+    if order.full_size and order.content:
+        shape = (*shape[:-2], *probe(order.content).shape[-2:])
+    need = stage + waiting + prod(shape) * 3 * _BYTES_PER_SAMPLE[order.encoding.quality]
+    free = shutil.disk_usage(order.record_path.parent).free + state.size
     if free < need:
         raise CapacityError(
             f"{order.output}: takes about {bytes_text(need)}, its disk has {bytes_text(free)} left; free some"
         )
+    return need

@@ -13,16 +13,14 @@ from torch import Tensor
 from volstyle.field import Axis, Field
 from volstyle.resample import resize
 from volstyle_cli.sheet import contact_sheet
-from volstyle_cli.volumes import Part
 
 _CELL = 300
 _FRAMES, _LONGEST, _SIDE = 48, 128, 384
 _NAMES = ("across z", "across y", "across x", "oblique")
 
 
-def before_and_after(part: Part) -> Callable[[Tensor], Field]:
-    """From samples (C, z, y, x) in [0, 1], of any size, to a picture of them below those of a part's content."""
-    content = part.content
+def before_and_after(content: Field) -> Callable[[Tensor], Field]:
+    """From samples (C, z, y, x) in [0, 1], of any size, to a picture of them below those of the content."""
     given = [(f"before, {name}", plane) for name, plane in zip(_NAMES, _planes(content), strict=True)]
 
     def draw(samples: Tensor) -> Field:

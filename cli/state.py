@@ -10,7 +10,7 @@ import shutil
 import tomllib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -69,8 +69,13 @@ class State:
         path = self._path(part)
         return Reached.load(path) if path.exists() else None
 
-    def save(self, part: int, reached: Reached, *, whole: bool) -> None:
-        """whole: all stages are done, so that nothing will need the momentum. Raises CapacityError."""
+    @property
+    def size(self) -> int:
+        """Bytes on the disk."""
+        return sum(path.stat().st_size for path in self.folder.glob("*"))
+
+    def save(self, part: int, reached: Reached) -> None:
+        """In place of what the part had reached before. Raises CapacityError."""
         with self._writing():
             if not self.folder.exists():
                 self.folder.mkdir()
@@ -78,7 +83,7 @@ class State:
                     values = {"asked": self.asked, "resolved": _plain(self.recipe)}
                     temporary.write_text(json.dumps(values, indent=1), encoding="utf-8")
             with _replacing(self._path(part)) as temporary:
-                (replace(reached, momentum=None) if whole else reached).save(temporary)
+                reached.save(temporary)
 
     def about_to_write(self) -> None:
         """From here on, what is at the output may be this run's own."""
@@ -136,7 +141,7 @@ def _asked(order: Order) -> dict[str, Any]:
         ],
         "choices": _plain(order.recipe),
         "size": selection.size,
-        "range": [text(selection.start), text(selection.end)],
+        "range": [text(selection.start), text(selection.end), selection.keep_going],
         "shots": [order.shots, list(order.cuts or ())],
         "volume": [str(order.mask), list(order.shape or ()), order.style_size],
         "seconds": order.seconds,

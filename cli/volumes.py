@@ -17,20 +17,10 @@ from volstyle.errors import InputError, RecipeError
 from volstyle.field import Axis, Field
 from volstyle.intensity import Window
 from volstyle.recipe import Recipe
-from volstyle.windows import Window as Frames
+from volstyle_cli.parts import Problem
 
 _AXES = (["z", "y", "x"], ["t", "z", "y", "x"])
 _MILLIMETERS = {"um": 1e-3, "µm": 1e-3, "mm": 1.0, "cm": 10.0, "m": 1e3}
-
-
-@dataclass(frozen=True)
-class Part:
-    """content: what the engine styles, in [0, 1]. where: (*S), 1 where it may change; None is everywhere.
-    window: of a clip, which frames these are."""
-
-    content: Field
-    where: Tensor | None = None
-    window: Frames | None = None
 
 
 @dataclass(frozen=True)
@@ -58,11 +48,11 @@ class Volume:
     def times(self) -> int:
         return self.source.shape[0] if len(self.source.axes) > 3 else 1
 
-    def parts(self) -> tuple[Part, ...]:
+    def problems(self) -> tuple[Problem, ...]:
         """All channels of a time, then those of the next: volumes over time are styled one after the other, from
         the same targets and with the same steps, so that what does not move is styled the same way each time."""
         axes = self.source.axes[-3:]
-        found: list[Part] = []
+        found: list[Problem] = []
         for window, samples in self._pieces(self.source.samples):
             content = window.inside(samples)
             if self.color and len(content) == 1:
@@ -74,7 +64,7 @@ class Volume:
                 raise InputError(
                     f"{self.source.origin.path}: no sample between {window.low:g} and {window.high:g}"
                 )
-            found.append(Part(Field(content, axes), None if where.all() else where.float()))
+            found.append(Problem(Field(content, axes), where=None if where.all() else where.float()))
         return tuple(found)
 
     def result(self, styled: Sequence[Tensor]) -> Field:
@@ -128,7 +118,7 @@ def read_volume_style(path: Path) -> Field:
     volume = Volume.prepare(field, None, Recipe())
     if len(volume.windows) > 1 or volume.times > 1:
         raise InputError(f"{path}: a style volume must have one channel or R, G, B, and no time")
-    return volume.parts()[0].content
+    return volume.problems()[0].content
 
 
 def is_volume(field: Field) -> bool:

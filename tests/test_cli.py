@@ -261,7 +261,7 @@ def test_ctrl_c_keeps_what_there_is_and_replay_stops_there_too(run: Run) -> None
 
 def test_info_of_files_and_records(run: Run) -> None:
     run("video clip.mp4 --style art.png -o a.mp4", *TINY)
-    assert "3" in run("info clip.mp4 --network random")[1]
+    assert "48x32, 3 frames" in run("info clip.mp4 --network random")[1]
     _, out, _ = run("info photo.png --network random")
     assert "56x40" in out
     assert "memory" in out

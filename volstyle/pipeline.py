@@ -114,6 +114,20 @@ class Outline:
         smaller.plans(shape)
         return replace(smaller, recipe=replace(self.recipe, memory=f"{budget}B"))
 
+    def record(self, stages: tuple[StageRecord, ...], notes: tuple[str, ...]) -> Record:
+        """Of what happened in a run like this."""
+        return Record(
+            recipe=self.recipe,
+            network=self.network.name,
+            weights=self.network.digest,
+            device=self.recipe.device,
+            precision=self.recipe.precision,
+            threads=threads(),
+            versions=versions(),
+            stages=stages,
+            notes=notes,
+        )
+
 
 @dataclass(frozen=True)
 class Step:
@@ -249,7 +263,7 @@ def stylize(
             on_stage(reached)
     optimized = resize(reached.samples, run.stages[-1].shape).clamp(0, 1).cpu()
     finished = scene.finished(_on_grid(optimized, scene, run), recipe.strength)
-    return Result(content.with_samples(finished), _record(run, reached), reached, stopped)
+    return Result(content.with_samples(finished), run.record(reached.stages, reached.notes), reached, stopped)
 
 
 def _on_grid(samples: Tensor, scene: Scene, run: Outline) -> Tensor:
@@ -443,17 +457,3 @@ def _start(scene: Scene, run: Outline, init: Field | None) -> Tensor:
 def _kept(field: Field) -> tuple[bool, ...]:
     """Axes that are never resampled: the time of a clip, but not that of a signal, which has no other axis."""
     return tuple(axis.name == "t" and len(field.axes) > 1 for axis in field.axes)
-
-
-def _record(run: Outline, reached: Reached) -> Record:
-    return Record(
-        recipe=run.recipe,
-        network=run.network.name,
-        weights=run.network.digest,
-        device=run.recipe.device,
-        precision=run.recipe.precision,
-        threads=threads(),
-        versions=versions(),
-        stages=reached.stages,
-        notes=reached.notes,
-    )

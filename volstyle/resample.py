@@ -17,7 +17,8 @@ def resize(samples: Tensor, shape: tuple[int, ...], *, kind: str = "cubic") -> T
     """
     for axis, (old, new) in enumerate(zip(samples.shape[1:], shape, strict=True), start=1):
         if old != new:
-            matrix = _matrix(old, new, kind).to(samples)
+            _, matrix = resampling(old, new, kind)
+            matrix = matrix.to(samples)
             samples = torch.tensordot(samples, matrix, dims=([axis], [1])).movedim(-1, axis)
     return samples.contiguous()
 
@@ -42,16 +43,27 @@ def fitted(shape: tuple[int, ...], size: int, kept: tuple[bool, ...]) -> tuple[i
     return tuple(s if keep else max(1, round(s * size / longest)) for s, keep in zip(shape, kept, strict=True))
 
 
-def _matrix(old: int, new: int, kind: str) -> Tensor:
-    """(new, old): the weights of the old samples in each new one; rows sum to 1, ends are repeated."""
+def resampling(old: int, new: int, kind: str, part: slice | None = None) -> tuple[int, Tensor]:
+    """How new samples along an axis are made of old ones, as `resize` does.
+
+    part: of the new samples, start and stop; None is all. Returns the first of the old samples it takes, and
+    (part, taken) float64, the weights of each in each new one; rows sum to 1, ends are repeated.
+    """
     scale = old / new
     widen = max(scale, 1.0)
-    centers = (torch.arange(new, dtype=torch.float64) + 0.5) * scale - 0.5
-    distance = (torch.arange(old, dtype=torch.float64)[None, :] - centers[:, None]).abs() / widen
+    start, stop = (part.start, part.stop) if part else (0, new)
+    centers = (torch.arange(start, stop, dtype=torch.float64) + 0.5) * scale - 0.5
+    reach = widen * _REACH[kind]
+    first = max(0, int((centers[0] - reach).floor()) + 1)
+    last = min(old, int((centers[-1] + reach).ceil()))
+    distance = (torch.arange(first, last, dtype=torch.float64)[None, :] - centers[:, None]).abs() / widen
     if kind == "linear":
         weights = (1 - distance).clamp_min(0)
     else:
         near = (1.5 * distance - 2.5) * distance.square() + 1
         far = ((-0.5 * distance + 2.5) * distance - 4) * distance + 2
         weights = torch.where(distance <= 1, near, torch.where(distance < 2, far, torch.zeros(())))
-    return weights / weights.sum(1, keepdim=True)
+    return first, weights / weights.sum(1, keepdim=True)
+
+
+_REACH = {"linear": 1, "cubic": 2}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +15,8 @@ _SHORTEST = 5
 """Frames of a shot that is looked for; a flash is none."""
 
 
-def find_cuts(clip: Tensor) -> tuple[int, ...]:
-    """First frames of all shots but the first, of a clip (C, T, H, W) in [0, 1].
+def find_cuts(frames: Iterable[Tensor]) -> tuple[int, ...]:
+    """First frames of all shots but the first, of a clip's frames (C, H, W) in [0, 1].
 
     PySceneDetect's adaptive detector: a cut is where a frame differs from the last far more than its neighbors
     do, so that fast motion is none.
@@ -24,10 +25,12 @@ def find_cuts(clip: Tensor) -> tuple[int, ...]:
 
     detector = AdaptiveDetector(min_scene_len=_SHORTEST)
     found = []
-    for index in range(clip.shape[1]):
-        bgr = (255 * clip[:, index].expand(3, -1, -1).flip(0)).byte().permute(1, 2, 0)
+    count = 0
+    for index, frame in enumerate(frames):
+        count = index + 1
+        bgr = (255 * frame.expand(3, -1, -1).flip(0)).byte().permute(1, 2, 0)
         found += detector.process_frame(FrameTimecode(index, fps=25.0), np.ascontiguousarray(bgr.numpy()))
-    found += detector.post_process(FrameTimecode(clip.shape[1], fps=25.0))
+    found += detector.post_process(FrameTimecode(count, fps=25.0))
     return tuple(sorted({cut.frame_num for cut in found} - {0}))
 
 

@@ -19,18 +19,22 @@ from volstyle.record import StageRecord
 @dataclass(frozen=True)
 class Reached:
     """After some stages. samples: (C, *S) of the last of them. momentum: for the next. stages: what happened in
-    each. notes: for the user."""
+    each. notes: for the user. finished: after all of them, what is to be written, in float32 or in levels of 16
+    bits; then samples are only what a next part holds."""
 
     samples: Tensor
     momentum: Momentum | None = None
     stages: tuple[StageRecord, ...] = ()
     notes: tuple[str, ...] = ()
+    finished: Tensor | None = None
 
     def save(self, path: Path) -> None:
         """Raises OSError."""
         tensors = {"samples": self.samples}
         if self.momentum is not None:
             tensors |= {"first": self.momentum.first, "second": self.momentum.second}
+        if self.finished is not None:
+            tensors["finished"] = self.finished
         facts = {
             "steps": self.momentum.steps if self.momentum else 0,
             "stages": [dataclasses.asdict(stage) for stage in self.stages],
@@ -50,6 +54,7 @@ class Reached:
             if "first" in tensors:
                 momentum = Momentum(tensors["first"], tensors["second"], facts["steps"])
             stages = (StageRecord(**{**stage, "shape": tuple(stage["shape"])}) for stage in facts["stages"])
-            return Reached(tensors["samples"], momentum, tuple(stages), tuple(facts["notes"]))
+            finished = tensors.get("finished")
+            return Reached(tensors["samples"], momentum, tuple(stages), tuple(facts["notes"]), finished)
         except (OSError, SafetensorError, ValueError, KeyError, TypeError) as error:
             raise InputError(f"{path}: a damaged state ({error}); --no-resume starts over") from error

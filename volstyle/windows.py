@@ -8,14 +8,8 @@ memory is that of a window however long the clip.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import pairwise
-
-from torch import Tensor
-
-from volstyle.field import Field
-from volstyle.resample import resize
-from volstyle.scene import Style
 
 
 @dataclass(frozen=True)
@@ -46,26 +40,3 @@ def plan_windows(count: int, cuts: Sequence[int], length: int, held: int) -> tup
             back = min(held, first - start)
             windows.append(Window(first - back, last, back))
     return tuple(windows)
-
-
-def frames_of(clip: Field, window: Window) -> Field:
-    """The window of a clip (C, T, H, W)."""
-    return replace(clip, samples=clip.samples[:, window.start : window.stop].contiguous())
-
-
-def style_in(style: Style, window: Window, count: int) -> Style:
-    """A style whose target mask, if it moves, is that of the window. count: frames of the clip."""
-    mask = style.target_mask
-    if mask is None or mask.dim() < 3:
-        return style
-    return replace(style, target_mask=_lasting(mask[None], count)[0, window.start : window.stop])
-
-
-def init_in(init: Field, window: Window, count: int) -> Field:
-    """The window of a clip to start from, which may have another number of frames than the content's count."""
-    return frames_of(init.with_samples(_lasting(init.samples, count)), window)
-
-
-def _lasting(samples: Tensor, count: int) -> Tensor:
-    """(C, T', *S) over `count` frames."""
-    return resize(samples, (count, *samples.shape[2:]), kind="linear")

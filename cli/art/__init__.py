@@ -50,7 +50,8 @@ def draw_clip(path: Path) -> None:
         write_sound(sound, harbor_sound())
         rate = Fraction(harbor.RATE)
         ticks = tuple(range(harbor.FRAMES))
-        origin = VideoOrigin(sound, rate, 1 / rate, ticks, (1,) * harbor.FRAMES)
+        durations = (1,) * harbor.FRAMES
+        origin = VideoOrigin(sound, rate=rate, time_base=1 / rate, ticks=ticks, durations=durations)
         write(path, Field(samples, axes, origin), _FORCED)
 
 

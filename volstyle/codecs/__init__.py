@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Protocol, cast
 
 from volstyle.codecs.atomic import check_folder, check_target
+from volstyle.codecs.clip import Clip
 from volstyle.errors import InputError, OutputError, nearest
 from volstyle.field import Axis, Field
 
@@ -62,6 +63,7 @@ class Selection:
 
     size: the long side of a picture in samples; it is only ever made smaller. None keeps the file's own.
     start, end: the range of a clip, end excluded; None is the file's own.
+    keep_going: leave out frames of a clip that are damaged, and note them, instead of raising InputError.
     signal: whether a file that may be several things, a clip or an array, is read as the signal in it.
     """
 
@@ -69,6 +71,7 @@ class Selection:
     start: Moment | None = None
     end: Moment | None = None
     signal: bool = False
+    keep_going: bool = False
 
 
 @dataclass(frozen=True)
@@ -122,6 +125,18 @@ class Codec(Protocol):
         ...
 
 
+class ClipCodec(Protocol):
+    """What a module offers that reads and writes clips frame after frame, beside what a Codec does."""
+
+    def open_clip(self, path: Path, selection: Selection) -> Clip:
+        """What is known of a clip before its frames are. Raises InputError for what is damaged."""
+        ...
+
+    def write(self, path: Path, clip: Field | Clip, encoding: Encoding) -> list[str]:
+        """As a Codec's."""
+        ...
+
+
 def probe(path: Path, *, signal: bool = False) -> Facts:
     """What the file at path is, or the signal in it. Raises InputError when there is none or no codec knows it."""
     return _to_read(path, signal=signal).probe(path)
@@ -132,9 +147,23 @@ def read(path: Path, selection: Selection = WHOLE) -> Field:
     return _to_read(path, signal=selection.signal).read(path, selection)
 
 
-def write(path: Path, field: Field, encoding: Encoding = DEFAULT) -> list[str]:
-    """Write field to path, all or nothing. Returns notes. Raises OutputError."""
-    return _to_write(path, [axis.name for axis in field.axes]).write(path, field, encoding)
+def is_clip(path: Path) -> bool:
+    """Whether path is a clip that `open_clip` opens. Raises InputError as `read`."""
+    return hasattr(_to_read(path, signal=False), "open_clip")
+
+
+def open_clip(path: Path, selection: Selection = WHOLE) -> Clip:
+    """The clip at path, looked through once; its frames are decoded when they are asked for. Raises InputError."""
+    return cast(ClipCodec, _to_read(path, signal=False)).open_clip(path, selection)
+
+
+def write(path: Path, field: Field | Clip, encoding: Encoding = DEFAULT) -> list[str]:
+    """Write field to path, all or nothing; a clip frame after frame, where the format can. Returns notes. Raises
+    OutputError."""
+    codec = _to_write(path, [axis.name for axis in field.axes])
+    if hasattr(codec, "open_clip"):
+        return cast(ClipCodec, codec).write(path, field, encoding)
+    return codec.write(path, field if isinstance(field, Field) else field.whole(), encoding)
 
 
 def check_writable(path: Path, encoding: Encoding = DEFAULT, axes: Sequence[str] = ()) -> None:

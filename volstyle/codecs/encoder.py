@@ -14,10 +14,12 @@ import av
 import numpy as np
 
 from volstyle.codecs import Encoding
+from volstyle.codecs.clip import PictureOrigin
 from volstyle.codecs.color import to_frame
 from volstyle.codecs.sound import SoundTrack
-from volstyle.codecs.video import Picture, VideoOrigin
+from volstyle.codecs.video import VideoOrigin
 from volstyle.errors import OutputError, nearest
+from volstyle.field import Field
 
 QUALITIES = ("visual", "lossless", "prores")
 
@@ -86,15 +88,23 @@ class Encoder:
     """A clip being written; a context manager that completes it.
 
     path: what it will be called. temporary: where it is written. shape: (T, H, W). origin: time stamps, color and
-    the clip whose sound is carried over. notes: lines for the user on what could not be kept.
+    the clip whose sound is carried over. alpha: whether frames are see-through. notes: lines for the user on what
+    could not be kept.
     """
 
     def __init__(
-        self, path: Path, temporary: Path, shape: tuple[int, ...], origin: VideoOrigin, encoding: Encoding
+        self,
+        path: Path,
+        temporary: Path,
+        shape: tuple[int, ...],
+        origin: VideoOrigin,
+        encoding: Encoding,
+        *,
+        alpha: bool,
     ) -> None:
         self.notes: list[str] = []
         self._path, self._origin = path, origin
-        self._deep, alpha = origin.bits > 8, origin.alpha is not None
+        self._deep = origin.bits > 8
         height, width = shape[1:]
         even = width % 2 == 0 and height % 2 == 0
         self._format = choose_format(path, encoding.quality, deep=self._deep, alpha=alpha, even=even)
@@ -118,10 +128,11 @@ class Encoder:
     def __enter__(self) -> Encoder:
         return self
 
-    def add(self, picture: Picture) -> None:
-        """The next picture. Raises OutputError when the encoder will not take it."""
+    def add(self, picture: Field, tick: int, duration: int) -> None:
+        """The next picture (C, H, W) and its time. Raises OutputError when the encoder will not take it."""
         frame = self._frame(picture)
-        self._durations[frame.pts] = picture.duration
+        frame.pts, frame.time_base = self._first + tick, self._origin.time_base
+        self._durations[frame.pts] = duration
         with _said(self._path):
             if self._graph is not None:
                 self._graph.push(frame)
@@ -184,13 +195,13 @@ class Encoder:
                     self._container.mux(other)
             self._container.mux(packet)
 
-    def _frame(self, picture: Picture) -> Any:
-        samples = picture.rgb
-        if self._alpha and picture.alpha is not None:
-            samples = np.concatenate([samples, picture.alpha[..., None]], axis=2)
-        frame = to_frame(samples, self._origin.color, "rgb24" if self._graph else self._format.pixels)
-        frame.pts, frame.time_base = self._first + picture.tick, self._origin.time_base
-        return frame
+    def _frame(self, picture: Field) -> Any:
+        samples = picture.samples.clamp(0, 1).expand(3, -1, -1).permute(1, 2, 0).numpy()
+        if self._alpha:
+            alpha = picture.origin.alpha if isinstance(picture.origin, PictureOrigin) else None
+            opaque = np.ones(samples.shape[:2], np.float32) if alpha is None else alpha.numpy()
+            samples = np.concatenate([samples, opaque[..., None]], axis=2)
+        return to_frame(samples, self._origin.color, "rgb24" if self._graph else self._format.pixels)
 
 
 @contextmanager

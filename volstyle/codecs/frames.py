@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
-
-import torch
-from torch import Tensor
 
 from volstyle.codecs import PICTURES, Encoding, Facts, Selection, image
 from volstyle.codecs.atomic import check_target, staging
-from volstyle.codecs.image import ImageOrigin
+from volstyle.codecs.clip import Clip, ClipOrigin, briefly, is_see_through
 from volstyle.errors import InputError, OutputError
-from volstyle.field import Axis, Field, Origin
+from volstyle.field import Axis, Field
 
 _NUMBER = re.compile(r"%0?\d*d")
 
@@ -22,11 +20,10 @@ RATE = 25
 
 
 @dataclass(frozen=True)
-class FramesOrigin(Origin):
-    """names: of the files; images: what each needs to be written back."""
+class FramesOrigin(ClipOrigin):
+    """names: of the files."""
 
     names: tuple[str, ...] = ()
-    images: tuple[ImageOrigin, ...] = ()
 
 
 def probe(path: Path) -> Facts:
@@ -37,46 +34,62 @@ def probe(path: Path) -> Facts:
 
 
 def read(path: Path, selection: Selection) -> Field:
+    return open_clip(path, selection).whole()
+
+
+def open_clip(path: Path, selection: Selection) -> Clip:
     found = files(path)
     bounds = [
         None if m is None else round(m.value * (RATE if m.unit == "s" else 1))
         for m in (selection.start, selection.end)
     ]
-    chosen = found[bounds[0] : bounds[1]]
-    if not chosen:
+    whole: list[Path] = []
+    notes: list[str] = []
+    shape: tuple[int, ...] = ()
+    see_through = False
+    for file in found[bounds[0] : bounds[1]]:
+        try:
+            field = image.read(file, selection)
+        except InputError as error:
+            if not selection.keep_going:
+                raise
+            notes.append(f"{error}; left out")
+            continue
+        shape = shape or field.shape
+        if field.shape != shape:
+            raise InputError(f"{file}: {_size(field.shape)}, must be {_size(shape)} as {whole[0].name} is")
+        see_through = see_through or is_see_through(field.origin)
+        whole.append(file)
+    if not whole:
         raise InputError(f"{path}: no frame between --start and --end; it has {len(found)} frames")
-    fields = [image.read(file, selection) for file in chosen]
-    for file, field in zip(chosen, fields, strict=True):
-        if field.shape != fields[0].shape:
-            raise InputError(f"{file}: {_size(field)}, must be {_size(fields[0])} as {chosen[0].name} is")
-    images = tuple(field.origin for field in fields if isinstance(field.origin, ImageOrigin))
-    samples = torch.stack([field.samples for field in fields], dim=1)
-    origin = FramesOrigin(path, tuple(file.name for file in chosen), images)
-    return Field(samples, (Axis("t", 1 / RATE, "s"), *image.AXES), origin)
+
+    def frames() -> Iterator[Field]:
+        for file in whole:
+            yield image.read(file, selection)
+
+    axes = (Axis("t", 1 / RATE, "s"), *image.AXES)
+    origin = FramesOrigin(path, names=tuple(file.name for file in whole))
+    return Clip((len(whole), *shape), axes, origin, frames, see_through, briefly(notes))
 
 
-def write(path: Path, field: Field, encoding: Encoding) -> list[str]:
+def write(path: Path, clip: Field | Clip, encoding: Encoding) -> list[str]:
     """All appear when all are complete. A folder gets PNG files, named as those that were read."""
-    if len(field.axes) != 3:
-        raise OutputError(f"{path}: numbered images need axes t, y, x, the result has {len(field.axes)} axes")
+    if len(clip.axes) != 3:
+        raise OutputError(f"{path}: numbered images need axes t, y, x, the result has {len(clip.axes)} axes")
     check(path, encoding.force)
-    count = field.shape[0]
-    origin = field.origin if isinstance(field.origin, FramesOrigin) else FramesOrigin()
-    images: tuple[Origin, ...] = origin.images if len(origin.images) == count else (ImageOrigin(),) * count
-    targets = _targets(path, count, origin)
+    clip = clip if isinstance(clip, Clip) else Clip.of(clip)
+    targets = _targets(path, clip)
     folder, others = targets[0].parent, len(_there(path)) - sum(target.exists() for target in targets)
     notes: list[str] = []
     with staging(path, folder if folder.exists() else folder.parent) as temporary:
-        for index, target in enumerate(targets):
-            data, said = image.encoded(target, _frame(field.samples[:, index], images[index]))
+        for target, frame in zip(targets, clip.frames(), strict=True):
+            data, said = image.encoded(target, frame)
             (temporary / target.name).write_bytes(data)
             notes += said
         folder.mkdir(exist_ok=True)
         for target in targets:
             (temporary / target.name).replace(target)
-    if len(notes) > 1:
-        notes = [notes[0], f"… and {len(notes) - 1} more"]
-    return [*notes, *([f"{folder}: {others} other images are there, left as they are"] if others else [])]
+    return [*briefly(notes), *([f"{folder}: {others} other images are there, left as they are"] if others else [])]
 
 
 def check(path: Path, force: bool) -> None:
@@ -91,15 +104,12 @@ def check(path: Path, force: bool) -> None:
         raise OutputError(f"{there[0]}: is there already; give another name or --force")
 
 
-def _frame(samples: Tensor, origin: Origin) -> Field:
-    return Field(samples.contiguous(), image.AXES, replace(origin))
-
-
-def _targets(path: Path, count: int, origin: FramesOrigin) -> list[Path]:
+def _targets(path: Path, clip: Clip) -> list[Path]:
+    count = clip.shape[0]
     if _NUMBER.search(path.name):
         return [path.with_name(path.name % index) for index in range(1, count + 1)]
-    kept = len(origin.names) == count
-    return [path / (origin.names[index] if kept else f"{index + 1:06d}.png") for index in range(count)]
+    names = clip.origin.names if isinstance(clip.origin, FramesOrigin) else ()
+    return [path / (names[index] if len(names) == count else f"{index + 1:06d}.png") for index in range(count)]
 
 
 def files(path: Path) -> list[Path]:
@@ -116,5 +126,5 @@ def _there(path: Path) -> list[Path]:
     return sorted(found, key=lambda file: [int(p) if p.isdigit() else p for p in re.split(r"(\d+)", file.name)])
 
 
-def _size(field: Field) -> str:
-    return f"{field.shape[1]}x{field.shape[0]}"
+def _size(shape: tuple[int, ...]) -> str:
+    return f"{shape[1]}x{shape[0]}"

@@ -10,12 +10,12 @@ import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from volstyle.codecs import Encoding, Facts, Selection
 from volstyle.codecs.atomic import arriving
+from volstyle.codecs.clip import PictureOrigin
 from volstyle.errors import InputError, OutputError
-from volstyle.field import Axis, Field, Origin
+from volstyle.field import Axis, Field
 
 AXES = (Axis("y"), Axis("x"))
 _DEEP = (".png", ".tif", ".tiff")
@@ -24,12 +24,11 @@ _PROFILE = int(cv2.IMAGE_METADATA_ICCP)
 
 
 @dataclass(frozen=True)
-class ImageOrigin(Origin):
-    """bits: 8 or 16. gray: the file had one channel. alpha: (H, W) in [0, 1]. profile: ICC, as it was."""
+class ImageOrigin(PictureOrigin):
+    """bits: 8 or 16. gray: the file had one channel. profile: ICC, as it was."""
 
     bits: int = 8
     gray: bool = False
-    alpha: Tensor | None = None
     profile: bytes | None = None
 
 
@@ -53,7 +52,7 @@ def read(path: Path, selection: Selection) -> Field:
     alpha = torch.from_numpy(samples[..., 3].copy()) if samples.ndim == 3 and samples.shape[2] == 4 else None
     color = np.repeat(samples[..., None], 3, axis=2) if gray else samples[..., 2::-1]
     tensor = torch.from_numpy(np.ascontiguousarray(color.transpose(2, 0, 1)))
-    return Field(tensor, AXES, ImageOrigin(path, bits, gray, alpha, profile))
+    return Field(tensor, AXES, ImageOrigin(path, alpha, bits, gray, profile))
 
 
 def write(path: Path, field: Field, encoding: Encoding) -> list[str]:
@@ -69,7 +68,9 @@ def encoded(path: Path, field: Field) -> tuple[bytes, list[str]]:
     if len(field.axes) != 2:
         names = ", ".join(axis.name for axis in field.axes)
         raise OutputError(f"{path}: an image has axes y, x, the result has {names}; choose a suffix for those")
-    origin = field.origin if isinstance(field.origin, ImageOrigin) else ImageOrigin()
+    origin = field.origin
+    if not isinstance(origin, ImageOrigin):
+        origin = ImageOrigin(alpha=origin.alpha if isinstance(origin, PictureOrigin) else None)
     suffix, notes = path.suffix.lower(), []
     bits = origin.bits
     if bits == 16 and suffix not in _DEEP:

@@ -1,17 +1,18 @@
 """Clips, by PyAV: time stamps, color, depth, transparency and sound as they were.
 
-The Field holds upright pictures: a rotation in the file is applied when reading and not written again. A picture
-whose color tags are missing is taken as players take it, BT.709 from 720 lines up and BT.601 below, and the
-result says so, since a smaller picture would be taken otherwise.
+A clip is looked through once to know its time stamps, and decoded again for its frames. They are upright: a
+rotation in the file is applied when reading and not written again. A picture whose color tags are missing is taken
+as players take it, BT.709 from 720 lines up and BT.601 below, and the result says so: a smaller one would be taken
+otherwise.
 """
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -20,22 +21,22 @@ import av
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
-from volstyle.codecs import Encoding, Facts, Moment, Selection
+from volstyle.codecs import WHOLE, Encoding, Facts, Moment, Selection
 from volstyle.codecs.atomic import arriving
+from volstyle.codecs.clip import Clip, ClipOrigin, PictureOrigin, briefly
 from volstyle.codecs.color import BT709, Color, to_samples
 from volstyle.errors import InputError, OutputError
-from volstyle.field import Axis, Field, Origin
+from volstyle.field import Axis, Field
 
 _ALPHA_DECODERS = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
 
 
 @dataclass(frozen=True)
-class VideoOrigin(Origin):
+class VideoOrigin(ClipOrigin):
     """rate: frames per second. time_base: seconds per tick. ticks, durations: of each frame, from the start of the
     range that was read. offset: that start in the file, in seconds, and length, in seconds, or None for all.
-    bits: 8 or more. aspect: width over height of a sample. alpha: (T, H, W) in [0, 1]."""
+    bits: 8 or more. aspect: width over height of a sample."""
 
     rate: Fraction = Fraction(25)
     time_base: Fraction = Fraction(1, 25)
@@ -46,52 +47,51 @@ class VideoOrigin(Origin):
     bits: int = 8
     aspect: Fraction = Fraction(1)
     color: Color = BT709
-    alpha: Tensor | None = None
-
-
-@dataclass(frozen=True)
-class Picture:
-    """One frame. rgb: (H, W, 3) in [0, 1] float32. alpha: (H, W) or None. tick: its time in the file."""
-
-    rgb: NDArray[np.float32]
-    alpha: NDArray[np.float32] | None
-    tick: int
-    duration: int
 
 
 def probe(path: Path) -> Facts:
     with _opened(path) as (container, stream):
         context = stream.codec_context
         count = stream.frames or round(float(_seconds(container, stream) * _rate(stream)))
+        sides = (context.height, context.width)
+        first = next(_frames(container, stream, WHOLE), None)  # the file has its rotation, PyAV only a frame's
+        height, width = sides[::-1] if isinstance(first, av.VideoFrame) and _is_turned(first) else sides
         entries = {
-            "size": f"{context.width}x{context.height}",
+            "size": f"{width}x{height}",
             "frames": f"{count}, {float(_rate(stream)):.6g} a second, {float(_seconds(container, stream)):.2f} s",
             "codec": f"{context.name}, {context.pix_fmt}",
         }
         for other in container.streams:
             if other.type in ("audio", "subtitle"):
                 entries[other.type] = other.codec_context.codec.canonical_name
-        return Facts("video", (count, context.height, context.width), entries)
+        return Facts("video", (count, height, width), entries)
 
 
 def read(path: Path, selection: Selection) -> Field:
-    """(3, T, H, W). Frames are made smaller while they are decoded."""
+    """(3, T, H, W)."""
+    return open_clip(path, selection).whole()
+
+
+def open_clip(path: Path, selection: Selection) -> Clip:
+    """Frames are made smaller while they are decoded."""
+    ticks: list[int] = []
+    notes: list[str] = []
+    see_through = False
     with _opened(path) as (container, stream):
         origin = _origin(path, stream)
-        pictures: deque[Picture] = deque()
-        for frame in _frames(path, container, stream, selection):
-            pictures.append(_picture(frame, origin, selection.size))
-            turned = round(frame.rotation / 90) % 2 == 1
-    ticks = [picture.tick for picture in pictures]
+        for frame in _whole(path, container, stream, selection, notes):
+            ticks.append(frame.pts or 0)
+            # A GIF or a PNG codec has a place for transparency whether it is used or not.
+            if not see_through and any(component.is_alpha for component in frame.format.components):
+                see_through = bool((_upright(frame, origin, selection.size)[..., 3] < 1).any())
+            last, turned, (width, height) = frame.duration or 0, _is_turned(frame), _sides(frame, selection.size)
+    if turned:
+        width, height = height, width
     durations = [b - a for a, b in pairwise(ticks)]
     usual = round(1 / (origin.rate * origin.time_base))
-    durations.append(pictures[-1].duration or (sorted(durations)[len(durations) // 2] if durations else usual))
+    durations.append(last or (sorted(durations)[len(durations) // 2] if durations else usual))
     cut = selection.start is not None or selection.end is not None
     length = (ticks[-1] - ticks[0] + durations[-1]) * origin.time_base
-    # A GIF or a PNG codec has a place for transparency whether it is used or not.
-    alphas = [picture.alpha for picture in pictures if picture.alpha is not None]
-    if all(bool((alpha == 1).all()) for alpha in alphas):
-        alphas = []
     origin = _steady(
         replace(
             origin,
@@ -100,42 +100,50 @@ def read(path: Path, selection: Selection) -> Field:
             offset=ticks[0] * origin.time_base,
             length=length if cut else None,
             aspect=1 / origin.aspect if turned else origin.aspect,
-            alpha=torch.from_numpy(np.stack(alphas)) if alphas else None,
         )
     )
-    samples = torch.empty(3, len(pictures), *pictures[0].rgb.shape[:2])
-    for index in range(len(pictures)):  # each is let go when it is copied
-        samples[:, index] = torch.from_numpy(pictures.popleft().rgb).permute(2, 0, 1)
-    return Field(samples, (Axis("t", float(1 / origin.rate), "s"), Axis("y"), Axis("x")), origin)
+    axes = (Axis("t", float(1 / origin.rate), "s"), Axis("y"), Axis("x"))
+    frames = partial(_fields, path, selection, origin, see_through)
+    return Clip((len(ticks), height, width), axes, origin, frames, see_through, briefly(notes))
 
 
-def write(path: Path, field: Field, encoding: Encoding) -> list[str]:
-    """A clip (C, T, H, W), at the time stamps of its origin, with its sound; what could not be kept is noted."""
-    if [axis.name for axis in field.axes] != ["t", "y", "x"]:
-        names = ", ".join(axis.name for axis in field.axes)
+def _fields(path: Path, selection: Selection, origin: VideoOrigin, see_through: bool) -> Iterator[Field]:
+    with _opened(path) as (container, stream):
+        for frame in _whole(path, container, stream, selection, []):
+            samples = torch.from_numpy(_upright(frame, origin, selection.size)).permute(2, 0, 1)
+            alpha = samples[3] if see_through else None
+            yield Field(samples[:3].contiguous(), (Axis("y"), Axis("x")), PictureOrigin(path, alpha))
+
+
+def write(path: Path, clip: Field | Clip, encoding: Encoding) -> list[str]:
+    """A clip, at the time stamps of its origin, with its sound; what could not be kept is noted."""
+    if [axis.name for axis in clip.axes] != ["t", "y", "x"]:
+        names = ", ".join(axis.name for axis in clip.axes)
         raise OutputError(f"{path}: a clip has axes t, y, x, the result has {names}; choose a suffix for those")
-    origin = field.origin if isinstance(field.origin, VideoOrigin) else VideoOrigin()
-    if len(origin.ticks) != field.shape[0]:
-        rate = Fraction(1 / field.axes[0].step).limit_denominator(1001)
-        origin = _constant(replace(origin, rate=rate), field.shape[0])
+    clip = clip if isinstance(clip, Clip) else Clip.of(clip)
+    count = clip.shape[0]
+    origin = clip.origin if isinstance(clip.origin, VideoOrigin) else VideoOrigin()
+    if len(origin.ticks) != count:
+        rate = Fraction(1 / clip.axes[0].step).limit_denominator(1001)
+        origin = _constant(replace(origin, rate=rate), count)
     notes = []
     if path.suffix.lower() == ".avi":
         if len(set(origin.durations[:-1])) > 1:
             notes.append(f"{path.name}: AVI has no variable frame rate; MP4 and MKV keep the time stamps")
-        origin = _constant(origin, field.shape[0])
-    shown: Sequence[int] = range(field.shape[0])
+        origin = _constant(origin, count)
+    shown = list(range(count))
     if path.suffix.lower() == ".gif":
         shown, origin = _hundredths(origin)
-        if left := field.shape[0] - len(shown):
+        if left := count - len(shown):
             notes.append(f"{path.name}: a GIF shows 50 frames a second at most, {left} left out; MP4 keeps them")
     from volstyle.codecs.encoder import Encoder  # imports what is above
 
+    times = dict(zip(shown, zip(origin.ticks, origin.durations, strict=True), strict=True))
     with arriving(path, encoding.force) as temporary:
-        with Encoder(path, temporary, field.shape, origin, encoding) as encoder:
-            for index, tick, duration in zip(shown, origin.ticks, origin.durations, strict=True):
-                alpha = None if origin.alpha is None else origin.alpha[index].numpy()
-                rgb = field.samples[:, index].clamp(0, 1).expand(3, -1, -1).permute(1, 2, 0).numpy()
-                encoder.add(Picture(rgb, alpha, tick, duration))
+        with Encoder(path, temporary, clip.shape, origin, encoding, alpha=clip.see_through) as encoder:
+            for index, frame in enumerate(clip.frames()):
+                if index in times:
+                    encoder.add(frame, *times[index])
         return [*notes, *encoder.notes]
 
 
@@ -210,52 +218,74 @@ def _origin(path: Path, stream: Any) -> VideoOrigin:
     )
 
 
-def _frames(path: Path, container: Any, stream: Any, selection: Selection) -> Iterator[Any]:
-    """The frames of the range, decoded one by one. Raises InputError, naming the frame, for damage."""
-    decoded = given = 0
-    seconds = Fraction(0)
-    try:
-        for frame in _decoded(container, stream):
-            place, seconds = decoded, Fraction((frame.pts or 0) * stream.time_base)
-            decoded += 1
-            if selection.start is not None and _before(place, seconds, selection.start):
-                continue
-            if selection.end is not None and not _before(place, seconds, selection.end):
-                break
-            if frame.is_corrupt:
-                raise InputError(f"{path}: frame {place} is damaged; use --end before it, or --start behind it")
+def _whole(path: Path, container: Any, stream: Any, selection: Selection, notes: list[str]) -> Iterator[Any]:
+    """The frames of the range. What is damaged raises InputError or, to keep going, is left out with a note."""
+    given = 0
+    for frame in _frames(container, stream, selection):
+        if not isinstance(frame, str):
             given += 1
             yield frame
+        elif selection.keep_going:
+            notes.append(f"{path.name}: {frame}, left out")
         else:
-            _check_whole(path, container, stream, decoded, seconds)
-    except av.error.FFmpegError as error:
-        raise InputError(
-            f"{path}: frame {decoded} cannot be decoded ({error.strerror}); use --end before it"
-        ) from error
+            raise InputError(f"{path}: {frame}; use --end before it, or --keep-going to leave it out")
     if not given:
         lasts = float(_seconds(container, stream))
         raise InputError(f"{path}: no frame between --start and --end; the clip lasts {lasts:.2f} s")
 
 
+def _frames(container: Any, stream: Any, selection: Selection) -> Iterator[Any]:
+    """The frames of the range, decoded one by one; in place of one that is damaged, text that says so."""
+    seconds = Fraction(0)
+    place = -1
+    for place, frame in enumerate(_decoded(container, stream)):
+        if not isinstance(frame, str):
+            seconds = Fraction((frame.pts or 0) * stream.time_base)
+        if selection.start is not None and _before(place, seconds, selection.start):
+            continue
+        if selection.end is not None and not _before(place, seconds, selection.end):
+            return
+        if isinstance(frame, str):
+            # A decoder that puts frames in order says of one it has held back what it should say of a later one.
+            yield f"frame {place}, or one soon after it, cannot be decoded ({frame})"
+        else:
+            yield f"frame {place} is damaged" if frame.is_corrupt else frame
+    if missing := _missing(container, stream, place + 1, seconds):
+        yield missing
+
+
 def _decoded(container: Any, stream: Any) -> Iterator[Any]:
-    """All frames, by the decoder that knows transparency where FFmpeg's own does not."""
-    knowing = _ALPHA_DECODERS.get(stream.codec_context.name) if stream.metadata.get("alpha_mode") == "1" else None
-    if knowing is None:
-        yield from container.decode(stream)
-        return
-    decoder: Any = av.CodecContext.create(knowing, "r")
-    decoder.extradata = stream.codec_context.extradata
-    for packet in container.demux(stream):
-        yield from decoder.decode(packet)
+    """All frames, by the decoder that knows transparency where FFmpeg's own does not; in place of one that cannot
+    be decoded, the reason."""
+    decoder = stream.codec_context
+    knowing = _ALPHA_DECODERS.get(decoder.name) if stream.metadata.get("alpha_mode") == "1" else None
+    if knowing is not None:
+        decoder = av.CodecContext.create(knowing, "r")
+        decoder.extradata = stream.codec_context.extradata
+    packets = container.demux(stream)
+    while True:
+        try:
+            packet = next(packets, None)
+        except av.error.FFmpegError as error:  # behind it comes nothing
+            yield error.strerror
+            return
+        if packet is None:
+            return
+        try:
+            frames = decoder.decode(packet)
+        except av.error.FFmpegError as error:
+            frames = [error.strerror]
+        yield from frames
 
 
-def _check_whole(path: Path, container: Any, stream: Any, decoded: int, seconds: Fraction) -> None:
-    """Raises InputError when a clip read to its end is shorter than its header says: FFmpeg ends quietly."""
+def _missing(container: Any, stream: Any, decoded: int, seconds: Fraction) -> str:
+    """What a clip read to its end lacks of what its header says, since FFmpeg ends quietly; "" for nothing."""
     if "mp4" in container.format.name and decoded < 0.9 * stream.frames:
-        raise InputError(f"{path}: ends after {decoded} of {stream.frames} frames; cut off, or damaged there")
+        return f"what comes after {decoded} of {stream.frames} frames is cut off, or damaged"
     promised = float(_seconds(container, stream))
     if float(seconds) < 0.9 * promised - 0.5:
-        raise InputError(f"{path}: ends after {float(seconds):.2f} of {promised:.2f} s; cut off, or damaged there")
+        return f"what comes after {float(seconds):.2f} of {promised:.2f} s is cut off, or damaged"
+    return ""
 
 
 def _before(frame: int, seconds: Fraction, moment: Moment) -> bool:
@@ -263,12 +293,22 @@ def _before(frame: int, seconds: Fraction, moment: Moment) -> bool:
     return frame < moment.value if moment.unit == "f" else float(seconds) < moment.value - 5e-4
 
 
-def _picture(frame: Any, origin: VideoOrigin, size: int | None) -> Picture:
-    width, height = frame.width, frame.height
-    if size is not None and size < max(width, height):
-        width, height = (max(2, 2 * round(side * size / max(width, height) / 2)) for side in (width, height))
-    samples = to_samples(frame, origin.color, origin.bits, width, height)
+def _is_turned(frame: Any) -> bool:
+    return bool(round(frame.rotation / 90) % 2)
+
+
+def _sides(frame: Any, size: int | None) -> tuple[int, int]:
+    """Width and height as it lies in the file."""
+    sides = (frame.width, frame.height)
+    if size is None or size >= max(sides):
+        return sides
+    width, height = (max(2, 2 * round(side * size / max(sides) / 2)) for side in sides)
+    return width, height
+
+
+def _upright(frame: Any, origin: VideoOrigin, size: int | None) -> NDArray[np.float32]:
+    """(H, W, 3), or 4 with alpha, in [0, 1]."""
+    samples = to_samples(frame, origin.color, origin.bits, *_sides(frame, size))
     if frame.rotation:
         samples = np.ascontiguousarray(np.rot90(samples, round(frame.rotation / 90)))
-    alpha = samples[..., 3] if samples.shape[2] == 4 else None
-    return Picture(samples[..., :3], alpha, frame.pts or 0, frame.duration or 0)
+    return samples

@@ -1,0 +1,140 @@
+"""A clip as windows the engine can style one after the other, and back; it is never whole in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from volstyle.codecs import Selection, is_clip, open_clip, read
+from volstyle.codecs.clip import AXES, Clip, Spool
+from volstyle.errors import InputError
+from volstyle.field import Field
+from volstyle.motion import GAPS
+from volstyle.resample import resampling, transfer
+from volstyle.scene import Style, luma
+from volstyle.shots import find_cuts, read_cuts
+from volstyle.windows import Window, plan_windows
+from volstyle_cli.order import Order
+from volstyle_cli.parts import Part, Problem
+
+_LEVELS = 65535
+"""Of finished frames, which wait on the disk to be encoded: what is written has 8 or 10 bits, and --full-size adds
+no more than a change to the source's, so that 16 lose nothing that float32, twice as large, would have kept."""
+
+
+class Lasting:
+    """A clip that lasts as long as another, whatever its own number of frames."""
+
+    def __init__(self, clip: Clip, count: int) -> None:
+        """count: frames of the other."""
+        self._spool, self._have, self._count = Spool(clip), clip.shape[0], count
+
+    def during(self, window: Window) -> Tensor:
+        """(C, T, H, W) of a window of the other, in time by the linear `resize`; best asked for in order."""
+        first, weights = resampling(self._have, self._count, "linear", slice(window.start, window.stop))
+        frames = self._spool.span(first, first + weights.shape[1])
+        lasting: Tensor = torch.tensordot(frames, weights.to(frames), dims=([1], [1])).movedim(-1, 1)
+        return lasting.contiguous()
+
+
+@dataclass(frozen=True)
+class Film:
+    """clip: at the size that is styled. windows: of it, in order. styles: but for the masks that move, which stand
+    in masks. init: where to start from, if a file says so."""
+
+    clip: Clip
+    windows: tuple[Window, ...]
+    content: Lasting
+    styles: tuple[Style, ...]
+    masks: tuple[Lasting | None, ...]
+    init: Lasting | None
+
+    @property
+    def cuts(self) -> tuple[int, ...]:
+        """First frames of the shots but the first."""
+        return tuple(window.start for window in self.windows if window.start and not window.held)
+
+    def parts(self) -> tuple[Part, ...]:
+        """One for each window, read when its turn comes."""
+        return tuple(Part(self._grid(window), partial(self._problem, window), window) for window in self.windows)
+
+    def kept(self, window: Window, result: Tensor) -> Tensor:
+        """The frames that a window finished, of its result (3, T, H, W), as they wait to be encoded."""
+        return (result[:, window.held :] * _LEVELS).round().to(torch.uint16)
+
+    def result(self, finished: Callable[[int], Tensor | None], full: Clip | None) -> Clip:
+        """The clip with the frames that are finished; those that a stop left out stay as they were.
+
+        finished: of a window, by its number, what is `kept`, or None. full: the clip at its own size, to bring the
+        style back to; else the result is as large as what was styled.
+        """
+        return replace(full or self.clip, frames=partial(self._frames, finished, full))
+
+    def _frames(self, finished: Callable[[int], Tensor | None], full: Clip | None) -> Iterator[Field]:
+        given = self.clip.frames()
+        large = full.frames() if full else None
+        for number, window in enumerate(self.windows):
+            kept = finished(number)
+            for index in range(window.stop - window.own.start):
+                small = next(given)
+                frame = next(large) if large else small
+                if kept is None:
+                    yield frame
+                    continue
+                styled = kept[:, index].float() / _LEVELS
+                if large:
+                    styled = transfer(frame.samples, small.samples, styled)
+                yield replace(frame, samples=styled)
+
+    def _grid(self, window: Window) -> Field:
+        shape = (window.stop - window.start, *self.clip.shape[1:])
+        return Field(torch.empty(3, *shape, device="meta"), self.clip.axes)
+
+    def _problem(self, window: Window) -> Problem:
+        styles = tuple(
+            replace(style, target_mask=luma(mask.during(window))[0]) if mask else style
+            for style, mask in zip(self.styles, self.masks, strict=True)
+        )
+        content = Field(self.content.during(window), self.clip.axes)
+        init = None if self.init is None else Field(self.init.during(window), self.clip.axes)
+        return Problem(content, styles, init)
+
+
+def read_film(order: Order, clip: Clip, styles: tuple[Style, ...]) -> Film:
+    """styles: without masks of where they go. Raises InputError."""
+    count = clip.shape[0]
+    windows = plan_windows(count, _cuts(order, clip), order.recipe.temporal.window, max(GAPS))
+    masks: list[Lasting | None] = []
+    still = []
+    for style, file in zip(styles, order.styles, strict=True):
+        mask = None if file.mask is None else opened(file.mask, order.selection)
+        masks.append(Lasting(mask, count) if isinstance(mask, Clip) else None)
+        still.append(replace(style, target_mask=luma(mask.samples)[0]) if isinstance(mask, Field) else style)
+    init = None if order.init is None else opened(order.init, order.selection)
+    if isinstance(init, Field):
+        raise InputError(f"{order.init}: an init must be a clip like {order.content}")
+    start = None if init is None else Lasting(init, count)
+    return Film(clip, windows, Lasting(clip, count), tuple(still), tuple(masks), start)
+
+
+def opened(path: Path, selection: Selection) -> Clip | Field:
+    """A clip, or what else a file holds. Raises InputError."""
+    if is_clip(path):
+        return open_clip(path, selection)
+    field = read(path, selection)
+    return Clip.of(field) if tuple(axis.name for axis in field.axes) == AXES else field
+
+
+def _cuts(order: Order, clip: Clip) -> tuple[int, ...]:
+    if order.cuts is not None:
+        return order.cuts
+    if order.shots == "none" or clip.shape[0] < 2:
+        return ()
+    if order.shots != "auto":
+        return read_cuts(Path(order.shots), clip.shape[0])
+    return find_cuts(frame.samples for frame in clip.frames())

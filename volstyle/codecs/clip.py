@@ -1,0 +1,117 @@
+"""Clips whose frames come one after the other, so that they may be longer than memory is large."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from volstyle.errors import InputError
+from volstyle.field import Axis, Field, Origin
+
+AXES = ("t", "y", "x")
+
+
+@dataclass(frozen=True)
+class PictureOrigin(Origin):
+    """Of a picture, or of one frame of a clip. alpha: (H, W) in [0, 1]."""
+
+    alpha: Tensor | None = None
+
+
+@dataclass(frozen=True)
+class ClipOrigin(Origin):
+    """pictures: of each frame, where the clip is whole in memory; a frame that comes alone has its own."""
+
+    pictures: tuple[Origin, ...] = ()
+
+
+@dataclass(frozen=True)
+class Clip:
+    """What is known of a clip before its frames are.
+
+    shape: (T, H, W). axes, origin: as those of the Field it would be. frames: all of them from the first, anew at
+    each call, (3, H, W) with a PictureOrigin. see_through: whether any alpha is below 1. notes: for the user, on
+    what was left out.
+    """
+
+    shape: tuple[int, ...]
+    axes: tuple[Axis, ...]
+    origin: Origin
+    frames: Callable[[], Iterator[Field]]
+    see_through: bool = False
+    notes: tuple[str, ...] = ()
+
+    @staticmethod
+    def of(field: Field) -> Clip:
+        """A clip that is whole in memory. Raises InputError for a field of other axes."""
+        names = tuple(axis.name for axis in field.axes)
+        if names != AXES:
+            raise InputError(f"{field.origin.path}: has axes {', '.join(names)}, must be a clip: t, y, x")
+        origin = field.origin if isinstance(field.origin, ClipOrigin) else ClipOrigin()
+        pictures = (
+            origin.pictures if len(origin.pictures) == field.shape[0] else (PictureOrigin(),) * field.shape[0]
+        )
+
+        def frames() -> Iterator[Field]:
+            for index, picture in enumerate(pictures):
+                yield Field(field.samples[:, index].contiguous(), field.axes[1:], picture)
+
+        return Clip(field.shape, field.axes, field.origin, frames, any(map(is_see_through, pictures)))
+
+    def whole(self) -> Field:
+        """All of it in memory."""
+        samples = torch.empty(0)
+        pictures = []
+        for index, frame in enumerate(self.frames()):
+            if not index:
+                samples = torch.empty(frame.channels, *self.shape)
+            samples[:, index] = frame.samples
+            pictures.append(frame.origin)
+        origin = self.origin
+        if isinstance(origin, ClipOrigin):
+            origin = replace(origin, pictures=tuple(pictures))
+        return Field(samples, self.axes, origin)
+
+
+def briefly(notes: Sequence[str]) -> tuple[str, ...]:
+    """Notes on frame after frame in two lines."""
+    return tuple(notes) if len(notes) < 3 else (notes[0], f"… and {len(notes) - 1} more")
+
+
+def is_see_through(picture: Origin) -> bool:
+    alpha = picture.alpha if isinstance(picture, PictureOrigin) else None
+    return alpha is not None and bool((alpha < 1).any())
+
+
+class Spool:
+    """Frames of a clip by their numbers, going forward: what is kept are those of the last span alone, so that of
+    spans that overlap each frame is decoded once. A span that begins before the last one winds back."""
+
+    def __init__(self, clip: Clip) -> None:
+        self._clip = clip
+        self._kept: deque[Tensor] = deque()
+        self._first = 0
+        self._coming: Iterator[Field] = iter(())
+        self._wind_back()
+
+    def span(self, start: int, stop: int) -> Tensor:
+        """(3, stop - start, H, W)."""
+        if start < self._first:
+            self._wind_back()
+        while self._first < start:
+            if self._kept:
+                self._kept.popleft()
+            else:
+                next(self._coming)
+            self._first += 1
+        while len(self._kept) < stop - start:
+            self._kept.append(next(self._coming).samples)
+        return torch.stack(list(self._kept)[: stop - start], dim=1)
+
+    def _wind_back(self) -> None:
+        self._kept.clear()
+        self._first, self._coming = 0, self._clip.frames()
