@@ -29,10 +29,9 @@ SIZES = {"image": 512, "video": 256, "volume": 256}
 BASES = {
     "volume": Recipe(
         network=NetworkChoice(inflation="planes"),
-        content=ContentChoice(weight=0.4),
-        style=StyleChoice(statistic="w2", scale=1.5),
-        smoothness=0.0,
-        schedule=ScheduleChoice(smallest=64, largest=SIZES["volume"], steps=10, growth=2.0),
+        content=ContentChoice(weight=0.3),
+        style=StyleChoice(scale=1.5),
+        schedule=ScheduleChoice(smallest=48, largest=SIZES["volume"], steps=10, growth=2.0),
     ),
     "solid": Recipe(
         network=NetworkChoice(inflation="planes"),

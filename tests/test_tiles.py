@@ -27,8 +27,9 @@ def random_plans(
         stride = tuple(dice.choice((1, 2, 4, 8)) for _ in range(axes))
         halo = tuple(step * dice.randint(0, 3) for step in stride)
         core = tuple(step * dice.randint(1, 5) for step in stride)
-        group = dice.choice((None, stride[0], stride[0] * dice.randint(1, 6)))
-        yield shape, core, stride, halo, group, plan(shape, core, stride, halo, group)
+        along = dice.randrange(axes)
+        group = dice.choice((None, stride[along], stride[along] * dice.randint(1, 6)))
+        yield shape, core, stride, halo, group, plan(shape, core, stride, halo, group, along)
 
 
 def tiles(blocks: list[Block]) -> list[Tile]:
@@ -48,10 +49,10 @@ def test_every_sample_is_in_one_core(seed: int) -> None:
 def test_cores_are_small_and_start_at_the_stride(seed: int) -> None:
     for _, core, stride, _, group, blocks in random_plans(seed):
         for tile in tiles(blocks):
-            for axis, (side, most, step) in enumerate(zip(tile.core, core, stride, strict=True)):
+            for side, most, step in zip(tile.core, core, stride, strict=True):
                 assert side.start % step == 0
                 # A group that is not larger than a core shares it with others, as far as they fit.
-                assert 0 < side.stop - side.start <= (most if axis or group is None else max(most, step))
+                assert 0 < side.stop - side.start <= (most if group is None else max(most, step))
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -93,15 +94,16 @@ def test_every_feature_is_owned_once(seed: int, ceil: bool) -> None:
 @pytest.mark.parametrize("seed", range(3))
 def test_blocks_hold_whole_groups(seed: int) -> None:
     for shape, core, _, _, group, blocks in random_plans(seed):
-        frames = shape[0]
+        along = blocks[0].along
+        frames = shape[along]
         size = min(group or frames, frames)
         groups = [frame for block in blocks for frame in block.groups]
         assert groups == [slice(at, min(at + size, frames)) for at in range(0, frames, size)]
         for block in blocks:
-            within = {(tile.core[0].start, tile.core[0].stop) for tile in block.tiles}
+            within = {(tile.core[along].start, tile.core[along].stop) for tile in block.tiles}
             assert min(a for a, _ in within) == block.groups[0].start
             assert max(b for _, b in within) == block.groups[-1].stop
-            assert len(block.groups) == 1 or block.groups[-1].stop - block.groups[0].start <= core[0]
+            assert len(block.groups) == 1 or block.groups[-1].stop - block.groups[0].start <= core[along]
 
 
 def test_a_core_holds_as_many_groups_as_fit() -> None:
@@ -132,8 +134,9 @@ def test_shrinking_ends_and_never_grows() -> None:
         field = tuple(dice.randint(1, 500) for _ in range(axes))
         stride = tuple(dice.choice((1, 2, 8, 16)) for _ in range(axes))
         halo = tuple(step * dice.randint(0, 4) for step in stride)
-        group = dice.choice((None, stride[0], 3 * stride[0]))
-        cores = list(islice(shrink(field, field, stride, halo, group), 200))
+        along = dice.randrange(axes)
+        group = dice.choice((None, stride[along], 3 * stride[along]))
+        cores = list(islice(shrink(field, field, stride, halo, group, along), 200))
         assert len(cores) < 200
         assert cores[0] == field
         for before, after in pairwise(cores):

@@ -95,8 +95,9 @@ def test_a_turned_network_sees_turned_slices(placement: tuple[int | str, ...], o
         torch.testing.assert_close(found[tap], expected[tap].permute(0, 1, *back))
 
 
-def planes_objective(samples: torch.Tensor) -> Objective:
-    network = tiny_network(2)
+def planes_objective(group: int | None) -> Objective:
+    """All slices along each axis, or `group` of them together."""
+    network, shape = tiny_network(2), (20, 24, 28)
     taps = dict.fromkeys(TAPS, 1 / 3)
     flat = network.on(2)
     target = style_sums(
@@ -104,21 +105,46 @@ def planes_objective(samples: torch.Tensor) -> Objective:
     )
     return Objective(
         tuple(
-            View(network.placed(placement), StyleTerm(1 / 3, taps, target, moments_distance), None)
-            for placement in placements(2, 3, "planes")
+            View(
+                network.placed(placement),
+                StyleTerm(1 / 3, taps, target, moments_distance, -(-shape[along] // (group or shape[along]))),
+                None,
+                group,
+                along=along,
+            )
+            for along, placement in enumerate(placements(2, 3, "planes"))
         )
     )
 
 
-def test_planes_in_tiles_are_planes_at_once() -> None:
+@pytest.mark.parametrize("group", [None, 1, 7])
+def test_planes_in_tiles_are_planes_at_once(group: int | None) -> None:
     samples = numbers(3, 20, 24, 28, dtype=torch.float64)
-    objective = planes_objective(samples)
+    objective = planes_objective(group)
     whole = evaluate(samples, objective, plan_views(objective, (20, 24, 28), (64, 64, 64)))
     tiled = evaluate(samples, objective, plan_views(objective, (20, 24, 28), (8, 8, 12)))
     assert tiled.cost == pytest.approx(whole.cost, rel=1e-4)
     torch.testing.assert_close(
         tiled.gradient, whole.gradient, rtol=1e-4, atol=1e-4 * float(whole.gradient.abs().max())
     )
+
+
+def test_each_slice_has_the_style_for_itself() -> None:
+    samples = numbers(3, 20, 24, 28, dtype=torch.float64)
+    objective = planes_objective(1)
+    found = evaluate(samples, objective, plan_views(objective, (20, 24, 28), (64, 64, 64))).cost
+    flat = tiny_network(2).on(2)
+    term = objective.views[0].style
+    assert term is not None
+    expected = 0.0
+    for axis in range(3):
+        costs = []
+        for picture in samples.unbind(1 + axis):
+            shape = tuple(picture.shape[1:])
+            sums = style_sums(flat, picture, plan(shape, shape, *flat.reach(TAPS)), TAPS)
+            costs.append(float(replace(term, groups=1).cost({tap: [each] for tap, each in sums.items()})))
+        expected += sum(costs) / len(costs)
+    assert found == pytest.approx(expected, rel=1e-5)
 
 
 QUICK = Recipe(
@@ -162,10 +188,10 @@ def test_unequal_steps_are_made_equal_inside() -> None:
 
 
 def test_a_style_volume_has_targets_of_its_own_for_each_axis() -> None:
-    """A volume is at no distance from itself when each plane has its own target."""
+    """A volume is at no distance from itself when each plane has its own target, of all its slices together."""
     striped = numbers(1, 24, 1, 1).expand(1, 24, 24, 24).contiguous()
     content = Field(striped, tuple(Axis(name) for name in "zyx"))
-    record = stylize(content, [Style(content)], QUICK).record
+    record = stylize(content, [Style(content)], QUICK.set("style.window=0")).record
     assert record.stages[0].costs["style"][0] < 1e-4
 
 
@@ -277,7 +303,7 @@ def test_a_periodic_field_may_be_rolled(core: tuple[int, int, int]) -> None:
     """Wherever it is cut open, by whole strides, cost and gradient are the same."""
     shape, by = (16, 24, 20), (4, 8, 12)
     samples = numbers(3, *shape, dtype=torch.float64)
-    objective = planes_objective(samples)
+    objective = planes_objective(None)
     reaches = [view.extractor.reach(view.taps) for view in objective.views]
     margin = tuple(max(sides) for sides in zip(*(reach.halo for reach in reaches), strict=True))
     objective = replace(

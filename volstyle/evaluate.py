@@ -25,7 +25,7 @@ Plans = tuple[tuple[Block, ...], ...]
 """The blocks of each view of an objective."""
 
 GroupSums = dict[str, list[Sums]]
-"""tap -> Sums of each group of frames."""
+"""tap -> Sums of each group of frames, or of other slices."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ def plan_views(objective: Objective, shape: Shape, core: Shape) -> Plans:
     plans = []
     for view in objective.views:
         reach = view.extractor.reach(view.taps)
-        plans.append(tuple(plan(shape, core, reach.stride, reach.halo, view.group)))
+        plans.append(tuple(plan(shape, core, *reach, view.group, view.along)))
     return tuple(plans)
 
 
@@ -110,8 +110,9 @@ def group_sums(
     tile: Tile,
     groups: Sequence[slice],
     regions: Tensor | None,
+    along: int = 0,
 ) -> GroupSums:
-    """tap -> for each group of frames (slices of the field's first axis), the Sums of a tile's own positions.
+    """tap -> for each group of frames (slices of the field along an axis), the Sums of a tile's own positions.
 
     features: tap -> (1, K, *S') owned by the tile. regions: (R, *S), weights over the whole field, or None.
     """
@@ -122,14 +123,14 @@ def group_sums(
         if regions is not None:
             cells = _cells(regions[(slice(None), *tile.core)], stride)
             weights = cells[(slice(None), *(slice(0, size) for size in owned.shape[2:]))]
-        first = tile.core[0].start // stride[0]
-        spans = [slice(max(g.start // stride[0] - first, 0), -(-g.stop // stride[0]) - first) for g in groups]
+        first, step = tile.core[along].start // stride[along], stride[along]
+        spans = [slice(max(g.start // step - first, 0), -(-g.stop // step) - first) for g in groups]
         # Cut once: each slice for itself would add a gradient of the whole, frames times over.
-        counts = [len(range(owned.shape[2])[span]) for span in spans]
-        shares = [None] * len(spans) if weights is None else torch.split(weights, counts, dim=1)
+        counts = [len(range(owned.shape[2 + along])[span]) for span in spans]
+        shares = [None] * len(spans) if weights is None else torch.split(weights, counts, dim=1 + along)
         found[tap] = [
             feature_sums(piece, share)
-            for piece, share in zip(torch.split(owned, counts, dim=2), shares, strict=True)
+            for piece, share in zip(torch.split(owned, counts, dim=2 + along), shares, strict=True)
         ]
     return found
 
@@ -158,7 +159,7 @@ def _look(samples: Tensor, view: View, block: Block, tile: Tile) -> _Look:
     window = samples[(slice(None), *tile.window)].detach()[None].requires_grad_()
     features = owned_features(view.extractor, samples, tile, view.taps, window)
     style = {tap: features[tap] for tap in view.style.taps} if view.style else {}
-    sums = group_sums(view.extractor, style, tile, block.groups, view.regions)
+    sums = group_sums(view.extractor, style, tile, block.groups, view.regions, block.along)
     return _Look(tile, window, features, sums)
 
 

@@ -107,12 +107,13 @@ def choose_core(
     machine: Machine,
     shape: Shape,
     group: int | None,
+    along: int = 0,
 ) -> Shape:
     """The largest core of a tile whose window fits the machine. Raises CapacityError when none does."""
     reach = extractor.reach(taps)
     each = bytes_per_sample(extractor, taps, machine.dtype)
     most = min(machine.budget / each, _MOST_SAMPLES[machine.device.type])
-    for core in shrink(shape, shape, reach.stride, reach.halo, group):
+    for core in shrink(shape, shape, reach.stride, reach.halo, group, along):
         window = prod(min(c + 2 * h, s) for c, h, s in zip(core, reach.halo, shape, strict=True))
         if window <= most:
             return core

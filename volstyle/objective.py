@@ -180,7 +180,8 @@ class SmoothnessTerm:
 class View:
     """One network's look at the field, and what is asked of it there.
 
-    group: how many samples along the first axis share style statistics (frames of a clip), None for all.
+    group: how many samples along an axis share style statistics (frames of a clip, slices of a volume), None for
+    all. along: that axis.
     regions: (R, *S) weights of the positions in each region of the style, None for one region of all.
     A field may be looked at in several ways at once: a volume by its slices along each axis.
     """
@@ -190,6 +191,7 @@ class View:
     content: ContentTerm | None
     group: int | None = None
     regions: Tensor | None = None
+    along: int = 0
 
     @property
     def taps(self) -> frozenset[str]:

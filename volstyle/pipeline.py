@@ -76,21 +76,24 @@ class Outline:
         """All taps that some term reads."""
         return frozenset(self.recipe.style.taps) | frozenset(self.recipe.content.taps)
 
-    @property
-    def group(self) -> int | None:
-        """How many frames share style statistics, a multiple of those a feature owns; None is all."""
-        if not self.kept[0] or not self.recipe.style.window:
-            return None
-        step = max(extractor.reach(self.taps).stride[0] for extractor in self.extractors)
-        return -(-self.recipe.style.window // step) * step
+    def grouped(self, extractor: Extractor) -> tuple[int | None, int]:
+        """How many samples along which axis share style statistics, a multiple of those a feature owns: frames of
+        a clip, or the slices of a volume that a view looks at. None is all."""
+        sliced = self.recipe.network.inflation == "planes" and extractor.placement.new
+        if not self.recipe.style.window or not (self.kept[0] or sliced):
+            return None, 0
+        along = 0 if self.kept[0] else extractor.placement.new[0]
+        step = extractor.reach(self.taps).stride[along]
+        return -(-self.recipe.style.window // step) * step, along
 
     def plans(self, shape: Shape) -> Plans:
         """The tiles in which a stage of this shape is evaluated, for each view."""
         plans = []
         for extractor in self.extractors:
-            core = choose_core(extractor, self.taps, self.machine, shape, self.group)
+            grouped = self.grouped(extractor)
+            core = choose_core(extractor, self.taps, self.machine, shape, *grouped)
             reach = extractor.reach(self.taps)
-            blocks = plan(shape, core, *reach, self.group)
+            blocks = plan(shape, core, *reach, *grouped)
             plans.append(tuple(wrapped(blocks, self.margin, reach.halo) if self.margin else blocks))
         return tuple(plans)
 
@@ -324,18 +327,19 @@ def _objective(scene: Scene, stage: Stage, run: Outline) -> tuple[Objective, Pla
     if run.margin is not None:
         content = continued(content, run.margin)
         regions = None if regions is None else continued(regions, run.margin)
-    styles = _style_terms(scene, stage, run, groups=sum(len(block.groups) for block in plans[0]))
-    views = tuple(
-        View(extractor, style, _content_term(content, extractor, blocks, run), run.group, regions)
-        for extractor, style, blocks in zip(run.extractors, styles, plans, strict=True)
-    )
+    styles = _style_terms(scene, stage, run, [sum(len(block.groups) for block in blocks) for blocks in plans])
+    views = []
+    for extractor, style, blocks in zip(run.extractors, styles, plans, strict=True):
+        group, along = run.grouped(extractor)
+        source = _content_term(content, extractor, blocks, run)
+        views.append(View(extractor, style, source, group, regions, along))
     terms = _series_terms(scene, run) if len(stage.shape) == 1 else {}
     if recipe.smoothness:
         terms["smoothness"] = SmoothnessTerm(recipe.smoothness, run.resampled, recipe.periodic)
     if scene.motion:
         links = tuple(link.resized(*stage.shape[1:]).to(device) for link in scene.motion)
         terms["temporal"] = TemporalTerm(recipe.temporal.weight, links, max(float(content.var()), 1e-4))
-    return Objective(views, terms, run.margin), plans
+    return Objective(tuple(views), terms, run.margin), plans
 
 
 def _series_terms(scene: Scene, run: Outline) -> dict[str, SampleTerm]:
@@ -350,8 +354,8 @@ def _series_terms(scene: Scene, run: Outline) -> dict[str, SampleTerm]:
     return terms
 
 
-def _style_terms(scene: Scene, stage: Stage, run: Outline, groups: int) -> list[StyleTerm | None]:
-    """Of each view, an equal share of the weight."""
+def _style_terms(scene: Scene, stage: Stage, run: Outline, groups: Sequence[int]) -> list[StyleTerm | None]:
+    """Of each view, an equal share of the weight. groups: how many each view has."""
     choice = run.recipe.style
     if not choice.weight:
         return [None] * len(run.placements)
@@ -360,7 +364,9 @@ def _style_terms(scene: Scene, stage: Stage, run: Outline, groups: int) -> list[
     if run.recipe.scaling == "gatys":
         taps, distance = choice.taps, gatys_distance
     targets = _targets(scene, stage.shape, run)
-    return [StyleTerm(weight, taps, target, distance, groups) for target in targets]
+    return [
+        StyleTerm(weight, taps, target, distance, count) for target, count in zip(targets, groups, strict=True)
+    ]
 
 
 def _content_term(

@@ -44,8 +44,8 @@ class ContentChoice:
 class StyleChoice:
     """weight: β. taps: tap -> λ; empty is the network's own choice. statistic: gram, moments or w2.
 
-    window: frames of a clip that share statistics; 1 is each frame for itself, 0 the whole clip. A network that
-    is coarse in time takes the next multiple of the frames one of its features owns.
+    window: frames of a clip, or slices of a volume, that share statistics; 1 is each for itself, 0 all. A network
+    that is coarse in time takes the next multiple of the frames one of its features owns.
     scale: size of the style relative to the content; 0.5 makes its strokes half as large.
     """
 

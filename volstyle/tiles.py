@@ -58,36 +58,37 @@ class Tile:
 
 @dataclass(frozen=True)
 class Block:
-    """Tiles that hold all positions of some groups of frames.
+    """Tiles that hold all positions of some groups of frames, or of other slices.
 
-    groups: the frames (first axis) of each group, disjoint and in order; a single tile may hold many.
+    groups: the samples along one axis of each group, disjoint and in order; a single tile may hold many.
+    along: that axis, 0 the first.
     """
 
     tiles: tuple[Tile, ...]
     groups: tuple[slice, ...]
+    along: int = 0
 
 
-def plan(field: Shape, core: Shape, stride: Shape, halo: Shape, group: int | None = None) -> list[Block]:
+def plan(
+    field: Shape, core: Shape, stride: Shape, halo: Shape, group: int | None = None, along: int = 0
+) -> list[Block]:
     """Cut a field into blocks of tiles.
 
     core: the largest core, at least one stride; stride, halo: of the features, halo a multiple of stride.
-    group: how many samples along the first axis share statistics, a multiple of its stride; None is all of them.
+    group: how many samples along an axis share statistics, a multiple of its stride; None is all of them.
     """
-    frames = field[0]
+    frames = field[along]
     group = frames if group is None else min(group, frames)
     # A block is as many whole groups as one core holds, or one group however many cores that takes.
-    span = max(core[0] // group, 1) * group
+    span = max(core[along] // group, 1) * group
     blocks = []
     for start in range(0, frames, span):
         stop = min(start + span, frames)
-        sides = [_cut(slice(start, stop), field[0], core[0], stride[0], halo[0])]
-        sides += [
-            _cut(slice(0, size), size, most, step, around)
-            for size, most, step, around in zip(field[1:], core[1:], stride[1:], halo[1:], strict=True)
-        ]
+        spans = [slice(start, stop) if axis == along else slice(0, size) for axis, size in enumerate(field)]
+        sides = [_cut(*axis) for axis in zip(spans, field, core, stride, halo, strict=True)]
         tiles = tuple(Tile(tuple(c for c, _ in place), tuple(w for _, w in place)) for place in product(*sides))
         groups = tuple(slice(at, min(at + group, stop)) for at in range(start, stop, group))
-        blocks.append(Block(tiles, groups))
+        blocks.append(Block(tiles, groups, along))
     return blocks
 
 
@@ -109,7 +110,8 @@ def wrapped(blocks: Iterable[Block], margin: Shape, halo: Shape) -> list[Block]:
                 )
                 for tile in block.tiles
             ),
-            tuple(moved(group, margin[0]) for group in block.groups),
+            tuple(moved(group, margin[block.along]) for group in block.groups),
+            block.along,
         )
         for block in blocks
     ]
@@ -126,7 +128,9 @@ def _cut(span: slice, size: int, most: int, stride: int, halo: int) -> list[tupl
     ]
 
 
-def shrink(core: Shape, field: Shape, stride: Shape, halo: Shape, group: int | None) -> Iterator[Shape]:
+def shrink(
+    core: Shape, field: Shape, stride: Shape, halo: Shape, group: int | None, along: int = 0
+) -> Iterator[Shape]:
     """Smaller and smaller cores: first fewer groups, then the axis whose halving adds the least halo."""
     core = tuple(min(c, f) for c, f in zip(core, field, strict=True))
     while True:
@@ -134,7 +138,7 @@ def shrink(core: Shape, field: Shape, stride: Shape, halo: Shape, group: int | N
         costs = {}
         for axis, (size, step, around) in enumerate(zip(core, stride, halo, strict=True)):
             half = -(-(size // 2) // step) * step
-            if group is not None and axis == 0 and half > group:
+            if group is not None and axis == along and half > group:
                 half = half // group * group
             if 0 < half < size:
                 costs[(half + 2 * around) / (size + 2 * around), axis] = half
