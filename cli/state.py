@@ -49,6 +49,7 @@ class State:
             differing = [name for name in asked if found["asked"].get(name) != asked[name]]
             resolved = Recipe().updated(found["resolved"])
         except FileNotFoundError:
+            remove(order)  # killed before it said whose it is
             return State(folder, asked, resolved)
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise OutputError(f"{folder}: a damaged state; --no-resume starts over") from error
@@ -119,11 +120,17 @@ def folder_of(order: Order) -> Path:
 
 
 def remove(order: Order) -> None:
-    """The state of an order, and what a run that was killed while writing left beside its output."""
-    shutil.rmtree(folder_of(order), ignore_errors=True)
-    name = glob.escape(f".{order.output.stem}.part")
-    for left in order.output.parent.glob(f"{name}*{glob.escape(order.output.suffix)}"):
-        left.unlink(missing_ok=True)
+    """The state of an order, at once, and what runs that were killed left beside its output."""
+    folder = folder_of(order)
+    done = folder.with_name(f"{folder.name}.done")
+    shutil.rmtree(done, ignore_errors=True)
+    if folder.exists():
+        folder.replace(done)  # half a state would be taken for that of another run
+        shutil.rmtree(done, ignore_errors=True)
+    for path in (order.output, order.record_path):
+        name = glob.escape(f".{path.stem}.part")
+        for left in path.parent.glob(f"{name}*{glob.escape(path.suffix)}"):
+            left.unlink(missing_ok=True)
 
 
 def _asked(order: Order) -> dict[str, Any]:

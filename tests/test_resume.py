@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -40,16 +42,14 @@ def there() -> list[str]:
     return sorted(path.name for path in Path().iterdir())
 
 
-def undisturbed() -> tuple[bytes, float]:
-    """The bytes of a run, and the seconds it takes."""
-    began = time.monotonic()
-    assert main(LINE.split()) == 0
-    seconds = time.monotonic() - began
+def undisturbed(line: str = LINE) -> bytes:
+    """The bytes of a run."""
+    assert main(line.split()) == 0
     assert there() == ["a.mp4", "a.mp4.json", "art.png", "clip.mp4"]
     found = Path("a.mp4").read_bytes()
     Path("a.mp4").unlink()
     Path("a.mp4.json").unlink()
-    return found, seconds
+    return found
 
 
 def killed_when(files: int) -> None:
@@ -62,7 +62,7 @@ def killed_when(files: int) -> None:
 
 
 def test_killed_in_two_windows_it_ends_with_the_same_bytes(capsys: pytest.CaptureFixture[str]) -> None:
-    expected, _ = undisturbed()
+    expected = undisturbed()
     killed_when(1)
     assert main(LINE.replace("temporal.window=4", "temporal.window=5").split()) == 2
     assert "state of a run with other choices" in capsys.readouterr().err
@@ -87,23 +87,78 @@ def test_no_resume_starts_over(capsys: pytest.CaptureFixture[str]) -> None:
     assert not order.exists()
 
 
+def test_half_a_state_is_taken_for_none() -> None:
+    other = LINE.replace("schedule.steps=5", "schedule.steps=4")
+    expected = undisturbed(other)
+    killed_when(2)
+    Path(".a.mp4.state/order.json").unlink()
+    Path(".a.mp4.state.done").mkdir()
+    Path(".a.mp4.part123.json").touch()
+    assert undisturbed(other) == expected
+
+
+WARM = """
+import os, sys, volstyle_cli, volstyle_cli.run
+for _ in sys.stdin:
+    run = os.fork()
+    if not run:
+        os._exit(volstyle_cli.main(sys.argv[1:]))
+    print(run, flush=True)
+    print(os.waitstatus_to_exitcode(os.waitpid(run, 0)[1]), flush=True)
+"""
+"""Runs that begin within milliseconds, so that a kill comes upon the work and not upon imports."""
+
+
+def ended() -> bool:
+    """Whether a run came to its end, killed or not: its result is there, and nothing to go on from."""
+    return Path("a.mp4.json").exists() and not Path(".a.mp4.state").exists()
+
+
+WARM = """
+import os, sys, volstyle_cli, volstyle_cli.run
+for _ in sys.stdin:
+    run = os.fork()
+    if not run:
+        os._exit(volstyle_cli.main(sys.argv[1:]))
+    print(run, flush=True)
+    print(os.waitstatus_to_exitcode(os.waitpid(run, 0)[1]), flush=True)
+"""
+"""Runs begin within milliseconds, so that a kill comes upon the work and not upon imports."""
+
+
 @pytest.mark.slow
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="processes here cannot begin warm")
 def test_twenty_kills_at_random_moments() -> None:
-    expected, seconds = undisturbed()
-    moments = random.Random(0)
-    kills = 0
-    while kills < 20:
-        with subprocess.Popen(COMMAND) as process:
-            try:
-                process.wait(moments.uniform(0.2, 1.05) * seconds)
-            except subprocess.TimeoutExpired:
-                process.send_signal(signal.SIGKILL)
-                kills += 1
-        if process.returncode != -signal.SIGKILL:
-            assert process.returncode == 0
-            assert Path("a.mp4").read_bytes() == expected
-            Path("a.mp4").unlink()
-            Path("a.mp4.json").unlink()
+    expected = undisturbed()
+    command = [sys.executable, "-c", WARM, *LINE.split()]
+    moments, left, ends = random.Random(0), 0, 0
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as warm:
+
+        def outcome(killed_after: float | None) -> int:
+            """The exit code of a run, which gets SIGKILL after so many seconds if it has not ended by then."""
+            print(file=warm.stdin, flush=True)
+            run = int(warm.stdout.readline())  # type: ignore[union-attr]
+            if killed_after is not None:
+                time.sleep(killed_after)
+                with suppress(ProcessLookupError):
+                    os.kill(run, signal.SIGKILL)
+            return int(warm.stdout.readline())  # type: ignore[union-attr]
+
+        assert outcome(0.0) == -signal.SIGKILL  # and all is imported
+        began = time.monotonic()
+        assert outcome(None) == 0
+        seconds = time.monotonic() - began
+        for kill in range(21):
+            if ended():
+                assert Path("a.mp4").read_bytes() == expected
+                Path("a.mp4").unlink()
+                Path("a.mp4.json").unlink()
+                ends += 1
+            if kill < 20:
+                assert outcome(moments.uniform(0.05, 0.95) * seconds) in (0, -signal.SIGKILL)
+                left += Path(".a.mp4.state/order.json").exists()
+        warm.stdin.close()  # type: ignore[union-attr]
+    assert left >= 5, f"{left} kills left a state, {ends} runs came to their end"
     assert main(LINE.split()) == 0
     assert Path("a.mp4").read_bytes() == expected
     assert there() == ["a.mp4", "a.mp4.json", "art.png", "clip.mp4"]
