@@ -36,7 +36,11 @@ class Lasting:
 
     def during(self, window: Window) -> Tensor:
         """(C, T, H, W) of a window of the other, in time by the linear `resize`; best asked for in order."""
-        first, weights = resampling(self._have, self._count, "linear", slice(window.start, window.stop))
+        frames = self._span(slice(window.start, window.stop))
+        return torch.cat((frames, self._span(slice(0, window.ahead))), dim=1) if window.ahead else frames
+
+    def _span(self, span: slice) -> Tensor:
+        first, weights = resampling(self._have, self._count, "linear", span)
         frames = self._spool.span(first, first + weights.shape[1])
         lasting: Tensor = torch.tensordot(frames, weights.to(frames), dims=([1], [1])).movedim(-1, 1)
         return lasting.contiguous()
@@ -65,7 +69,12 @@ class Film:
 
     def kept(self, window: Window, result: Tensor) -> Tensor:
         """The frames that a window finished, of its result (3, T, H, W), as they wait to be encoded."""
-        return (result[:, window.held :] * _LEVELS).round().to(torch.uint16)
+        return (result[:, window.finished] * _LEVELS).round().to(torch.uint16)
+
+    def held(self, window: Window, reached: Tensor) -> Tensor:
+        """What other windows hold of what one has reached, (C, T, *S): its last frames, after the first of all."""
+        last, first = reached[:, -max(GAPS) :], reached[:, : self.windows[-1].ahead]
+        return torch.cat((first, last), dim=1) if window == self.windows[0] else last.clone()
 
     def result(self, finished: Callable[[int], Tensor | None], full: Clip | None) -> Clip:
         """The clip with the frames that are finished; those that a stop left out stay as they were.
@@ -80,7 +89,7 @@ class Film:
         large = full.frames() if full else None
         for number, window in enumerate(self.windows):
             kept = finished(number)
-            for index in range(window.stop - window.own.start):
+            for index in range(window.own.stop - window.own.start):
                 small = next(given)
                 frame = next(large) if large else small
                 if kept is None:
@@ -92,7 +101,7 @@ class Film:
                 yield replace(frame, samples=styled)
 
     def _grid(self, window: Window) -> Field:
-        shape = (window.stop - window.start, *self.clip.shape[1:])
+        shape = (window.count, *self.clip.shape[1:])
         return Field(torch.empty(3, *shape, device="meta"), self.clip.axes)
 
     def _problem(self, window: Window) -> Problem:
@@ -108,7 +117,8 @@ class Film:
 def read_film(order: Order, clip: Clip, styles: tuple[Style, ...]) -> Film:
     """styles: without masks of where they go. Raises InputError."""
     count = clip.shape[0]
-    windows = plan_windows(count, _cuts(order, clip), order.recipe.temporal.window, max(GAPS))
+    choice = order.recipe.temporal
+    windows = plan_windows(count, _cuts(order, clip), choice.window, max(GAPS), loop=choice.loop)
     masks: list[Lasting | None] = []
     still = []
     for style, file in zip(styles, order.styles, strict=True):

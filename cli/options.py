@@ -196,7 +196,13 @@ class VideoOptions(ImageOptions):
     keep_going: Annotated[
         bool, Option("--keep-going", help="Leave out frames that are damaged.", rich_help_panel=_FILES)
     ] = False
+    loop: Annotated[
+        bool, Option("--loop", help="The last frame is followed by the first.", rich_help_panel=_LOOK)
+    ] = False
     quality: Annotated[Quality, Option(help="Of the encoding.", rich_help_panel=_FILES)] = Quality.VISUAL
+
+    def choices(self) -> dict[str, Any]:
+        return super().choices() | {"temporal": _given(loop=self.loop or None)}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -16,11 +16,11 @@ from volstyle.codecs.clip import Clip
 from volstyle.errors import CapacityError, OutputError, WeightsError
 from volstyle.estimate import estimate, stage_work
 from volstyle.field import Field
-from volstyle.motion import GAPS
 from volstyle.pipeline import Outline, Step, outline, stylize
 from volstyle.record import StageRecord
 from volstyle.resample import transfer
 from volstyle.state import Reached
+from volstyle.windows import Window
 from volstyle_cli.curves import signal_drawing
 from volstyle_cli.history import save_record
 from volstyle_cli.inputs import AXES, Inputs, read_inputs
@@ -136,7 +136,8 @@ def _stylized(order: Order, inputs: Inputs, run: Outline, state: State, screen: 
                 place = f"in part {number + 1} of {len(inputs.parts)}"
                 screen.entry("going on", f"{place}, after stage {len(reached.stages)}")
             if reached is None or reached.finished is None:
-                reached, stopped = _part_stylized(order, inputs, part, before, reached, follow, keep)
+                opening = state.load(0) if part.window and part.window.ahead else None
+                reached, stopped = _part_stylized(order, inputs, part, before, opening, reached, follow, keep)
                 if not stopped:
                     state.save(number, reached)
             stages += reached.stages
@@ -156,27 +157,30 @@ def _part_stylized(
     inputs: Inputs,
     part: Part,
     before: Reached | None,
+    opening: Reached | None,
     reached: Reached | None,
     follow: Callable[[Step], bool],
     keep: Callable[[Reached], None],
 ) -> tuple[Reached, bool]:
-    """What a part finished, with no more than the next one holds, and whether it was stopped. before: the same of
-    the one before."""
-    problem, count = part.read(), part.window.held if part.window else 0
+    """What a part finished, with no more than others hold of it, and whether it was stopped. before, opening: the
+    same of the one before, and of the first."""
+    problem, window = part.read(), part.window or Window(0, 0)
+    recipe = order.recipe if len(inputs.parts) == 1 else order.recipe.set("temporal.loop=false")  # no window does
     result = stylize(
         problem.content,
         problem.styles,
-        order.recipe,
+        recipe,
         follow,
         problem.init,
         problem.where,
-        held=before.samples[:, -count:] if before and count else None,
+        held=before.samples[:, -window.held :] if before and window.held else None,
+        ahead=opening.samples[:, : window.ahead] if opening else None,
         reached=reached,
         on_stage=keep,
     )
     done, samples = result.reached, result.field.samples
-    if inputs.film and part.window:
-        held, samples = done.samples[:, -max(GAPS) :].clone(), inputs.film.kept(part.window, samples)
+    if inputs.film:
+        held, samples = inputs.film.held(window, done.samples), inputs.film.kept(window, samples)
     else:
         held = torch.empty(0)
     return replace(done, samples=held, momentum=None, finished=samples), result.stopped

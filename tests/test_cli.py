@@ -302,3 +302,15 @@ def test_torch_is_not_imported_before_it_is_needed(statement: str) -> None:
     code = f"import sys; {statement}; print({heavy} & set(sys.modules), file=sys.stderr)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stderr == "set()\n"
+
+
+def test_a_loop_in_windows_is_made_again_with_the_same_bytes(run: Run) -> None:
+    line = " ".join(TINY)
+    code, _, err = run(f"video clip.mp4 --style art.png -o a.mp4 --loop --set temporal.window=2 {line}")
+    assert (code, err) == (0, "")
+    assert json.loads(Path("a.mp4.json").read_text())["recipe"]["temporal"]["loop"] is True
+    assert run("replay a.mp4.json -q") == (0, "", "")
+    Path("cuts.txt").write_text("1")
+    code, _, err = run(f"video clip.mp4 --style art.png -o b.mp4 --loop --shots cuts.txt {line}")
+    assert code == 2
+    assert err.endswith("loop: the clip cuts at frame 1, a loop is one shot; --shots none if there is no cut\n")

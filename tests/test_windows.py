@@ -10,14 +10,17 @@ import torch
 from tiny import numbers, tiny_field, tiny_network
 
 from volstyle import pipeline
-from volstyle.errors import InputError
+from volstyle.codecs.clip import Clip
+from volstyle.errors import InputError, RecipeError
+from volstyle.motion import TemporalTerm, estimate_motion, warping_error
 from volstyle.pipeline import stylize
 from volstyle.recipe import Recipe, ScheduleChoice
 from volstyle.resample import resize
 from volstyle.scene import Style
 from volstyle.shots import find_cuts, read_cuts
 from volstyle.state import Reached
-from volstyle.windows import plan_windows
+from volstyle.windows import Window, plan_windows
+from volstyle_cli.films import Lasting
 
 CLIP = ("t", "y", "x")
 RECIPE = Recipe(
@@ -66,6 +69,63 @@ def test_held_frames_stay_and_the_others_fit_to_them() -> None:
     torch.testing.assert_close(result.reached.samples[:, :2], noisy, atol=1e-5, rtol=0)
     near, far = ((r.reached.samples[:, 2] - noisy[:, 1]).square().mean() for r in (result, free))
     assert near < 0.7 * far
+
+
+def looping(frames: int) -> torch.Tensor:
+    """A texture that goes around once: (3, T, 24, 40)."""
+    picture = resize(numbers(3, 6, 10), (24, 40)).clamp(0, 1)
+    picture = (picture + picture.roll(20, 2)) / 2  # meets itself
+    return torch.stack([picture.roll(20 // frames * t, 2) for t in range(frames)], dim=1)
+
+
+def test_a_loop_is_a_loop_wherever_it_begins() -> None:
+    clip = looping(10)
+    links, rolled = (estimate_motion(samples, loop=True) for samples in (clip, clip.roll(3, 1)))
+    assert [link.gap for link in links] == [1, -1, 2, -2, 4, -4]
+    for link, moved in zip(links, rolled, strict=True):
+        torch.testing.assert_close(link.flow.roll(3, 0), moved.flow, atol=0.02, rtol=0)
+    noise = numbers(3, 10, 24, 40, seed=4)
+    turned = tuple(replace(link, flow=link.flow.roll(3, 0), trust=link.trust.roll(3, 0)) for link in links)
+    slopes = [torch.zeros_like(noise) for _ in range(2)]
+    costs = [
+        TemporalTerm(2.0, found, 0.1).add_gradient(samples, slope)
+        for found, samples, slope in zip((links, turned), (noise, noise.roll(3, 1)), slopes, strict=True)
+    ]
+    assert costs[0] == pytest.approx(costs[1], rel=1e-5)
+    torch.testing.assert_close(slopes[0].roll(3, 1), slopes[1], atol=1e-8, rtol=1e-4)
+
+
+@pytest.mark.parametrize(("loop", "window"), [(False, 0), (True, 0), (True, 5)])
+def test_a_loop_closes(loop: bool, window: int) -> None:
+    content = replace(tiny_field(10, 24, 40, names=CLIP), samples=looping(10))
+    style = Style(tiny_field(24, 24, seed=3))
+    recipe = RECIPE.set("temporal.weight=30").set("schedule.steps=20").set("init=noise")
+    found: list[torch.Tensor] = []
+    if window:
+        for part in plan_windows(10, (), window, 4, loop=True):
+            held = torch.cat(found, 1)[:, part.start : part.own.start] if part.held else None
+            ahead = found[0][:, : part.ahead] if part.ahead else None
+            frames = torch.cat((content.samples[:, part.start : part.stop], content.samples[:, : part.ahead]), 1)
+            result = stylize(replace(content, samples=frames), [style], recipe, held=held, ahead=ahead)
+            found.append(result.reached.samples[:, part.finished])
+    else:
+        found.append(stylize(content, [style], recipe.set(f"temporal.loop={str(loop).lower()}")).field.samples)
+    errors = warping_error(torch.cat(found, 1), estimate_motion(content.samples, (1,), loop=True)[0])
+    assert (errors[-1] < 1.5 * errors[:-1].mean()) == loop
+
+
+def test_a_loop_is_one_shot_and_its_last_window_sees_its_first() -> None:
+    windows = plan_windows(20, (), 8, 4, loop=True)
+    assert [window.ahead for window in windows] == [0, 0, 4]
+    assert [frame for window in windows for frame in range(20)[window.own]] == list(range(20))
+    clip = tiny_field(20, 8, 9, names=CLIP)
+    last = Lasting(Clip.of(clip), 20).during(windows[-1])
+    assert last.shape[1] == windows[-1].count
+    torch.testing.assert_close(last[:, -4:], clip.samples[:, :4])
+    torch.testing.assert_close(last[:, windows[-1].finished], clip.samples[:, windows[-1].own])
+    assert plan_windows(20, (), 0, 4, loop=True) == (Window(0, 20),)
+    with pytest.raises(RecipeError, match=r"loop: the clip cuts at frame 7, 12, a loop is one shot"):
+        plan_windows(20, (7, 12), 8, 4, loop=True)
 
 
 @pytest.mark.parametrize("optimizer", ["adam", "lbfgs"])

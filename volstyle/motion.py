@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import cv2
@@ -31,17 +31,18 @@ class Link:
 
     gap: frames, negative for the past. flow: (N, 2, H, W) float16, x and y displacement in samples, for each t
     that has a frame t + gap. trust: (N, 1, H, W) uint8, 1 where that is known: neither hidden nor at the border
-    of a moving thing.
+    of a moving thing. loop: the last frame is followed by the first, so that each t has a frame t + gap.
     """
 
     gap: int
     flow: Tensor
     trust: Tensor
+    loop: bool = False
 
     @property
     def first(self) -> int:
         """The first t."""
-        return max(0, -self.gap)
+        return 0 if self.loop else max(0, -self.gap)
 
     def resized(self, height: int, width: int) -> Link:
         """The same motion on frames of another size; a sample is trusted when all it covers is."""
@@ -52,15 +53,15 @@ class Link:
         scale = torch.tensor([width / old_width, height / old_height]).view(2, 1, 1, 1)
         flow = resize(self.flow.float().movedim(1, 0), shape, kind="linear") * scale
         trust = resize(self.trust.float().movedim(1, 0), shape, kind="linear") > 0.99
-        return Link(self.gap, flow.movedim(0, 1).half(), trust.movedim(0, 1).to(torch.uint8))
+        return replace(self, flow=flow.movedim(0, 1).half(), trust=trust.movedim(0, 1).to(torch.uint8))
 
     def to(self, device: torch.device) -> Link:
-        return Link(self.gap, self.flow.to(device), self.trust.to(device))
+        return replace(self, flow=self.flow.to(device), trust=self.trust.to(device))
 
 
-def estimate_motion(samples: Tensor, gaps: Sequence[int] = GAPS) -> tuple[Link, ...]:
+def estimate_motion(samples: Tensor, gaps: Sequence[int] = GAPS, *, loop: bool = False) -> tuple[Link, ...]:
     """Motion of a clip (C, T, H, W) in [0, 1] at each gap, forward and back; of larger pictures than _LONGEST at
-    a smaller size, to be `resized`.
+    a smaller size, to be `resized`. loop: over the seam as well.
 
     Flow: DIS (Kroeger et al. 2016, arXiv 1603.03590) of OpenCV on luma. Hidden and border samples by the tests
     of Ruder et al. 2016 (arXiv 1604.08610), eq. 5 to 7.
@@ -71,12 +72,15 @@ def estimate_motion(samples: Tensor, gaps: Sequence[int] = GAPS) -> tuple[Link, 
     search = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
     links = []
     for gap in gaps:
-        pairs = list(zip(frames, frames[gap:], strict=False))
-        if not pairs:
+        if gap >= count:
             continue
+        pairs = list(zip(frames, frames[gap:] + (frames[:gap] if loop else []), strict=False))
         ahead = [_flow(search, a, b) for a, b in pairs]
         back = [_flow(search, b, a) for a, b in pairs]
-        links += [_link(gap, ahead, back), _link(-gap, back, ahead)]
+        links.append(_link(gap, ahead, back, loop))
+        if loop:  # in the order of the frames that pairs end in
+            ahead, back = (flows[-gap:] + flows[:-gap] for flows in (ahead, back))
+        links.append(_link(-gap, back, ahead, loop))
     return tuple(links)
 
 
@@ -142,16 +146,22 @@ class TemporalTerm:
 def _pieces(samples: Tensor, link: Link) -> Iterator[tuple[Tensor, Tensor, Tensor, Tensor]]:
     """Frames t and t + gap as views (N, C, H, W), their flow and trust, a few frames at a time."""
     frames = samples.movedim(1, 0)
-    for start in range(0, link.flow.shape[0], _BATCH):
-        stop = min(start + _BATCH, link.flow.shape[0])
-        at = link.first + start
-        count = stop - start
+    total = link.flow.shape[0]
+    turn = -link.gap % total if link.loop else total  # from here on t + gap is on the other side of the seam
+    for start, stop in (*_batches(0, turn), *_batches(turn, total)):
+        now = link.first + start
+        then = (now + link.gap) % len(frames)
         yield (
-            frames[at : at + count],
-            frames[at + link.gap : at + link.gap + count],
+            frames[now : now + stop - start],
+            frames[then : then + stop - start],
             link.flow[start:stop].float(),
             link.trust[start:stop].float(),
         )
+
+
+def _batches(start: int, stop: int) -> Iterator[tuple[int, int]]:
+    for first in range(start, stop, _BATCH):
+        yield first, min(first + _BATCH, stop)
 
 
 def _luma8(samples: Tensor) -> list[NDArray[Any]]:
@@ -164,13 +174,13 @@ def _flow(search: cv2.DISOpticalFlow, a: NDArray[Any], b: NDArray[Any]) -> NDArr
     return np.asarray(search.calc(a, b, np.zeros((*a.shape, 2), np.float32)), np.float32)
 
 
-def _link(gap: int, ahead: list[NDArray[Any]], back: list[NDArray[Any]]) -> Link:
+def _link(gap: int, ahead: list[NDArray[Any]], back: list[NDArray[Any]], loop: bool) -> Link:
     flow = torch.from_numpy(np.stack(ahead)).movedim(-1, 1)
     reverse = torch.from_numpy(np.stack(back)).movedim(-1, 1)
     trust = torch.cat(
         [_trust(f, r) for f, r in zip(torch.split(flow, _BATCH), torch.split(reverse, _BATCH), strict=True)]
     )
-    return Link(gap, flow.half(), trust)
+    return Link(gap, flow.half(), trust, loop)
 
 
 def _trust(flow: Tensor, reverse: Tensor) -> Tensor:

@@ -223,6 +223,7 @@ def stylize(
     init: Field | None = None,
     where: Tensor | None = None,
     held: Tensor | None = None,
+    ahead: Tensor | None = None,
     reached: Reached | None = None,
     on_stage: Callable[[Reached], None] | None = None,
 ) -> Result:
@@ -231,7 +232,8 @@ def stylize(
     content: samples in [0, 1], any number of axes; styles: at least one. recipe: every choice. on_step: called
     after each step; True asks to stop, and what there is by then is the result. init: where to start from,
     instead of what the recipe says. where: (*S) of the content, 1 where it may change; None is everywhere.
-    held: (C', n, *S') what an earlier run `reached` on the first n frames of a clip, which stay so.
+    held, ahead: (C', n, *S') what an earlier run `reached` on the first n frames of a clip, and on its last n,
+    which stay so.
     reached, on_stage: go on from there; called after each stage with what to go on from.
 
     Source: Gatys et al. 2015 (arXiv 1508.06576); the departures are in `objective` and `schedule`.
@@ -239,6 +241,8 @@ def stylize(
     """
     if not styles:
         raise RecipeError("style: none given, must be at least one")
+    if recipe.temporal.loop and not (held is None and ahead is None):
+        raise RecipeError("temporal.loop: frames are held, so that this is a part of a loop; leave it out")
     run = outline(content, recipe)
     reached = reached or Reached(torch.empty(0))
     scene = Scene.prepare(
@@ -246,6 +250,7 @@ def stylize(
         styles,
         keep_colors=recipe.colors == "content",
         coherent=recipe.temporal.weight > 0 and len(reached.stages) < len(run.stages),
+        loop=recipe.temporal.loop,
         where=where,
     )
     if not reached.stages:
@@ -253,7 +258,7 @@ def stylize(
     stopped = False
     while len(reached.stages) < len(run.stages) and not stopped:
         try:
-            reached, stopped = _run_stage(scene, run, reached, on_step, held)
+            reached, stopped = _run_stage(scene, run, reached, on_step, held, ahead)
         except RuntimeError as error:
             if not is_out_of_memory(error):
                 raise
@@ -283,6 +288,7 @@ def _run_stage(
     reached: Reached,
     on_step: Callable[[Step], bool | None] | None,
     held: Tensor | None,
+    ahead: Tensor | None,
 ) -> tuple[Reached, bool]:
     """The next stage from where the last one ended, and whether it was stopped."""
     index, device = len(reached.stages), run.machine.device
@@ -291,13 +297,17 @@ def _run_stage(
     objective, plans = _objective(scene, stage, run)
     costs: dict[str, list[float]] = {}
     samples = resize(reached.samples.to(device), stage.shape).clamp(0, 1)
-    count = 0 if held is None else held.shape[1]
-    if held is not None:
-        samples[:, :count] = resize(held.to(device), (count, *stage.shape[1:])).clamp(0, 1)
+    fixed = []
+    for frames, at_end in ((held, False), (ahead, True)):
+        if frames is not None:
+            count = frames.shape[1]
+            fixed.append(slice(stage.shape[0] - count, None) if at_end else slice(0, count))
+            samples[:, fixed[-1]] = resize(frames.to(device), (count, *stage.shape[1:])).clamp(0, 1)
 
     def free(now: Tensor) -> Evaluation:
         found = evaluate(now, objective, plans)
-        found.gradient[:, :count] = 0
+        for frames in fixed:
+            found.gradient[:, frames] = 0
         return found
 
     def watch(step: int, found: Mapping[str, float], now: Tensor) -> bool:

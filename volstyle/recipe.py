@@ -62,11 +62,12 @@ class TemporalChoice:
 
     At 1 the warping error is above twice the content's own, at 3 below it, at some cost in style: measured by
     tests/benchmarks/coherence.py. window: frames of a long shot that are optimized together, which is what memory
-    grows with; 0 is all.
+    grows with; 0 is all. loop: the last frame is followed by the first.
     """
 
     weight: float = 2.0
     window: int = 48
+    loop: bool = False
 
 
 @dataclass(frozen=True)

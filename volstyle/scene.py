@@ -51,13 +51,19 @@ class Scene:
 
     @staticmethod
     def prepare(
-        content: Field, styles: Sequence[Style], *, keep_colors: bool, coherent: bool, where: Tensor | None = None
+        content: Field,
+        styles: Sequence[Style],
+        *,
+        keep_colors: bool,
+        coherent: bool,
+        loop: bool = False,
+        where: Tensor | None = None,
     ) -> Scene:
         """keep_colors: style the luma only, with the style's luma shifted to the content's mean and spread
         (Gatys et al. 2016, "Preserving color in neural artistic style transfer", arXiv 1606.05897, section 3).
 
-        coherent: estimate how a clip moves. where: (*S), 1 where the content may change and where its statistics
-        count; None is everywhere.
+        coherent: estimate how a clip moves; loop: from its last frame to its first as well. where: (*S), 1 where
+        the content may change and where its statistics count; None is everywhere.
 
         Raises ShapeError for masks that do not fit, or that only some of the styles have, for samples that are not
         finite, and for weights that are not above 0.
@@ -78,7 +84,7 @@ class Scene:
                 replace(s, field=s.field.with_samples(_matched(s.field.samples, seen, where))) for s in ready
             )
         is_clip = [axis.name for axis in content.axes] == ["t", "y", "x"]
-        motion = estimate_motion(content.samples) if is_clip and coherent else ()
+        motion = estimate_motion(content.samples, loop=loop) if is_clip and coherent else ()
         return Scene(seen, ready, regions, content.samples, motion)
 
     def finished(self, samples: Tensor, strength: float) -> Tensor:

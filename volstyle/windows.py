@@ -2,36 +2,59 @@
 
 A shot is what lies between two cuts, a problem of its own. A long shot goes in windows: each begins with frames
 that the one before has finished. They are held as they are, and its own frames fit to them along the motion, so
-memory is that of a window however long the clip.
+memory is that of a window however long the clip. Where the clip loops, the last one ends with frames that the
+first has finished.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
+
+from volstyle.errors import RecipeError
 
 
 @dataclass(frozen=True)
 class Window:
-    """Frames start to stop of a clip, optimized together; the first `held` of them are finished already."""
+    """Frames start to stop of a clip, optimized together; the first `held` of them are finished already. So are
+    `ahead` more that follow them: the first of the clip, which loops."""
 
     start: int
     stop: int
     held: int = 0
+    ahead: int = 0
 
     @property
     def own(self) -> slice:
         """The frames it finishes, in the clip."""
         return slice(self.start + self.held, self.stop)
 
+    @property
+    def finished(self) -> slice:
+        """The same, in the window."""
+        return slice(self.held, self.stop - self.start)
 
-def plan_windows(count: int, cuts: Sequence[int], length: int, held: int) -> tuple[Window, ...]:
+    @property
+    def count(self) -> int:
+        """How many frames are optimized together."""
+        return self.stop - self.start + self.ahead
+
+
+def plan_windows(
+    count: int, cuts: Sequence[int], length: int, held: int, *, loop: bool = False
+) -> tuple[Window, ...]:
     """Windows whose own frames are disjoint, in order, and all frames of a clip.
 
     count: frames of the clip. cuts: first frames of shots but the first, in order. length: frames a window
-    finishes at most, 0 for any number; those of a shot are about equally long. held: frames looked back at.
+    finishes at most, 0 for any number; those of a shot are about equally long. held: frames looked back at. loop:
+    of one shot, the last frame is followed by the first. Raises RecipeError for a loop with cuts.
     """
+    if loop and cuts:
+        raise RecipeError(
+            f"loop: the clip cuts at frame {', '.join(map(str, cuts))}, a loop is one shot; "
+            "--shots none if there is no cut"
+        )
     windows = []
     for start, stop in pairwise([0, *cuts, count]):
         pieces = -(-(stop - start) // length) if length else 1
@@ -39,4 +62,6 @@ def plan_windows(count: int, cuts: Sequence[int], length: int, held: int) -> tup
         for first, last in pairwise(ends):
             back = min(held, first - start)
             windows.append(Window(first - back, last, back))
+    if loop and len(windows) > 1:
+        windows[-1] = replace(windows[-1], ahead=min(held, windows[0].stop))
     return tuple(windows)
