@@ -221,7 +221,8 @@ class VolumeOptions(StyleOptions):
         bool, Option("--periodic", help="Opposite ends meet: it can be tiled.", rich_help_panel=_LOOK)
     ] = False
     window: Annotated[
-        str | None, Option(help="Intensities: auto, lung, soft, bone, brain or LO,HI.", rich_help_panel=_LOOK)
+        str | None,
+        Option(help="Intensities: auto (all), lung, soft, bone, brain or LO,HI.", rich_help_panel=_LOOK),
     ] = None
     mask: Annotated[
         Path | None, Option(help="A label map: style only where it is not 0.", rich_help_panel=_LOOK)

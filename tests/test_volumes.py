@@ -60,6 +60,17 @@ def test_an_even_background_is_padding_and_noise_is_not() -> None:
     assert Window.choose("auto", samples).padding is None
 
 
+def test_what_auto_leaves_out_is_styled_too() -> None:
+    """Else single samples beyond the percentiles would be specks in the result."""
+    samples = numbers(1, 12, 12, 24)
+    samples[0, 0, 0, 0] = 9.0
+    window = Window.choose("auto", samples)
+    assert window.high < 1 and window.covers(samples).all()
+    assert torch.equal(window.outside(samples, window.inside(samples)), samples)
+    assert window.outside(samples, 0 * samples)[0, 0, 0, 0] == window.low
+    assert not Window.choose("0,1", samples).covers(samples).all()
+
+
 @pytest.mark.parametrize("text", ["lang", "5", "3,3", "nan,inf"])
 def test_windows_that_are_none(text: str) -> None:
     with pytest.raises(RecipeError, match="window: "):

@@ -24,16 +24,18 @@ class Window:
     """The intensities from low to high, both included, in the units of the file.
 
     low becomes 0, high becomes 1. Samples outside, and those of padding, are not styled and keep their bits.
-    padding: an intensity that was never measured, None if there is none.
+    padding: an intensity that was never measured, None if there is none. open: samples beyond low and high are
+    seen as if they were there and are styled too, since single ones left out would be specks in the result.
     """
 
     low: float
     high: float
     padding: float | None = None
+    open: bool = False
 
     @staticmethod
     def choose(text: str, samples: Tensor, padding: float | None = None) -> Window:
-        """lung, soft, bone, brain, "LO,HI", or auto: the 0.5 to 99.5 percentile of samples (C, *S).
+        """lung, soft, bone, brain, "LO,HI", or auto: the 0.5 to 99.5 percentile of samples (C, *S), open.
 
         A background of one lowest intensity, as in a brain without its skull, is padding for auto.
         Raises RecipeError.
@@ -51,9 +53,9 @@ class Window:
             every = -(-seen.numel() // _MOST_SORTED)
             ranks = torch.tensor(_PERCENTILES) / 100
             low, high = torch.quantile(seen.flatten()[::every], ranks).tolist()
-            return (
-                Window(low, high, padding) if low < high else Window(float(seen.min()), float(seen.max()), padding)
-            )
+            if low == high:
+                low, high = float(seen.min()), float(seen.max())
+            return Window(low, high, padding, open=True)
         match = re.fullmatch(
             r"\s*(-?\d*\.?\d+(?:e[+-]?\d+)?)\s*,\s*(-?\d*\.?\d+(?:e[+-]?\d+)?)\s*", text, re.IGNORECASE
         )
@@ -66,7 +68,7 @@ class Window:
 
     def covers(self, samples: Tensor) -> Tensor:
         """Where samples may be styled: bool, of their shape."""
-        inside = (samples >= self.low) & (samples <= self.high)
+        inside = ((samples >= self.low) & (samples <= self.high)) | self.open
         return inside if self.padding is None else inside & (samples != self.padding)
 
     def inside(self, samples: Tensor) -> Tensor:
