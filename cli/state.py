@@ -22,7 +22,7 @@ from volstyle.state import Reached
 from volstyle_cli.history import digest
 from volstyle_cli.order import Order
 
-FORMAT = 1
+FORMAT = 2
 
 
 @dataclass(frozen=True)

@@ -11,10 +11,13 @@ import subprocess
 import sys
 import weakref
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import av
+import numpy as np
 import pytest
 import torch
 from tiny import numbers
@@ -132,15 +135,16 @@ def test_a_whole_clip_is_its_frames(tmp_path: Path) -> None:
 
 
 def test_masks_and_starts_that_move_may_have_other_numbers_of_frames(run: Run) -> None:
-    mask = torch.zeros(3, 7, 32, 40)
-    mask[..., :20] = 1
+    mask = torch.zeros(3, 12, 32, 40)
+    mask[:, 6:, :, :20] = 1  # and the first windows have nothing to style
     write(Path("mask.mkv"), Field(mask, CLIP), Encoding("lossless"))
     write(Path("init.mp4"), Field(blocks(50, seed=4), CLIP))
     more = ("--mask", "mask.mkv", "--init", "init.mp4", "--quality", "lossless")
     assert run(LINE, *more)[0] == 0
     came, was = read(Path("a.mp4")).samples, read(Path("clip.mp4")).samples
     assert torch.equal(came[..., 22:], was[..., 22:])
-    assert all(float((came - was)[:, t, :, :18].abs().mean()) > 0.02 for t in range(COUNT))
+    assert torch.equal(came[:, : COUNT // 2 - 2], was[:, : COUNT // 2 - 2])
+    assert all(float((came - was)[:, t, :, :18].abs().mean()) > 0.02 for t in range(COUNT // 2 + 2, COUNT))
     assert run("replay a.mp4.json -q") == (0, "", "")
 
 
@@ -156,6 +160,23 @@ def test_full_size_comes_frame_by_frame(run: Run) -> None:
     assert not torch.equal(came[..., :16], was[..., :16])
 
 
+def test_stopped_in_its_third_window_the_rest_stays_as_it_was(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    steps: list[int] = []
+
+    @contextmanager
+    def stoppable() -> Iterator[Callable[[], bool]]:
+        yield lambda: len(steps) == 3 or bool(steps.append(1))
+
+    monkeypatch.setattr("volstyle_cli.run.stoppable", stoppable)
+    code, out, _ = run(LINE, "--set", "schedule.steps=2", "--set", "temporal.window=8", "--quality", "lossless")
+    assert code == 130
+    assert "stopped    in stage 2 of 3, after step 2" in out
+    came, was = read(Path("a.mp4")).samples, read(Path("clip.mp4")).samples
+    assert [not torch.equal(came[:, t], was[:, t]) for t in range(COUNT)] == [True] * 16 + [False] * 8
+    monkeypatch.undo()
+    assert not list(Path().glob(".a.mp4*"))
+
+
 def test_numbered_images_go_in_windows_too(run: Run) -> None:
     write(Path("frames"), Field(blocks(11), CLIP))
     Path("frames/000004.png").write_bytes(b"no image")
@@ -165,6 +186,10 @@ def test_numbered_images_go_in_windows_too(run: Run) -> None:
     assert "000004.png" in err
     assert run(line, "--keep-going")[0] == 0
     assert sorted(file.name for file in Path("out").iterdir()) == [f"{n:06d}.png" for n in range(1, 12) if n != 4]
+    assert run(LINE.replace("clip.mp4", "frames"), "--keep-going")[0] == 0
+    with av.open("a.mp4") as container:
+        times = [round(25 * frame.time) for frame in container.decode(video=0)]
+    assert times == [time for time in range(11) if time != 3]
 
 
 def test_a_clip_that_is_damaged_in_its_middle(run: Run) -> None:
@@ -189,6 +214,23 @@ def test_a_clip_that_is_damaged_in_its_middle(run: Run) -> None:
     assert times == [time for time in range(COUNT) if time not in (5, 6)]
     assert run("replay a.mp4.json -q") == (0, "", "")
     assert run("eval a.mp4")[0] == 0
+
+
+def test_a_clip_whose_frames_change_their_size_is_said(tmp_path: Path) -> None:
+    with av.open(str(tmp_path / "a.mkv"), "w") as container:
+        stream = container.add_stream("mjpeg", rate=10)
+        stream.width, stream.height, stream.pix_fmt = 40, 32, "yuvj420p"
+        for index in range(4):
+            height, width = (32, 40) if index < 2 else (16, 20)
+            black = av.VideoFrame.from_ndarray(np.zeros((height, width, 3), np.uint8))
+            context: Any = av.CodecContext.create("mjpeg", "w")
+            context.width, context.height, context.pix_fmt = width, height, "yuvj420p"
+            context.time_base = Fraction(1, 10)
+            for packet in context.encode(black.reformat(format="yuvj420p")):
+                packet.stream, packet.pts, packet.dts, packet.time_base = stream, index, index, Fraction(1, 10)
+                container.mux(packet)
+    with pytest.raises(InputError, match="frame 2 is 20x16, must be 40x32 as the first is"):
+        read(tmp_path / "a.mkv")
 
 
 def test_what_a_mask_is_not_is_said(run: Run) -> None:

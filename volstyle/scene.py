@@ -143,7 +143,9 @@ def _regions(content: Field, styles: Sequence[Style], where: Tensor | None) -> T
     if len(masks) != len(styles):
         raise ShapeError(f"masks: {len(masks)} for {len(styles)} styles, must be one for each or none")
     regions = torch.stack([_fitted(mask, content.shape) for mask in masks])
-    if not regions.sum() > 0:
+    # One that moves may come to a clip later than this window of it.
+    moving = content.axes[0].name == "t" and any(mask.dim() == len(content.axes) for mask in masks)
+    if not moving and not regions.sum() > 0:
         raise ShapeError("mask: black everywhere, must be white where the style goes")
     return regions if where is None else regions * where
 

@@ -24,9 +24,13 @@ class PictureOrigin(Origin):
 
 @dataclass(frozen=True)
 class ClipOrigin(Origin):
-    """pictures: of each frame, where the clip is whole in memory; a frame that comes alone has its own."""
+    """pictures: of each frame, where the clip is whole in memory; a frame that comes alone has its own. ticks,
+    durations: of each frame, from the first on, in steps of the axis t unless the origin says of what; () where
+    that is one each."""
 
     pictures: tuple[Origin, ...] = ()
+    ticks: tuple[int, ...] = ()
+    durations: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 from volstyle.codecs import PICTURES, Encoding, Facts, Selection, image
@@ -47,7 +48,8 @@ def open_clip(path: Path, selection: Selection) -> Clip:
     notes: list[str] = []
     shape: tuple[int, ...] = ()
     see_through = False
-    for file in found[bounds[0] : bounds[1]]:
+    ticks: list[int] = []
+    for tick, file in enumerate(found[bounds[0] : bounds[1]]):
         try:
             field = image.read(file, selection)
         except InputError as error:
@@ -60,6 +62,7 @@ def open_clip(path: Path, selection: Selection) -> Clip:
             raise InputError(f"{file}: {_size(field.shape)}, must be {_size(shape)} as {whole[0].name} is")
         see_through = see_through or is_see_through(field.origin)
         whole.append(file)
+        ticks.append(tick)
     if not whole:
         raise InputError(f"{path}: no frame between --start and --end; it has {len(found)} frames")
 
@@ -68,7 +71,8 @@ def open_clip(path: Path, selection: Selection) -> Clip:
             yield image.read(file, selection)
 
     axes = (Axis("t", 1 / RATE, "s"), *image.AXES)
-    origin = FramesOrigin(path, names=tuple(file.name for file in whole))
+    durations = (*(b - a for a, b in pairwise(ticks)), 1)
+    origin = FramesOrigin(path, (), tuple(ticks), durations, names=tuple(file.name for file in whole))
     return Clip((len(whole), *shape), axes, origin, frames, see_through, briefly(notes))
 
 

@@ -34,14 +34,12 @@ _ALPHA_DECODERS = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
 
 @dataclass(frozen=True)
 class VideoOrigin(ClipOrigin):
-    """rate: frames per second. time_base: seconds per tick. ticks, durations: of each frame, from the start of the
-    range that was read. offset: that start in the file, in seconds, and length, in seconds, or None for all.
-    bits: 8 or more. aspect: width over height of a sample."""
+    """rate: frames per second. time_base: seconds per tick. offset: where in the file the range that was read
+    starts, in seconds, and length, in seconds, or None for all. bits: 8 or more. aspect: width over height of a
+    sample."""
 
     rate: Fraction = Fraction(25)
     time_base: Fraction = Fraction(1, 25)
-    ticks: tuple[int, ...] = ()
-    durations: tuple[int, ...] = ()
     offset: Fraction = Fraction(0)
     length: Fraction | None = None
     bits: int = 8
@@ -76,17 +74,21 @@ def open_clip(path: Path, selection: Selection) -> Clip:
     """Frames are made smaller while they are decoded."""
     ticks: list[int] = []
     notes: list[str] = []
-    see_through = False
+    see_through, sides = False, (0, 0)
     with _opened(path) as (container, stream):
         origin = _origin(path, stream)
-        for frame in _whole(path, container, stream, selection, notes):
+        for frame in _undamaged(path, container, stream, selection, notes):
             ticks.append(frame.pts or 0)
             # A GIF or a PNG codec has a place for transparency whether it is used or not.
             if not see_through and any(component.is_alpha for component in frame.format.components):
                 see_through = bool((_upright(frame, origin, selection.size)[..., 3] < 1).any())
-            last, turned, (width, height) = frame.duration or 0, _is_turned(frame), _sides(frame, selection.size)
-    if turned:
-        width, height = height, width
+            last, turned = frame.duration or 0, _is_turned(frame)
+            now = _sides(frame, selection.size)
+            sides = sides if any(sides) else now
+            if now != sides:
+                size, first = ("x".join(map(str, each)) for each in (now, sides))
+                raise InputError(f"{path}: frame {len(ticks) - 1} is {size}, must be {first} as the first is")
+    width, height = sides[::-1] if turned else sides
     durations = [b - a for a, b in pairwise(ticks)]
     usual = round(1 / (origin.rate * origin.time_base))
     durations.append(last or (sorted(durations)[len(durations) // 2] if durations else usual))
@@ -109,7 +111,7 @@ def open_clip(path: Path, selection: Selection) -> Clip:
 
 def _fields(path: Path, selection: Selection, origin: VideoOrigin, see_through: bool) -> Iterator[Field]:
     with _opened(path) as (container, stream):
-        for frame in _whole(path, container, stream, selection, []):
+        for frame in _undamaged(path, container, stream, selection, []):
             samples = torch.from_numpy(_upright(frame, origin, selection.size)).permute(2, 0, 1)
             alpha = samples[3] if see_through else None
             yield Field(samples[:3].contiguous(), (Axis("y"), Axis("x")), PictureOrigin(path, alpha))
@@ -122,10 +124,7 @@ def write(path: Path, clip: Field | Clip, encoding: Encoding) -> list[str]:
         raise OutputError(f"{path}: a clip has axes t, y, x, the result has {names}; choose a suffix for those")
     clip = clip if isinstance(clip, Clip) else Clip.of(clip)
     count = clip.shape[0]
-    origin = clip.origin if isinstance(clip.origin, VideoOrigin) else VideoOrigin()
-    if len(origin.ticks) != count:
-        rate = Fraction(1 / clip.axes[0].step).limit_denominator(1001)
-        origin = _constant(replace(origin, rate=rate), count)
+    origin = _timed(clip)
     notes = []
     if path.suffix.lower() == ".avi":
         if len(set(origin.durations[:-1])) > 1:
@@ -145,6 +144,19 @@ def write(path: Path, clip: Field | Clip, encoding: Encoding) -> list[str]:
                 if index in times:
                     encoder.add(frame, *times[index])
         return [*notes, *encoder.notes]
+
+
+def _timed(clip: Clip) -> VideoOrigin:
+    """Its origin, with a time for each frame."""
+    timed = isinstance(clip.origin, ClipOrigin) and len(clip.origin.ticks) == clip.shape[0]
+    if timed and isinstance(clip.origin, VideoOrigin):
+        return clip.origin
+    origin = clip.origin if isinstance(clip.origin, VideoOrigin) else VideoOrigin()
+    rate = Fraction(1 / clip.axes[0].step).limit_denominator(1001)
+    origin = _constant(replace(origin, rate=rate), clip.shape[0])
+    if timed and isinstance(clip.origin, ClipOrigin):
+        return replace(origin, ticks=clip.origin.ticks, durations=clip.origin.durations)
+    return origin
 
 
 def _constant(origin: VideoOrigin, count: int) -> VideoOrigin:
@@ -218,7 +230,7 @@ def _origin(path: Path, stream: Any) -> VideoOrigin:
     )
 
 
-def _whole(path: Path, container: Any, stream: Any, selection: Selection, notes: list[str]) -> Iterator[Any]:
+def _undamaged(path: Path, container: Any, stream: Any, selection: Selection, notes: list[str]) -> Iterator[Any]:
     """The frames of the range. What is damaged raises InputError or, to keep going, is left out with a note."""
     given = 0
     for frame in _frames(container, stream, selection):
