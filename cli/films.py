@@ -11,13 +11,12 @@ import torch
 from torch import Tensor
 
 from volstyle.codecs import Selection, is_clip, open_clip, read
-from volstyle.codecs.clip import AXES, Clip, Spool
+from volstyle.codecs.clip import AXES, Clip, Look, Spool, roughly
 from volstyle.errors import InputError
 from volstyle.field import Field
 from volstyle.motion import GAPS
 from volstyle.resample import resampling, transfer
 from volstyle.scene import Style, luma
-from volstyle.shots import find_cuts, read_cuts
 from volstyle.windows import Window, plan_windows
 from volstyle_cli.order import Order
 from volstyle_cli.parts import Part, Problem
@@ -114,11 +113,11 @@ class Film:
         return Problem(content, styles, init)
 
 
-def read_film(order: Order, clip: Clip, styles: tuple[Style, ...]) -> Film:
+def read_film(order: Order, clip: Clip, cuts: tuple[int, ...], styles: tuple[Style, ...]) -> Film:
     """styles: without masks of where they go. Raises InputError."""
     count = clip.shape[0]
     choice = order.recipe.temporal
-    windows = plan_windows(count, _cuts(order, clip), choice.window, max(GAPS), loop=choice.loop)
+    windows = plan_windows(count, cuts, choice.window, max(GAPS), loop=choice.loop)
     masks: list[Lasting | None] = []
     still = []
     for style, file in zip(styles, order.styles, strict=True):
@@ -132,19 +131,15 @@ def read_film(order: Order, clip: Clip, styles: tuple[Style, ...]) -> Film:
     return Film(clip, windows, Lasting(clip, count), tuple(still), tuple(masks), start)
 
 
-def opened(path: Path, selection: Selection) -> Clip | Field:
-    """A clip, or what else a file holds. Raises InputError."""
+def opened(path: Path, selection: Selection, look: Look | None = None) -> Clip | Field:
+    """A clip, or what else a file holds. look: is shown each frame of a clip. Raises InputError."""
     if is_clip(path):
-        return open_clip(path, selection)
+        return open_clip(path, selection, look)
     field = read(path, selection)
-    return Clip.of(field) if tuple(axis.name for axis in field.axes) == AXES else field
-
-
-def _cuts(order: Order, clip: Clip) -> tuple[int, ...]:
-    if order.cuts is not None:
-        return order.cuts
-    if order.shots == "none" or clip.shape[0] < 2:
-        return ()
-    if order.shots != "auto":
-        return read_cuts(Path(order.shots), clip.shape[0])
-    return find_cuts(frame.samples for frame in clip.frames())
+    if tuple(axis.name for axis in field.axes) != AXES:
+        return field
+    clip = Clip.of(field)
+    if look is not None:
+        for frame in clip.frames():
+            look(roughly(frame))
+    return clip

@@ -12,6 +12,7 @@ from volstyle.codecs.clip import Clip
 from volstyle.errors import InputError
 from volstyle.field import Axis, Field
 from volstyle.scene import Style, luma
+from volstyle.shots import CutFinder, read_cuts
 from volstyle_cli.films import Film, opened, read_film
 from volstyle_cli.order import Order, StyleFile
 from volstyle_cli.parts import Part, Problem
@@ -58,11 +59,12 @@ def read_inputs(order: Order) -> Inputs:
         signal = read_signal(order)
         return Inputs((_part(Problem(signal.ready.content, signal.ready.styles, signal.init)),), signal=signal)
     assert order.content is not None
-    content = opened(order.content, order.selection)
+    finder = CutFinder() if order.shots == "auto" and order.cuts is None else None
+    content = opened(order.content, order.selection, finder.look if finder else None)
     _check_kind(order, content.axes)
     styles = tuple(_style(order, style) for style in order.styles)
     if isinstance(content, Clip):
-        film = read_film(order, content, styles)
+        film = read_film(order, content, _cuts(order, content, finder), styles)
         return Inputs(film.parts(), film=film)
     init = read(order.init, order.selection) if order.init else None
     if init is not None and len(init.axes) != len(content.axes):
@@ -70,6 +72,12 @@ def read_inputs(order: Order) -> Inputs:
     masks = [_mask(file.mask, order.selection) for file in order.styles]
     placed = tuple(replace(s, target_mask=mask) for s, mask in zip(styles, masks, strict=True))
     return Inputs((_part(Problem(content, placed, init)),))
+
+
+def _cuts(order: Order, clip: Clip, finder: CutFinder | None) -> tuple[int, ...]:
+    if finder is not None:
+        return finder.cuts()
+    return order.cuts or (() if order.shots in ("none", "auto") else read_cuts(Path(order.shots), clip.shape[0]))
 
 
 def _part(problem: Problem) -> Part:

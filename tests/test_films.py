@@ -241,6 +241,16 @@ def test_what_a_mask_is_not_is_said(run: Run) -> None:
         Clip.of(read(Path("art.png")))
 
 
+@pytest.mark.parametrize("name", ["two.mp4", "two"])
+def test_cuts_are_found_while_a_clip_is_looked_through(run: Run, name: str) -> None:
+    still = [numbers(3, 1, 4, 5, seed=seed).expand(3, 8, 4, 5) for seed in (3, 4)]
+    samples = torch.cat(still, dim=1).repeat_interleave(8, 2).repeat_interleave(8, 3)
+    write(Path(name), Field(samples.contiguous(), CLIP))
+    assert run(LINE.replace("clip.mp4", name), "-q", "--shots", "auto")[0] == 0
+    assert json.loads(Path("a.mp4.json").read_text())["command"]["cuts"] == [8]
+    assert run("replay a.mp4.json -q") == (0, "", "")
+
+
 def test_info_is_of_a_window(run: Run) -> None:
     _, out, _ = run("info clip.mp4 --network random --set temporal.window=4")
     assert f"frames     {COUNT}" in out

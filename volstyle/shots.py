@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from torch import Tensor
+from numpy.typing import NDArray
 
 from volstyle.errors import InputError
 
@@ -15,23 +16,37 @@ _SHORTEST = 5
 """Frames of a shot that is looked for; a flash is none."""
 
 
-def find_cuts(frames: Iterable[Tensor]) -> tuple[int, ...]:
-    """First frames of all shots but the first, of a clip's frames (C, H, W) in [0, 1].
+class CutFinder:
+    """Finds the cuts of a clip whose frames it is shown one after the other.
 
     PySceneDetect's adaptive detector: a cut is where a frame differs from the last far more than its neighbors
     do, so that fast motion is none.
     """
-    from scenedetect import AdaptiveDetector, FrameTimecode
 
-    detector = AdaptiveDetector(min_scene_len=_SHORTEST)
-    found = []
-    count = 0
-    for index, frame in enumerate(frames):
-        count = index + 1
-        bgr = (255 * frame.expand(3, -1, -1).flip(0)).byte().permute(1, 2, 0)
-        found += detector.process_frame(FrameTimecode(index, fps=25.0), np.ascontiguousarray(bgr.numpy()))
-    found += detector.post_process(FrameTimecode(count, fps=25.0))
-    return tuple(sorted({cut.frame_num for cut in found} - {0}))
+    def __init__(self) -> None:
+        from scenedetect import AdaptiveDetector
+
+        self._detector = AdaptiveDetector(min_scene_len=_SHORTEST)
+        self._count = 0
+        self._found: set[int] = set()
+
+    def look(self, frame: NDArray[np.uint8]) -> None:
+        """The next frame, (H, W, 3) in R, G, B."""
+        self._keep(self._detector.process_frame(self._now(), np.ascontiguousarray(frame[..., ::-1])))
+        self._count += 1
+
+    def cuts(self) -> tuple[int, ...]:
+        """First frames of all shots but the first, after the last frame was shown."""
+        self._keep(self._detector.post_process(self._now()))
+        return tuple(sorted(self._found - {0}))
+
+    def _now(self) -> Any:
+        from scenedetect import FrameTimecode
+
+        return FrameTimecode(self._count, fps=25.0)
+
+    def _keep(self, cuts: Iterable[Any]) -> None:
+        self._found |= {cut.frame_num for cut in cuts}
 
 
 def read_cuts(path: Path, count: int) -> tuple[int, ...]:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Protocol, cast
 
 from volstyle.codecs.atomic import check_folder, check_target
-from volstyle.codecs.clip import Clip
+from volstyle.codecs.clip import Clip, Look
 from volstyle.errors import InputError, OutputError, nearest
 from volstyle.field import Axis, Field
 
@@ -128,7 +128,7 @@ class Codec(Protocol):
 class ClipCodec(Protocol):
     """What a module offers that reads and writes clips frame after frame, beside what a Codec does."""
 
-    def open_clip(self, path: Path, selection: Selection) -> Clip:
+    def open_clip(self, path: Path, selection: Selection, look: Look | None = None) -> Clip:
         """What is known of a clip before its frames are. Raises InputError for what is damaged."""
         ...
 
@@ -152,9 +152,10 @@ def is_clip(path: Path) -> bool:
     return hasattr(_to_read(path, signal=False), "open_clip")
 
 
-def open_clip(path: Path, selection: Selection = WHOLE) -> Clip:
-    """The clip at path, looked through once; its frames are decoded when they are asked for. Raises InputError."""
-    return cast(ClipCodec, _to_read(path, signal=False)).open_clip(path, selection)
+def open_clip(path: Path, selection: Selection = WHOLE, look: Look | None = None) -> Clip:
+    """The clip at path, looked through once; its frames are decoded when they are asked for. look: is shown each
+    of them on the way. Raises InputError."""
+    return cast(ClipCodec, _to_read(path, signal=False)).open_clip(path, selection, look)
 
 
 def write(path: Path, field: Field | Clip, encoding: Encoding = DEFAULT) -> list[str]:

@@ -6,13 +6,18 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from volstyle.errors import InputError
 from volstyle.field import Axis, Field, Origin
 
 AXES = ("t", "y", "x")
+
+Look = Callable[[NDArray[np.uint8]], None]
+"""What is shown each frame of a clip when it is looked through: (H, W, 3) in R, G, B, small and of rough color."""
 
 
 @dataclass(frozen=True)
@@ -84,6 +89,12 @@ class Clip:
 def briefly(notes: Sequence[str]) -> tuple[str, ...]:
     """Notes on frame after frame in two lines."""
     return tuple(notes) if len(notes) < 3 else (notes[0], f"… and {len(notes) - 1} more")
+
+
+def roughly(frame: Field) -> NDArray[np.uint8]:
+    """(H, W, 3), to be looked at."""
+    levels = (255 * frame.samples.expand(3, *frame.shape).clamp(0, 1)).to(torch.uint8)
+    return levels.permute(1, 2, 0).numpy()
 
 
 def is_see_through(picture: Origin) -> bool:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from volstyle.codecs import PICTURES, Encoding, Facts, Selection, image
 from volstyle.codecs.atomic import check_target, staging
-from volstyle.codecs.clip import Clip, ClipOrigin, briefly, is_see_through
+from volstyle.codecs.clip import Clip, ClipOrigin, Look, briefly, is_see_through, roughly
 from volstyle.errors import InputError, OutputError
 from volstyle.field import Axis, Field
 
@@ -38,7 +38,7 @@ def read(path: Path, selection: Selection) -> Field:
     return open_clip(path, selection).whole()
 
 
-def open_clip(path: Path, selection: Selection) -> Clip:
+def open_clip(path: Path, selection: Selection, look: Look | None = None) -> Clip:
     found = files(path)
     bounds = [
         None if m is None else round(m.value * (RATE if m.unit == "s" else 1))
@@ -61,6 +61,8 @@ def open_clip(path: Path, selection: Selection) -> Clip:
         if field.shape != shape:
             raise InputError(f"{file}: {_size(field.shape)}, must be {_size(shape)} as {whole[0].name} is")
         see_through = see_through or is_see_through(field.origin)
+        if look is not None:
+            look(roughly(field))
         whole.append(file)
         ticks.append(tick)
     if not whole:
