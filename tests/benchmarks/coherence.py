@@ -1,9 +1,10 @@
 """Coherence: frames one by one against frames together, and motion against what it truly is.
 
-On a clip and on a moving scene: warping error at gaps 1 and 10 beside the content's own, and style distance in the
-network that is optimized, for some weights of the temporal term; then precision and recall of the masks where true
-motion is known, the drift of brightness where the scene stands still, and the time of flow at 1280x720.
-uv run python -m tests.benchmarks.coherence CLIP STYLE [STYLE …] [--weights 0 1] [--frames 14] [--size 96]
+On a clip, on the harbor and on a moving disc, whose true motion is known: warping error at gaps 1 and 10 beside
+the content's own, and style distance in the network that is optimized, for some weights of the temporal term; then
+precision and recall of the masks, the drift of brightness where a scene stands still, and the time of flow at
+1280x720.
+uv run python -m tests.benchmarks.coherence CLIP STYLE [STYLE …] [--weights 0 1] [--frames 12] [--size 160]
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import argparse
 import time
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -24,7 +26,11 @@ from volstyle.motion import Link, estimate_motion, warping_error
 from volstyle.networks import load_network
 from volstyle.pipeline import stylize
 from volstyle.recipe import Recipe
+from volstyle.resample import fitted, resize
 from volstyle.scene import Style
+from volstyle_cli.art import harbor
+
+_HARBOR_START = 24
 
 
 def compare(name: str, content: Field, links: dict[int, Link], style: Field, weights: list[float]) -> None:
@@ -55,6 +61,22 @@ def estimated(clip: Tensor) -> dict[int, Link]:
 
 def true(scene: KnownScene) -> dict[int, Link]:
     return {gap: Link(gap, scene.flow(gap).half(), scene.visible(gap)[:, None].to(torch.uint8)) for gap in (1, 10)}
+
+
+def harbor_scene(frames: int, size: int) -> tuple[Field, dict[int, Link]]:
+    """Some frames of the harbor, as it is drawn, and how it truly moves."""
+    layers = harbor.harbor()
+    numbers = range(_HARBOR_START, _HARBOR_START + frames)
+    drawn = [torch.from_numpy(harbor.draw_frame(layers, n).picture).permute(2, 0, 1) for n in numbers]
+    clip = torch.stack(drawn, dim=1)
+    small = resize(clip, fitted(tuple(clip.shape[1:]), size, (True, False, False))).clamp(0, 1)
+    links = {}
+    for gap in (1, 10):
+        found = [harbor.true_motion(layers, n, gap) for n in numbers[:-gap]]
+        flow = torch.from_numpy(np.stack([motion for motion, _ in found])).half()
+        seen = torch.from_numpy(np.stack([there for _, there in found]))[:, None].to(torch.uint8)
+        links[gap] = Link(gap, flow, seen).resized(*small.shape[2:])
+    return Field(small, (Axis("t", 1 / harbor.RATE, "s"), Axis("y"), Axis("x"))), links
 
 
 def masks(scene: KnownScene) -> None:
@@ -101,8 +123,8 @@ def main() -> None:
     parser.add_argument("clip", type=Path)
     parser.add_argument("styles", type=Path, nargs="+")
     parser.add_argument("--weights", type=float, nargs="+", default=[0, Recipe().temporal.weight])
-    parser.add_argument("--frames", type=int, default=14)
-    parser.add_argument("--size", type=int, default=96)
+    parser.add_argument("--frames", type=int, default=12)
+    parser.add_argument("--size", type=int, default=160)
     chosen = parser.parse_args()
     scene = known_scene(chosen.frames, chosen.size * 2 // 3, chosen.size)
     masks(known_scene(14, 160, 240))
@@ -111,6 +133,7 @@ def main() -> None:
     for path in chosen.styles:
         style = read(path, Selection(256))
         compare(f"{chosen.clip.name}, {path.stem}", clip, estimated(clip.samples), style, chosen.weights)
+        compare(f"harbor, {path.stem}", *harbor_scene(chosen.frames, chosen.size), style, chosen.weights)
         compare(f"moving disc, {path.stem}", scene.clip, true(scene), style, chosen.weights)
     drift(read(chosen.styles[0], Selection(256)))
 
