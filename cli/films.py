@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
@@ -12,6 +13,7 @@ from torch import Tensor
 
 from volstyle.codecs import Selection, is_clip, open_clip, read
 from volstyle.codecs.clip import AXES, Clip, Look, Spool, roughly
+from volstyle.codecs.flow import FlowFiles
 from volstyle.errors import InputError
 from volstyle.field import Field
 from volstyle.motion import GAPS
@@ -48,7 +50,7 @@ class Lasting:
 @dataclass(frozen=True)
 class Film:
     """clip: at the size that is styled. windows: of it, in order. styles: but for the masks that move, which stand
-    in masks. init: where to start from, if a file says so."""
+    in masks. init: where to start from, if a file says so. flows: how it moves, if files say so."""
 
     clip: Clip
     windows: tuple[Window, ...]
@@ -56,11 +58,19 @@ class Film:
     styles: tuple[Style, ...]
     masks: tuple[Lasting | None, ...]
     init: Lasting | None
+    flows: FlowFiles | None = None
 
     @property
     def cuts(self) -> tuple[int, ...]:
         """First frames of the shots but the first."""
         return tuple(window.start for window in self.windows if window.start and not window.held)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """For the user, on what was read."""
+        if self.flows is None or self.flows.both_ways:
+            return self.clip.notes
+        return (*self.clip.notes, "flow: none from each frame to the one before in its folder; by DIS instead")
 
     def parts(self) -> tuple[Part, ...]:
         """One for each window, read when its turn comes."""
@@ -110,7 +120,7 @@ class Film:
         )
         content = Field(self.content.during(window), self.clip.axes)
         init = None if self.init is None else Field(self.init.during(window), self.clip.axes)
-        return Problem(content, styles, init)
+        return Problem(content, styles, init, flows=self.flows and self.flows.since(window.start))
 
 
 def read_film(order: Order, clip: Clip, cuts: tuple[int, ...], styles: tuple[Style, ...]) -> Film:
@@ -128,7 +138,24 @@ def read_film(order: Order, clip: Clip, cuts: tuple[int, ...], styles: tuple[Sty
     if isinstance(init, Field):
         raise InputError(f"{order.init}: an init must be a clip like {order.content}")
     start = None if init is None else Lasting(init, count)
-    return Film(clip, windows, Lasting(clip, count), tuple(still), tuple(masks), start)
+    return Film(clip, windows, Lasting(clip, count), tuple(still), tuple(masks), start, _flows(order, clip))
+
+
+def _flows(order: Order, clip: Clip) -> FlowFiles | None:
+    weights = order.flow_weights
+    if weights and not weights.is_file():
+        raise InputError(f"{weights}: no such file of weights for flow")
+    if order.flow is None:
+        return None
+    return FlowFiles.open(order.flow, _skipped(order, clip), clip.shape, loop=order.recipe.temporal.loop)
+
+
+def _skipped(order: Order, clip: Clip) -> int:
+    """Frames of the source before those that are styled."""
+    start = order.selection.start
+    if start is None:
+        return 0
+    return round(start.value) if start.unit == "f" else math.ceil((start.value - 5e-4) / clip.axes[0].step)
 
 
 def opened(path: Path, selection: Selection, look: Look | None = None) -> Clip | Field:

@@ -45,6 +45,8 @@ def command_of(order: Order, stopped_after: tuple[int, int] | None) -> dict[str,
         ],
         "init": named(order.init),
         "weights": named(order.weights),
+        "flow": named(order.flow),
+        "flow_weights": named(order.flow_weights),
         "inputs": {named(path): digest(path) for path in order.inputs},
         "output": {"path": order.output.name, "sha256": digest(order.output)},
         "selection": dataclasses.asdict(order.selection),
@@ -110,6 +112,9 @@ def _order(folder: Path, record: Record, command: Mapping[str, Any]) -> Order:
         recipe = replace(recipe, init=str(located(command["init"])))
     if command["weights"] is not None:
         recipe = replace(recipe, network=replace(recipe.network, weights=str(located(command["weights"]))))
+    for key in ("flow", "flow_weights"):
+        if command.get(key) is not None:
+            recipe = recipe.updated({"temporal": {key: str(located(command[key]))}})
     selection, stopped = command["selection"], command["stopped_after"]
     return Order(
         kind=command["kind"],

@@ -47,7 +47,7 @@ class Inputs:
     def notes(self) -> tuple[str, ...]:
         """For the user, on what was read."""
         signal = self.signal.notes if self.signal else ()
-        return (*signal, *(self.film.clip.notes if self.film else ()))
+        return (*signal, *(self.film.notes if self.film else ()))
 
 
 def read_inputs(order: Order) -> Inputs:

@@ -199,10 +199,14 @@ class VideoOptions(ImageOptions):
     loop: Annotated[
         bool, Option("--loop", help="The last frame is followed by the first.", rich_help_panel=_LOOK)
     ] = False
+    flow: Annotated[
+        str | None,
+        Option(metavar="dis|raft|FOLDER", help="Motion: found so, or of .flo files.", rich_help_panel=_LOOK),
+    ] = None
     quality: Annotated[Quality, Option(help="Of the encoding.", rich_help_panel=_FILES)] = Quality.VISUAL
 
     def choices(self) -> dict[str, Any]:
-        return super().choices() | {"temporal": _given(loop=self.loop or None)}
+        return super().choices() | {"temporal": _given(loop=self.loop or None, flow=self.flow)}
 
 
 @dataclass(frozen=True, kw_only=True)

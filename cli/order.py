@@ -9,6 +9,7 @@ from pathlib import Path
 
 from volstyle.codecs import SIGNALS, Encoding, Moment, Selection
 from volstyle.errors import OutputError, RecipeError
+from volstyle.flow import ESTIMATORS
 from volstyle.recipe import Recipe
 from volstyle_cli.options import SIZES, ImageOptions, SignalOptions, StyleOptions, VideoOptions, VolumeOptions
 from volstyle_cli.recipes import recipe_of
@@ -73,6 +74,18 @@ class Order:
         return None if self.recipe.init in ("content", "noise") else Path(self.recipe.init)
 
     @property
+    def flow(self) -> Path | None:
+        """The folder of a clip's flow, if the recipe names one."""
+        named = self.kind == "video" and self.recipe.temporal.flow not in ESTIMATORS
+        return Path(self.recipe.temporal.flow) if named else None
+
+    @property
+    def flow_weights(self) -> Path | None:
+        """The file of weights for a clip's flow, if the recipe names one."""
+        named = self.kind == "video" and self.recipe.temporal.flow_weights
+        return Path(named) if named else None
+
+    @property
     def record_path(self) -> Path:
         return self.output.with_name(f"{self.output.name}.json")
 
@@ -80,7 +93,8 @@ class Order:
     def inputs(self) -> tuple[Path, ...]:
         """All files it reads, each once."""
         files = [self.content, self.mask, *(f for s in self.styles for f in (s.path, s.mask, s.source_mask))]
-        files += [self.init, self.weights, None if self.shots in ("none", "auto") else Path(self.shots)]
+        files += [self.init, self.weights, self.flow, self.flow_weights]
+        files += [None if self.shots in ("none", "auto") else Path(self.shots)]
         return tuple(dict.fromkeys(file for file in files if file is not None))
 
 

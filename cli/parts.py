@@ -9,6 +9,7 @@ from math import prod
 from torch import Tensor
 
 from volstyle.field import Field
+from volstyle.flow import Flows
 from volstyle.scene import Style
 from volstyle.windows import Window
 
@@ -16,12 +17,13 @@ from volstyle.windows import Window
 @dataclass(frozen=True)
 class Problem:
     """What the engine is given. content: in [0, 1]. styles: as they are for it. init: where to start from, if a
-    file says so. where: (*S), 1 where it may change; None is everywhere."""
+    file says so. where: (*S), 1 where it may change; None is everywhere. flows: how it moves, if files say so."""
 
     content: Field
     styles: tuple[Style, ...] = ()
     init: Field | None = None
     where: Tensor | None = None
+    flows: Flows | None = None
 
 
 @dataclass(frozen=True)

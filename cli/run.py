@@ -175,6 +175,7 @@ def _part_stylized(
         problem.where,
         held=before.samples[:, -window.held :] if before and window.held else None,
         ahead=opening.samples[:, : window.ahead] if opening else None,
+        flows=problem.flows,
         reached=reached,
         on_stage=keep,
     )

@@ -89,7 +89,7 @@ def test_vgg16_from_a_file_is_torchvisions(vgg16: nn.Sequential, vgg16_file: Pat
 def test_vgg19_is_torchvisions(monkeypatch: pytest.MonkeyPatch) -> None:
     features = vgg_features("vgg19")
     state = State({f"features.{key}": value for key, value in features.state_dict().items()}, {}, "digest")
-    monkeypatch.setattr("volstyle.networks.load_state", lambda _: state)
+    monkeypatch.setattr("volstyle.weights.load_state", lambda _: state)
     network = load_network("vgg19", weights=Path("vgg19.pth"), pooling="max")
     samples = numbers(1, 3, 33, 32)
     assert list(network.on(2).taps) == VGG19_TAPS
@@ -130,7 +130,7 @@ def video_model(name: str) -> nn.Module:
 @pytest.mark.parametrize("name", ["r3d_18", "mc3_18", "r2plus1d_18"])
 def test_video_networks_are_torchvisions(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     model = video_model(name)
-    monkeypatch.setattr("volstyle.networks.load_state", lambda _: State(model.state_dict(), {}, "digest"))
+    monkeypatch.setattr("volstyle.weights.load_state", lambda _: State(model.state_dict(), {}, "digest"))
     extractor = load_network(name, weights=Path("weights.pth")).on(3)
     samples = numbers(1, 3, 9, 20, 17)
     found = extractor(samples, extractor.taps)
@@ -406,7 +406,7 @@ def test_what_is_in_the_cache_is_used(
 ) -> None:
     digest = hashlib.sha256(vgg16_file.read_bytes()).hexdigest()
     url = f"https://example.org/models/vgg16-{digest[:8]}.pth"
-    monkeypatch.setattr(models, "get_model_weights", lambda _: [SimpleNamespace(url=url)])
+    monkeypatch.setattr(models, "get_model_weights", lambda _: SimpleNamespace(DEFAULT=SimpleNamespace(url=url)))
     cache.mkdir(parents=True)
     (cache / f"vgg16-{digest[:8]}.pth").symlink_to(vgg16_file)
     network = load_network("vgg16")

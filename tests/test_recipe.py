@@ -21,7 +21,7 @@ OTHER = Recipe().updated(
             "window": 8,
             "scale": 0.5,
         },
-        "temporal": {"weight": 0, "window": 7, "loop": True},
+        "temporal": {"weight": 0, "window": 7, "loop": True, "flow": "raft", "flow_weights": "b.pth"},
         "schedule": {"smallest": 64, "largest": 256, "ratio": 2, "steps": 7, "growth": 1.1},
         "optimizer": {"name": "lbfgs", "rate": 1},
         "volume": {"window": "lung", "color": True},

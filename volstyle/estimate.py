@@ -44,7 +44,8 @@ def estimate(content: Field, styles: Sequence[Style], run: Outline) -> Estimate:
         times.append(time.perf_counter())
 
     style = replace(styles[0], source_mask=None, target_mask=None)
-    stylize(piece, [style], replace(run.recipe, schedule=schedule, init="content"), watch)
+    recipe = replace(run.recipe, schedule=schedule, init="content").set("temporal.flow=dis")
+    stylize(piece, [style], recipe, watch)
     each = (times[-1] - times[0]) / (len(times) - 1) / _step_work(run, shape)
     return Estimate(each * sum(stage_work(run)), peak_memory(content, run))
 

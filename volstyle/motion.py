@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
-import cv2
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn import functional
 
+from volstyle.flow import Between, dis, warp
 from volstyle.resample import fitted, resize
 
 GAPS = (1, 2, 4)
@@ -59,41 +55,35 @@ class Link:
         return replace(self, flow=self.flow.to(device), trust=self.trust.to(device))
 
 
-def estimate_motion(samples: Tensor, gaps: Sequence[int] = GAPS, *, loop: bool = False) -> tuple[Link, ...]:
+def estimate_motion(
+    samples: Tensor,
+    gaps: Sequence[int] = GAPS,
+    *,
+    loop: bool = False,
+    flow: Callable[[Tensor], Between] = dis,
+) -> tuple[Link, ...]:
     """Motion of a clip (C, T, H, W) in [0, 1] at each gap, forward and back; of larger pictures than _LONGEST at
-    a smaller size, to be `resized`. loop: over the seam as well.
+    a smaller size, to be `resized`. loop: over the seam as well. flow: of pictures.
 
-    Flow: DIS (Kroeger et al. 2016, arXiv 1603.03590) of OpenCV on luma. Hidden and border samples by the tests
-    of Ruder et al. 2016 (arXiv 1604.08610), eq. 5 to 7.
+    Hidden and border samples by the tests of Ruder et al. 2016 (arXiv 1604.08610), eq. 5 to 7.
     """
     count, *picture = samples.shape[1:]
+    if count <= min(gaps):
+        return ()
     shape = fitted((count, *picture), min(_LONGEST, max(picture)), (True, False, False))
-    frames = _luma8(resize(samples, shape).clamp(0, 1))
-    search = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+    between = flow(resize(samples, shape).clamp(0, 1))
     links = []
     for gap in gaps:
         if gap >= count:
             continue
-        pairs = list(zip(frames, frames[gap:] + (frames[:gap] if loop else []), strict=False))
-        ahead = [_flow(search, a, b) for a, b in pairs]
-        back = [_flow(search, b, a) for a, b in pairs]
+        starts = range(count if loop else count - gap)
+        ahead = [between(t, gap) for t in starts]
+        back = [between((t + gap) % count, -gap) for t in starts]
         links.append(_link(gap, ahead, back, loop))
         if loop:  # in the order of the frames that pairs end in
             ahead, back = (flows[-gap:] + flows[:-gap] for flows in (ahead, back))
         links.append(_link(-gap, back, ahead, loop))
     return tuple(links)
-
-
-def warp(frames: Tensor, flow: Tensor) -> Tensor:
-    """What frames (N, C, H, W) show where the flow (N, 2, H, W) points, bilinear; beyond the border its value."""
-    height, width = frames.shape[2:]
-    y, x = torch.meshgrid(
-        torch.arange(height, device=frames.device), torch.arange(width, device=frames.device), indexing="ij"
-    )
-    across = (x + flow[:, 0]) * (2 / max(width - 1, 1)) - 1
-    down = (y + flow[:, 1]) * (2 / max(height - 1, 1)) - 1
-    grid = torch.stack((across, down), dim=-1).to(frames.dtype)
-    return functional.grid_sample(frames, grid, mode="bilinear", padding_mode="border", align_corners=True)
 
 
 def warping_error(samples: Tensor, link: Link) -> Tensor:
@@ -164,19 +154,8 @@ def _batches(start: int, stop: int) -> Iterator[tuple[int, int]]:
         yield first, min(first + _BATCH, stop)
 
 
-def _luma8(samples: Tensor) -> list[NDArray[Any]]:
-    weights = torch.tensor([0.299, 0.587, 0.114]) if samples.shape[0] == 3 else torch.ones(samples.shape[0])
-    luma = torch.tensordot(weights / weights.sum(), samples.cpu(), dims=([0], [0]))
-    return list((luma * 255).round().to(torch.uint8).numpy())
-
-
-def _flow(search: cv2.DISOpticalFlow, a: NDArray[Any], b: NDArray[Any]) -> NDArray[Any]:
-    return np.asarray(search.calc(a, b, np.zeros((*a.shape, 2), np.float32)), np.float32)
-
-
-def _link(gap: int, ahead: list[NDArray[Any]], back: list[NDArray[Any]], loop: bool) -> Link:
-    flow = torch.from_numpy(np.stack(ahead)).movedim(-1, 1)
-    reverse = torch.from_numpy(np.stack(back)).movedim(-1, 1)
+def _link(gap: int, ahead: list[Tensor], back: list[Tensor], loop: bool) -> Link:
+    flow, reverse = torch.stack(ahead), torch.stack(back)
     trust = torch.cat(
         [_trust(f, r) for f, r in zip(torch.split(flow, _BATCH), torch.split(reverse, _BATCH), strict=True)]
     )

@@ -13,7 +13,7 @@ import json
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -22,7 +22,7 @@ from volstyle.errors import NetworkError, WeightsError, nearest
 from volstyle.extractor import Network
 from volstyle.filterbanks import random_network, signal_network
 from volstyle.layers import Chain, Convolution, Layer, Normalization, Pool, Rectifier, Residual
-from volstyle.weights import download, load_state
+from volstyle.weights import load_state, torchvision_model
 
 BUILTIN = Path(__file__).with_name("builtin.safetensors")
 POOLINGS = ("average", "max")
@@ -99,7 +99,7 @@ def _builtin(name: str, weights: Path | None, pooling: str) -> Network:
 def _vgg(name: str, weights: Path | None, pooling: str) -> Network:
     """torchvision's VGG without batch norm. With average pooling the next kernel is doubled, so that activations
     keep their size (crowsonkb/style-transfer-pytorch)."""
-    model, digest = _torchvision(name, weights)
+    model, digest = torchvision_model(name, weights)
     layers: list[Layer] = [_IMAGENET]
     stage, place, gain = 1, 0, 1.0
     for module in model.features:
@@ -123,7 +123,7 @@ def _vgg(name: str, weights: Path | None, pooling: str) -> Network:
 
 def _video_resnet(name: str, weights: Path | None, pooling: str) -> Network:
     """torchvision's video networks (Tran et al. 2018), batch norm folded; taps "stem", "layer1_0", …"""
-    model, digest = _torchvision(name, weights)
+    model, digest = torchvision_model(name, weights)
     layers: list[Layer] = [_KINETICS, *_flat(model.stem, "stem")]
     for group in ("layer1", "layer2", "layer3", "layer4"):
         for place, block in enumerate(getattr(model, group)):
@@ -139,26 +139,6 @@ def _video_resnet(name: str, weights: Path | None, pooling: str) -> Network:
         style_taps={"stem": 1.0, "layer1_1": 1.0, "layer2_1": 1.0},
         content_taps={"layer2_1": 1.0},
     )
-
-
-def _torchvision(name: str, weights: Path | None) -> tuple[Any, str]:
-    """torchvision's model with its weights, and their sha256. Heads for classification may be missing."""
-    from torchvision import models  # a second of import that other networks need not pay
-
-    if weights is None:
-        url = next(iter(models.get_model_weights(name))).url
-        weights = download(url, url.rsplit("-", 1)[1].split(".")[0])
-    with torch.device("meta"):
-        model = models.get_model(name, weights=None)
-    state = load_state(weights)
-    try:
-        gaps = model.load_state_dict(dict(state.tensors), strict=False, assign=True)
-    except RuntimeError as error:
-        raise WeightsError(f"{weights}: not weights of {name} (other shapes); give those of {name}") from error
-    missing = [key for key in gaps.missing_keys if not key.startswith(("classifier.", "fc."))]
-    if missing:
-        raise WeightsError(f"{weights}: not weights of {name} (no {missing[0]}); give those of {name}")
-    return model, state.digest
 
 
 def _flat(module: nn.Module, tap: str | None = None) -> list[Layer]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 import torch
@@ -15,6 +15,7 @@ from volstyle.errors import RecipeError, ShapeError, nearest
 from volstyle.evaluate import Evaluation, Plans, continued, evaluate, style_sums
 from volstyle.extractor import Extractor, Network
 from volstyle.field import Field
+from volstyle.flow import ESTIMATORS, Between, Flows, dis, given, raft
 from volstyle.inflate import INFLATIONS, Placement, placements, standard_placement
 from volstyle.machine import Machine, bytes_per_sample, choose_core, is_out_of_memory
 from volstyle.motion import TemporalTerm
@@ -224,6 +225,7 @@ def stylize(
     where: Tensor | None = None,
     held: Tensor | None = None,
     ahead: Tensor | None = None,
+    flows: Flows | None = None,
     reached: Reached | None = None,
     on_stage: Callable[[Reached], None] | None = None,
 ) -> Result:
@@ -234,6 +236,7 @@ def stylize(
     instead of what the recipe says. where: (*S) of the content, 1 where it may change; None is everywhere.
     held, ahead: (C', n, *S') what an earlier run `reached` on the first n frames of a clip, and on its last n,
     which stay so.
+    flows: how a clip moves, instead of what the recipe says.
     reached, on_stage: go on from there; called after each stage with what to go on from.
 
     Source: Gatys et al. 2015 (arXiv 1508.06576); the departures are in `objective` and `schedule`.
@@ -251,6 +254,7 @@ def stylize(
         keep_colors=recipe.colors == "content",
         coherent=recipe.temporal.weight > 0 and len(reached.stages) < len(run.stages),
         loop=recipe.temporal.loop,
+        flow=_flow(recipe, flows, run.machine.device),
         where=where,
     )
     if not reached.stages:
@@ -272,6 +276,20 @@ def stylize(
     optimized = resize(reached.samples, run.stages[-1].shape).clamp(0, 1).cpu()
     finished = scene.finished(_on_grid(optimized, scene, run), recipe.strength)
     return Result(content.with_samples(finished), run.record(reached.stages, reached.notes), reached, stopped)
+
+
+def _flow(recipe: Recipe, flows: Flows | None, device: torch.device) -> Callable[[Tensor], Between]:
+    """How a clip's motion is found in its pictures."""
+    name, weights = recipe.temporal.flow, recipe.temporal.flow_weights
+    if flows is not None:
+        return partial(given, flows=flows)
+    if name not in ESTIMATORS:
+        hint = nearest(name, ESTIMATORS)
+        raise RecipeError(f"temporal.flow: {name!r} is not read, give the flow of that folder as `flows`; {hint}")
+    if name == "dis":
+        return dis
+    network = "raft_large" if name == "raft" else name
+    return partial(raft, name=network, weights=Path(weights) if weights else None, device=device)
 
 
 def _on_grid(samples: Tensor, scene: Scene, run: Outline) -> Tensor:

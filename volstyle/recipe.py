@@ -62,12 +62,15 @@ class TemporalChoice:
 
     At 1 the warping error is above twice the content's own, at 3 below it, at some cost in style: measured by
     tests/benchmarks/coherence.py. window: frames of a long shot that are optimized together, which is what memory
-    grows with; 0 is all. loop: the last frame is followed by the first.
+    grows with; 0 is all. loop: the last frame is followed by the first. flow: dis, raft, raft_small, or a folder
+    of .flo files. flow_weights: a file for RAFT, instead of the usual place.
     """
 
     weight: float = 2.0
     window: int = 48
     loop: bool = False
+    flow: str = "dis"
+    flow_weights: str = ""
 
 
 @dataclass(frozen=True)

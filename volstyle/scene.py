@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -11,6 +11,7 @@ from torch import Tensor
 
 from volstyle.errors import ShapeError
 from volstyle.field import Field
+from volstyle.flow import Between, dis
 from volstyle.motion import Link, estimate_motion
 from volstyle.resample import resize
 
@@ -57,13 +58,14 @@ class Scene:
         keep_colors: bool,
         coherent: bool,
         loop: bool = False,
+        flow: Callable[[Tensor], Between] = dis,
         where: Tensor | None = None,
     ) -> Scene:
         """keep_colors: style the luma only, with the style's luma shifted to the content's mean and spread
         (Gatys et al. 2016, "Preserving color in neural artistic style transfer", arXiv 1606.05897, section 3).
 
-        coherent: estimate how a clip moves; loop: from its last frame to its first as well. where: (*S), 1 where
-        the content may change and where its statistics count; None is everywhere.
+        coherent: estimate how a clip moves; loop: from its last frame to its first as well; flow: of pictures.
+        where: (*S), 1 where the content may change and where its statistics count; None is everywhere.
 
         Raises ShapeError for masks that do not fit, or that only some of the styles have, for samples that are not
         finite, and for weights that are not above 0.
@@ -84,7 +86,7 @@ class Scene:
                 replace(s, field=s.field.with_samples(_matched(s.field.samples, seen, where))) for s in ready
             )
         is_clip = [axis.name for axis in content.axes] == ["t", "y", "x"]
-        motion = estimate_motion(content.samples, loop=loop) if is_clip and coherent else ()
+        motion = estimate_motion(content.samples, loop=loop, flow=flow) if is_clip and coherent else ()
         return Scene(seen, ready, regions, content.samples, motion)
 
     def finished(self, samples: Tensor, strength: float) -> Tensor:

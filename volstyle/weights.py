@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from urllib.error import URLError
 
 import torch
@@ -46,8 +47,33 @@ def load_state(path: Path) -> State:
     return State(tensors, metadata, sha256(path))
 
 
-def download(url: str, sha256_prefix: str) -> Path:
-    """The file from torch's cache, downloaded to it first if need be, its hash checked each time.
+def torchvision_model(name: str, weights: Path | None, option: str = "--weights") -> tuple[Any, str]:
+    """torchvision's model with its weights, and their sha256. Heads for classification may be missing.
+
+    weights: a file, instead of torchvision's own by way of torch's cache; option: how a user names
+    one. Raises WeightsError.
+    """
+    from torchvision import models  # a second of import that most runs need not pay
+
+    if weights is None:
+        url = models.get_model_weights(name).DEFAULT.url
+        weights = download(url, url.rsplit("-", 1)[1].split(".")[0], option)
+    with torch.device("meta"):
+        model = models.get_model(name, weights=None)
+    state = load_state(weights)
+    try:
+        gaps = model.load_state_dict(dict(state.tensors), strict=False, assign=True)
+    except RuntimeError as error:
+        raise WeightsError(f"{weights}: not weights of {name} (other shapes); give those of {name}") from error
+    missing = [key for key in gaps.missing_keys if not key.startswith(("classifier.", "fc."))]
+    if missing:
+        raise WeightsError(f"{weights}: not weights of {name} (no {missing[0]}); give those of {name}")
+    return model, state.digest
+
+
+def download(url: str, sha256_prefix: str, option: str = "--weights") -> Path:
+    """The file from torch's cache, downloaded to it first if need be, its hash checked each time. option: how a
+    user names another file.
 
     Raises WeightsError when it can be neither found nor had, saying where to put it.
     """
@@ -59,7 +85,7 @@ def download(url: str, sha256_prefix: str) -> Path:
         except (URLError, OSError, RuntimeError) as error:
             raise WeightsError(
                 f"{path.name}: not in torch's cache and cannot be downloaded ({error}); "
-                f"put it at {path} or name it with --weights"
+                f"put it at {path} or name it with {option}"
             ) from error
     found = sha256(path)
     if not found.startswith(sha256_prefix):

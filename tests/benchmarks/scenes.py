@@ -9,7 +9,7 @@ from torch import Tensor
 
 from tests.benchmarks.common import picture
 from volstyle.field import Axis, Field
-from volstyle.motion import warp
+from volstyle.flow import warp
 
 PAN, DISC = (0.75, 0.25), (-1.5, 0.5)
 """Samples a frame, right and down."""
