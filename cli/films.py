@@ -8,12 +8,14 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from volstyle.codecs import Selection, is_clip, open_clip, read
+from volstyle.codecs import Moment, Selection, is_clip, open_clip, read
 from volstyle.codecs.clip import AXES, Clip, Look, Spool, roughly
 from volstyle.codecs.flow import FlowFiles
+from volstyle.codecs.video import VideoOrigin
 from volstyle.errors import InputError
 from volstyle.field import Field
 from volstyle.motion import GAPS
@@ -118,6 +120,7 @@ class Film:
             replace(style, target_mask=luma(mask.during(window))[0]) if mask else style
             for style, mask in zip(self.styles, self.masks, strict=True)
         )
+        styles = tuple(s if s.at is None else replace(s, at=s.at - window.start) for s in styles)
         content = Field(self.content.during(window), self.clip.axes)
         init = None if self.init is None else Field(self.init.during(window), self.clip.axes)
         return Problem(content, styles, init, flows=self.flows and self.flows.since(window.start))
@@ -132,6 +135,7 @@ def read_film(order: Order, clip: Clip, cuts: tuple[int, ...], styles: tuple[Sty
     still = []
     for style, file in zip(styles, order.styles, strict=True):
         mask = None if file.mask is None else opened(file.mask, order.selection)
+        style = replace(style, at=None if file.at is None else _frame(file.at, order, clip))
         masks.append(Lasting(mask, count) if isinstance(mask, Clip) else None)
         still.append(replace(style, target_mask=luma(mask.samples)[0]) if isinstance(mask, Field) else style)
     init = None if order.init is None else opened(order.init, order.selection)
@@ -156,6 +160,18 @@ def _skipped(order: Order, clip: Clip) -> int:
     if start is None:
         return 0
     return round(start.value) if start.unit == "f" else math.ceil((start.value - 5e-4) / clip.axes[0].step)
+
+
+def _frame(moment: Moment, order: Order, clip: Clip) -> float:
+    """Where a moment of the source lies among the frames that are styled; before and after them it counts on."""
+    if moment.unit == "f":
+        return moment.value - _skipped(order, clip)
+    step, count = clip.axes[0].step, clip.shape[0]
+    times = [(index + _skipped(order, clip)) * step for index in range(count)]
+    if isinstance(clip.origin, VideoOrigin) and len(clip.origin.ticks) == count:
+        times = [float(clip.origin.offset + tick * clip.origin.time_base) for tick in clip.origin.ticks]
+    outside = min(moment.value - times[0], 0) + max(moment.value - times[-1], 0)
+    return float(np.interp(moment.value, times, range(count))) + outside / step
 
 
 def opened(path: Path, selection: Selection, look: Look | None = None) -> Clip | Field:

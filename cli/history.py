@@ -40,6 +40,7 @@ def command_of(order: Order, stopped_after: tuple[int, int] | None) -> dict[str,
                 "weight": style.weight,
                 "mask": named(style.mask),
                 "source_mask": named(style.source_mask),
+                "at": style.at and dataclasses.asdict(style.at),
             }
             for style in order.styles
         ],
@@ -121,7 +122,11 @@ def _order(folder: Path, record: Record, command: Mapping[str, Any]) -> Order:
         content=located(command["content"]),
         styles=tuple(
             StyleFile(
-                folder / style["path"], style["weight"], located(style["mask"]), located(style["source_mask"])
+                folder / style["path"],
+                style["weight"],
+                located(style["mask"]),
+                located(style["source_mask"]),
+                _moment(style.get("at")),
             )
             for style in command["styles"]
         ),

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from volstyle.codecs import Selection, read
 from volstyle.codecs.clip import Clip
-from volstyle.errors import InputError
+from volstyle.errors import InputError, RecipeError
 from volstyle.field import Axis, Field
 from volstyle.scene import Style, luma
 from volstyle.shots import CutFinder, read_cuts
@@ -63,6 +63,7 @@ def read_inputs(order: Order) -> Inputs:
     content = opened(order.content, order.selection, finder.look if finder else None)
     _check_kind(order, content.axes)
     styles = tuple(_style(order, style) for style in order.styles)
+    _check_times(order)
     if isinstance(content, Clip):
         film = read_film(order, content, _cuts(order, content, finder), styles)
         return Inputs(film.parts(), film=film)
@@ -78,6 +79,18 @@ def _cuts(order: Order, clip: Clip, finder: CutFinder | None) -> tuple[int, ...]
     if finder is not None:
         return finder.cuts()
     return order.cuts or (() if order.shots in ("none", "auto") else read_cuts(Path(order.shots), clip.shape[0]))
+
+
+def _check_times(order: Order) -> None:
+    """Now, what the engine would say of them after the plan."""
+    timed = [style for style in order.styles if style.at]
+    if timed and order.kind != "video":
+        raise RecipeError(f"style: {timed[0].path} has a time, which is for clips alone; leave it out")
+    if timed and len(timed) < len(order.styles):
+        without = next(style.path for style in order.styles if not style.at)
+        raise RecipeError(f"style: {without} has no time, others have; give each one, as in {without}@4s")
+    if timed and any(style.mask for style in order.styles):
+        raise RecipeError("style: times and --mask exclude each other; leave one of them out")
 
 
 def _part(problem: Problem) -> Part:

@@ -122,8 +122,9 @@ class StyleOptions(RunOptions):
     style: Annotated[
         list[str],
         Option(
-            metavar="FILE[@WEIGHT]",
-            help="What it is styled after; again for a blend: --style a.jpg --style b.jpg@0.5",
+            metavar="FILE[@WEIGHT][@TIME]",
+            help="What it is styled after; again for a blend: --style a.jpg --style b.jpg@0.5, or "
+            "in a clip one after the other: --style a.jpg@0s --style b.jpg@4s",
             rich_help_panel=_LOOK,
         ),
     ]

@@ -18,12 +18,13 @@ from volstyle_cli.volumes import shape_of
 
 @dataclass(frozen=True)
 class StyleFile:
-    """weight: in the blend. mask: where it goes. source_mask: where it is taken."""
+    """weight: in the blend. mask: where it goes. source_mask: where it is taken. at: when, in a clip."""
 
     path: Path
     weight: float = 1.0
     mask: Path | None = None
     source_mask: Path | None = None
+    at: Moment | None = None
 
 
 @dataclass(frozen=True)
@@ -195,17 +196,21 @@ def _styles(texts: Sequence[str], masks: Sequence[Path], source_masks: Sequence[
             raise RecipeError(f"--{name}: {len(files)} for {len(texts)} styles, must be one for each or none")
     nothing = [None] * len(texts)
     return tuple(
-        StyleFile(*_weighted(text), mask, source)
+        replace(_style_file(text), mask=mask, source_mask=source)
         for text, mask, source in zip(texts, masks or nothing, source_masks or nothing, strict=True)
     )
 
 
-def _weighted(text: str) -> tuple[Path, float]:
-    """ "b.jpg@0.5" -> b.jpg, 0.5; a file that is there under the whole name is meant."""
-    match = re.fullmatch(r"(.+)@(\d*\.?\d+)", text)
-    if match is None or Path(text).exists():
-        return Path(text), 1.0
-    return Path(match[1]), float(match[2])
+def _style_file(text: str) -> StyleFile:
+    """ "b.jpg@0.5@2s" -> b.jpg, 0.5, 2 s; a file that is there under a longer name is meant."""
+    found = StyleFile(Path(text))
+    while not found.path.exists() and (match := re.fullmatch(r"(.+)@([\d.:]+[sf]?)", str(found.path))):
+        found = replace(found, path=Path(match[1]))
+        if re.fullmatch(r"\d*\.?\d+", match[2]):
+            found = replace(found, weight=float(match[2]))
+        else:
+            found = replace(found, at=moment_of("style", match[2]))
+    return found
 
 
 def moment_of(name: str, text: str | None) -> Moment | None:

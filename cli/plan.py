@@ -16,7 +16,8 @@ def say_plan(screen: Screen, order: Order, run: Outline, inputs: Inputs) -> None
     screen.entry("content", f"{order.content or 'none, a texture'}, {size}{parts}")
     for style in order.styles:
         weight = f", weight {style.weight:g}" if len(order.styles) > 1 else ""
-        screen.entry("style", f"{style.path}{weight}")
+        time = f", at {style.at.value:g}{style.at.unit}" if style.at else ""
+        screen.entry("style", f"{style.path}{weight}{time}")
     say_engine(screen, run, order.kind)
     full = ", at the source's size" if order.full_size else ""
     screen.entry("output", f"{order.output}{full}")

@@ -144,7 +144,8 @@ def _asked(order: Order) -> dict[str, Any]:
         "format": FORMAT,
         "inputs": {str(path): digest(path) for path in order.inputs},
         "styles": [
-            [str(style.path), style.weight, str(style.mask), str(style.source_mask)] for style in order.styles
+            [str(style.path), style.weight, str(style.mask), str(style.source_mask), text(style.at)]
+            for style in order.styles
         ],
         "choices": _plain(order.recipe),
         "size": selection.size,

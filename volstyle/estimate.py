@@ -43,7 +43,7 @@ def estimate(content: Field, styles: Sequence[Style], run: Outline) -> Estimate:
     def watch(_: Step) -> None:
         times.append(time.perf_counter())
 
-    style = replace(styles[0], source_mask=None, target_mask=None)
+    style = replace(styles[0], source_mask=None, target_mask=None, at=None)
     recipe = replace(run.recipe, schedule=schedule, init="content").set("temporal.flow=dis")
     stylize(piece, [style], recipe, watch)
     each = (times[-1] - times[0]) / (len(times) - 1) / _step_work(run, shape)

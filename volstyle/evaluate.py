@@ -55,9 +55,11 @@ def evaluate(samples: Tensor, objective: Objective, plans: Plans) -> Evaluation:
     gradient = torch.zeros_like(seen)
     costs: dict[str, float] = {}
     for view, blocks in zip(objective.views, plans, strict=True):
+        first = 0
         for block in blocks:
-            for term, cost in _add_block(seen, gradient, view, block).items():
+            for term, cost in _add_block(seen, gradient, view, block, first).items():
                 costs[term] = costs.get(term, 0.0) + cost
+            first += len(block.groups)
     if objective.margin is not None:
         gradient = _gathered(gradient, objective.margin)
     for name, sample_term in objective.sample_terms.items():
@@ -163,8 +165,8 @@ def _look(samples: Tensor, view: View, block: Block, tile: Tile) -> _Look:
     return _Look(tile, window, features, sums)
 
 
-def _add_block(samples: Tensor, gradient: Tensor, view: View, block: Block) -> dict[str, float]:
-    """Costs of one block; its gradient is added to gradient."""
+def _add_block(samples: Tensor, gradient: Tensor, view: View, block: Block, first: int) -> dict[str, float]:
+    """Costs of one block; its gradient is added to gradient. first: the number of its first group."""
     if len(block.tiles) == 1:
         look = _look(samples, view, block, block.tiles[0])
         looks: Iterable[_Look] = (look,)
@@ -175,7 +177,7 @@ def _add_block(samples: Tensor, gradient: Tensor, view: View, block: Block) -> d
     costs = {"style": 0.0, "content": 0.0}
     slopes: GroupSums = {}
     if view.style is not None:
-        costs["style"], slopes = _style_slopes(view.style, sums)
+        costs["style"], slopes = _style_slopes(view.style, sums, first)
     for look in looks:
         outputs, weights = _paired(look.sums, slopes)
         if view.content is not None:
@@ -200,10 +202,10 @@ def _total_sums(samples: Tensor, view: View, block: Block) -> GroupSums:
     return {tap: [sums.float() for sums in groups] for tap, groups in total.items()}
 
 
-def _style_slopes(term: StyleTerm, sums: GroupSums) -> tuple[float, GroupSums]:
+def _style_slopes(term: StyleTerm, sums: GroupSums, first: int) -> tuple[float, GroupSums]:
     """The style cost, and its derivative with respect to each sum."""
     leaves = {tap: [group.leaf() for group in groups] for tap, groups in sums.items()}
-    cost = term.cost(leaves)
+    cost = term.cost(leaves, first)
     torch.autograd.backward(cost)
     slopes = {tap: [group.slope() for group in groups] for tap, groups in leaves.items()}
     return float(cost.detach()), slopes

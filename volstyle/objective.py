@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from volstyle.extractor import Extractor
-from volstyle.statistics import Statistic, Sums, joined
+from volstyle.statistics import Statistic, Sums, joined, mixed
 from volstyle.tiles import Block, Shape, Tile
 
 _ALL = slice(None)
@@ -34,6 +34,7 @@ class StyleTerm:
 
     weight: β. taps: tap -> λ. targets: tap -> Sums of R regions. distance: of sums, per group.
     groups: how many groups of frames share the cost, so that a clip's length does not change it.
+    shares: (groups, R), if targets are of styles that follow each other in time: what each group takes of each.
     """
 
     weight: float
@@ -41,13 +42,17 @@ class StyleTerm:
     targets: Mapping[str, Sums]
     distance: Statistic
     groups: int = 1
+    shares: Tensor | None = None
 
-    def cost(self, found: Mapping[str, Sequence[Sums]]) -> Tensor:
-        """Cost of some complete groups of frames: tap -> Sums of R regions, for each of them."""
+    def cost(self, found: Mapping[str, Sequence[Sums]], first: int = 0) -> Tensor:
+        """Cost of some complete groups of frames: tap -> Sums of R regions, for each of them. first: the number of
+        the first of them."""
         total = torch.zeros(())
         for tap, weight in self.taps.items():
             target, regions = self.targets[tap], len(self.targets[tap].count)
-            if regions > 1:
+            if self.shares is not None:
+                target, regions = mixed(target, self.shares[first : first + len(found[tap])]), 1
+            elif regions > 1:
                 target = joined([target] * len(found[tap]))
             apart = self._distances(joined(found[tap]), target)
             total = total.to(apart.device) + weight * apart.sum() / (self.groups * regions)

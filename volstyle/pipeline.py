@@ -34,7 +34,7 @@ from volstyle.optimize import optimize
 from volstyle.recipe import Recipe
 from volstyle.record import Record, StageRecord, threads, versions
 from volstyle.resample import fitted, resize, transfer
-from volstyle.scene import Scene, Style, luma
+from volstyle.scene import Scene, Style, luma, shares_over_time
 from volstyle.schedule import Stage, optimized_shape, plan_stages
 from volstyle.series import AutocorrelationTerm, QuantileTerm
 from volstyle.state import Reached
@@ -257,6 +257,10 @@ def stylize(
         flow=_flow(recipe, flows, run.machine.device),
         where=where,
     )
+    if not recipe.style.window and scene.styles[0].at is not None:
+        raise RecipeError(
+            "style.window: is 0, the whole clip, in which styles with times cannot change; must be 1"
+        )
     if not reached.stages:
         reached = replace(reached, samples=_start(scene, run, init))
     stopped = False
@@ -355,7 +359,7 @@ def _objective(scene: Scene, stage: Stage, run: Outline) -> tuple[Objective, Pla
     if run.margin is not None:
         content = continued(content, run.margin)
         regions = None if regions is None else continued(regions, run.margin)
-    styles = _style_terms(scene, stage, run, [sum(len(block.groups) for block in blocks) for blocks in plans])
+    styles = _style_terms(scene, stage, run, [[g for block in blocks for g in block.groups] for blocks in plans])
     views = []
     for extractor, style, blocks in zip(run.extractors, styles, plans, strict=True):
         group, along = run.grouped(extractor)
@@ -382,8 +386,10 @@ def _series_terms(scene: Scene, run: Outline) -> dict[str, SampleTerm]:
     return terms
 
 
-def _style_terms(scene: Scene, stage: Stage, run: Outline, groups: Sequence[int]) -> list[StyleTerm | None]:
-    """Of each view, an equal share of the weight. groups: how many each view has."""
+def _style_terms(
+    scene: Scene, stage: Stage, run: Outline, groups: Sequence[Sequence[slice]]
+) -> list[StyleTerm | None]:
+    """Of each view, an equal share of the weight. groups: those of each view."""
     choice = run.recipe.style
     if not choice.weight:
         return [None] * len(run.placements)
@@ -393,8 +399,18 @@ def _style_terms(scene: Scene, stage: Stage, run: Outline, groups: Sequence[int]
         taps, distance = choice.taps, gatys_distance
     targets = _targets(scene, stage.shape, run)
     return [
-        StyleTerm(weight, taps, target, distance, count) for target, count in zip(targets, groups, strict=True)
+        StyleTerm(weight, taps, target, distance, len(spans), _group_shares(scene, stage, spans))
+        for target, spans in zip(targets, groups, strict=True)
     ]
+
+
+def _group_shares(scene: Scene, stage: Stage, groups: Sequence[slice]) -> Tensor | None:
+    """(groups, R), what each group of frames takes of each style; None for styles without times."""
+    shares = shares_over_time(scene.styles, stage.shape[0])
+    if shares is None:
+        return None
+    lengths = [group.stop - group.start for group in groups]
+    return torch.stack([frames.mean(0) for frames in torch.split(shares, lengths)])
 
 
 def _content_term(
@@ -423,16 +439,17 @@ def _style_size(style: Field, stage: Shape, scene: Scene, run: Outline) -> int:
 
 
 def _targets(scene: Scene, stage: Shape, run: Outline) -> list[dict[str, Sums]]:
-    """Of each view, tap -> Sums of R regions: each style's own where they have regions, else their blend.
+    """Of each view, tap -> Sums of R regions: each style's own where they have regions or times, else a blend.
 
     stage: shape of the result.
     """
+    apart = scene.styles[0].at is not None or (scene.regions is not None and len(scene.regions) > 1)
     found = [_style_sums(*style_samples(style, stage, scene, run), run) for style in scene.styles]
     weights = [style.weight for style in scene.styles]
     return [
         {
             tap: joined([sums[tap].means() for sums in each])
-            if scene.regions is not None and len(scene.regions) > 1
+            if apart
             else blended([sums[tap] for sums in each], weights)
             for tap in run.recipe.style.taps
         }

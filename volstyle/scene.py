@@ -6,10 +6,11 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from volstyle.errors import ShapeError
+from volstyle.errors import RecipeError, ShapeError
 from volstyle.field import Field
 from volstyle.flow import Between, dis
 from volstyle.motion import Link, estimate_motion
@@ -27,12 +28,15 @@ class Style:
     source_mask: (*S) of the field, 1 where its statistics are taken; None is everywhere.
     target_mask: (*S) of the content, 1 where the result takes this style; None is everywhere. Styles with target
     masks are not blended: each has its region, and where all masks are 0 the content stays.
+    at: the frame of the content, a clip, where it is taken alone; between such frames one style turns into the
+    next. May lie between frames, and outside of the clip. All styles have one, or none has.
     """
 
     field: Field
     weight: float = 1.0
     source_mask: Tensor | None = None
     target_mask: Tensor | None = None
+    at: float | None = None
 
 
 @dataclass(frozen=True)
@@ -67,7 +71,8 @@ class Scene:
         coherent: estimate how a clip moves; loop: from its last frame to its first as well; flow: of pictures.
         where: (*S), 1 where the content may change and where its statistics count; None is everywhere.
 
-        Raises ShapeError for masks that do not fit, or that only some of the styles have, for samples that are not
+        Raises RecipeError for times that only some of the styles have, or that contradict masks or other axes,
+        ShapeError for masks that do not fit, or that only some of the styles have, for samples that are not
         finite, and for weights that are not above 0.
         """
         _check_finite("content", content)
@@ -75,6 +80,7 @@ class Scene:
             _check_finite("style", style.field)
             if not 0 < style.weight < math.inf:
                 raise ShapeError(f"style: its weight is {style.weight}, must be finite and above 0")
+        _check_times(content, styles)
         regions = _regions(content, styles, where)
         gray = content.channels == 1 or keep_colors
         seen = luma(content.samples) if gray else content.samples
@@ -98,6 +104,32 @@ class Scene:
             return samples
         share = strength * (1 if self.regions is None else self.regions.sum(0).clamp(0, 1))
         return share * samples + (1 - share) * self.original
+
+
+def shares_over_time(styles: Sequence[Style], count: int) -> Tensor | None:
+    """(count, R), what each frame takes of each style, by lines between their times; those of one time by their
+    weights. None for styles without times."""
+    keys = sorted({style.at for style in styles if style.at is not None})
+    if not keys:
+        return None
+    together = {key: sum(style.weight for style in styles if style.at == key) for key in keys}
+    columns = [
+        np.interp(range(count), keys, [style.weight / together[key] if style.at == key else 0.0 for key in keys])
+        for style in styles
+    ]
+    return torch.from_numpy(np.stack(columns, axis=1))
+
+
+def _check_times(content: Field, styles: Sequence[Style]) -> None:
+    timed = [style for style in styles if style.at is not None]
+    if not timed:
+        return
+    if len(timed) < len(styles):
+        raise RecipeError(f"style: {len(timed)} of {len(styles)} have a time, must be all or none")
+    if content.axes[0].name != "t" or len(content.axes) < 2:
+        raise RecipeError("style: has a time, which is for clips alone; leave it out")
+    if any(style.target_mask is not None for style in styles):
+        raise RecipeError("style: times and masks of where a style goes exclude each other; leave one of them out")
 
 
 def _check_finite(name: str, field: Field) -> None:

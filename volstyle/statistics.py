@@ -123,6 +123,13 @@ def blended(sums: Sequence[Sums], weights: Sequence[float]) -> Sums:
     return Sums(torch.ones_like(means[0].count), first, second)
 
 
+def mixed(styles: Sums, shares: Tensor) -> Sums:
+    """Of R styles a blend for each of G groups, as `blended`. styles: means. shares: (G, R), rows of sum 1."""
+    shares = shares.to(styles.first)
+    first, second = (torch.tensordot(shares, moment, dims=([1], [0])) for moment in (styles.first, styles.second))
+    return Sums(shares.sum(1), first, second)
+
+
 Statistic = Callable[[Sums, Sums], Tensor]
 """Distance of sums from a target, per group (R,), relative to it: 0 at it, about 1 for nothing in common. The
 target has as many groups, or one for all."""
