@@ -19,6 +19,9 @@ from volstyle_cli.volumes import Volume, is_volume
 
 _SUFFIXES = tuple(suffix for table in (CODECS, SIGNALS) for known in table.values() for suffix in known)
 
+_SOLID_SIZE, _SOLID_ZOOM = 48, 1.5
+"""Largest side of solids by formula, and how large all is in them."""
+
 
 @dataclass(frozen=True)
 class Files:
@@ -42,11 +45,12 @@ class Files:
 
 @dataclass(frozen=True)
 class World:
-    """Pictures of the procedural world, of other programs in other colors; the same for the same seed."""
+    """Pictures or solids of the procedural world, each of a program and colors of its own, that a seed says."""
 
     count: int
     size: int
     seed: int
+    axes: int = 2
 
     def __len__(self) -> int:
         return self.count
@@ -55,10 +59,16 @@ class World:
         if index not in self._painted:
             self._painted[index] = (self._paint(index) * 255).round().to(torch.uint8)
         samples = self._painted[index].float() / 255
-        return Field(samples, (Axis("y"), Axis("x")), Origin(Path(f"picture {index}")))
+        return Field(
+            samples, tuple(Axis(name) for name in "zyx"[-self.axes :]), Origin(Path(f"{self._kind} {index}"))
+        )
 
     def __str__(self) -> str:
-        return f"{self.count} pictures by formula, {self.size} px, seed {self.seed}"
+        return f"{self.count} {self._kind}s by formula, {self.size} px, seed {self.seed}"
+
+    @property
+    def _kind(self) -> str:
+        return "picture" if self.axes == 2 else "solid"
 
     @cached_property
     def _painted(self) -> dict[int, Tensor]:
@@ -66,24 +76,29 @@ class World:
         return {}
 
     def _paint(self, index: int) -> Tensor:
-        """(3, size, size)."""
+        """(3, size, …)."""
         from volstyle.training.programs import Programs, draw_palettes
         from volstyle.training.world import paint
 
         seed = 1_000_003 * self.seed + index
         generator = torch.Generator().manual_seed(seed)
-        program = Programs.draw(1, seed).stacked()
+        larger = torch.tensor([1.0 if self.axes == 2 else _SOLID_ZOOM])
+        program = Programs.draw(1, seed).zoomed(larger).stacked()
         salt = torch.randint(2**31 - 1, (1,), generator=generator).int()
         scene = torch.rand(1, 12, generator=generator)
-        return paint(program, draw_palettes(1, generator), scene, salt, self.size)[0].clamp(0, 1)
+        palette = draw_palettes(1, generator)
+        return paint(program, palette, scene, salt, self.size, axes=self.axes)[0].clamp(0, 1)
 
 
 def gallery(paths: Sequence[Path], recipe: Recipe, *, size: int, count: int) -> Files | World:
-    """All that the paths name, folders opened; the procedural world when there are none.
+    """All that the paths name, folders opened; the procedural world when there are none, solid for a network of
+    three axes.
 
     size: long side in samples; pictures are only ever made smaller. count: of those of the procedural world.
     Raises InputError for a path that is not there, or a folder that holds nothing volstyle reads.
     """
+    if not paths and (recipe.network.name == "builtin3d" or recipe.network.inflation == "native"):
+        return World(count, min(size, _SOLID_SIZE), recipe.seed, axes=3)
     if not paths:
         return World(count, size, recipe.seed)
     return Files(tuple(file for path in paths for file in _files(path)), Selection(size), recipe)

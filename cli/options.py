@@ -254,8 +254,6 @@ class VolumeOptions(StyleOptions):
         found = super().choices()
         if self.style_mode is not None:
             found["network"] |= {"inflation": _INFLATIONS[self.style_mode]}
-            if self.style_mode is StyleMode.NATIVE:  # the default network has two axes
-                found["network"] = {"name": "random"} | found["network"]
         found |= {"volume": _given(window=self.window, color=self.color or None)}
         found |= _given(strength=self.strength, periodic=self.periodic or None)
         if self.size is not None:

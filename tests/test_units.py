@@ -24,7 +24,7 @@ from volstyle.extractor import Extractor, Network
 from volstyle.field import Axis, Field, Origin
 from volstyle.layers import Chain, Convolution, Rectifier
 from volstyle.machine import Machine, bytes_per_sample
-from volstyle.networks import BUILTIN
+from volstyle.networks import PACKAGED
 from volstyle.tiles import Shape
 from volstyle.units import Patch, Peak, find_peaks, mean_activations, view_patches
 from volstyle_cli import main
@@ -366,6 +366,8 @@ def test_without_input_it_looks_at_the_procedural_world(run: Run) -> None:
     assert torch.equal(World(2, 32, 0)[1].samples, World(2, 32, 0)[1].samples)
     assert not torch.equal(World(2, 32, 0)[1].samples, World(2, 32, 0)[0].samples)
     assert not torch.equal(World(2, 32, 0)[1].samples, World(2, 32, 1)[1].samples)
+    solid = World(1, 16, 0, axes=3)[0]
+    assert solid.samples.shape == (3, 16, 16, 16) and [axis.name for axis in solid.axes] == ["z", "y", "x"]
 
 
 def test_of_a_result_says_what_lights_it(run: Run) -> None:
@@ -468,7 +470,7 @@ def test_bad_input_is_one_line_and_leaves_nothing(run: Run, line: str, message: 
     Path("damaged/cut.png").write_bytes(Path("style.png").read_bytes()[:200])
     np.save("volume.npy", np.arange(8000, dtype=np.int16).reshape(20, 20, 20))
     np.save("times.npy", np.arange(16000, dtype=np.int16).reshape(2, 20, 20, 20))
-    whole = BUILTIN.read_bytes()
+    whole = PACKAGED["builtin"].read_bytes()
     Path("cut.safetensors").write_bytes(whole[: len(whole) // 2])
     torch.save({"conv1_1.weight": Code()}, "code.pt")
     save_file({"features.0.weight": torch.zeros(4, 3, 3, 3)}, "other.safetensors")

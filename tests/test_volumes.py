@@ -18,6 +18,7 @@ from volstyle.evaluate import evaluate, plan_views, style_sums
 from volstyle.field import Axis, Field
 from volstyle.inflate import Placement, placements
 from volstyle.intensity import Window
+from volstyle.networks import PACKAGED
 from volstyle.objective import Objective, SmoothnessTerm, StyleTerm, View
 from volstyle.pipeline import outline, stylize
 from volstyle.recipe import ContentChoice, NetworkChoice, Recipe, ScheduleChoice
@@ -287,6 +288,7 @@ def test_what_is_wrong_with_volumes_is_said(
     np.save("none.npy", np.zeros((16, 18, 20), np.uint8))
     np.save("even.npy", np.full((16, 18, 20), 3, np.uint8))
     np.save("five.npy", counts(2, 16, 18, 20))
+    flat = str(PACKAGED["builtin"])
     for extra, message in (
         (["a.npy", "--mask", "mask.npy"], "mask.npy: a mask of 16x18x21, must be 16x18x20 as a.npy is"),
         (["a.npy", "--mask", "none.npy"], "none.npy: 0 everywhere"),
@@ -294,7 +296,7 @@ def test_what_is_wrong_with_volumes_is_said(
         (["a.npy", "--window", "5000,6000"], "a.npy: no sample between 5000 and 6000"),
         (["even.npy"], "window: every sample is 3, there is nothing to style"),
         (["a.npy", "--style-size", "40mm"], "style-size: the content says no size of its samples"),
-        (["a.npy", "--style-mode", "native", "--network", "builtin"], "native needs a network of 3 axes"),
+        (["a.npy", "--style-mode", "native", "--weights", flat], "native needs a network of 3 axes, this"),
         (["art.png"], "art.png: must be a volume, has axes y, x; use `volstyle image`"),
         ([], "volume: give either IN, what is styled, or --shape"),
         (["a.npy", "--style", "five.npy"], "style five.npy: a style volume must have one channel"),

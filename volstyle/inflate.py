@@ -105,7 +105,7 @@ def placements(network_axes: int, field_axes: int, look: str) -> tuple[Placement
     if look == "native" and network_axes != field_axes:
         raise ShapeError(
             f"inflation: native needs a network of {field_axes} axes, this one has {network_axes}; "
-            "choose another network (random has any number), or planes"
+            "choose another network (builtin3d, or random, which has any number), or planes"
         )
     if look != "planes" or network_axes >= field_axes:
         return (standard_placement(network_axes, field_axes, look),)
@@ -198,7 +198,11 @@ def pool(slab: Tensor, kind: str, widths: tuple[int, ...], *, partial: bool = Fa
 
     partial: whether what is left at an end, smaller than a window, is one too; else it is dropped.
     """
-    return _POOLINGS[kind, slab.dim() - 2](slab, widths, ceil_mode=partial)
+    axes = slab.dim() - 2
+    if axes == 3 and slab.dtype == torch.bfloat16 and slab.device.type == "cpu":
+        # torch has no such kernel.
+        return _POOLINGS[kind, axes](slab.float(), widths, ceil_mode=partial).to(slab.dtype)
+    return _POOLINGS[kind, axes](slab, widths, ceil_mode=partial)
 
 
 def channels_last(slab: Tensor) -> Tensor:

@@ -1,6 +1,7 @@
 """The networks there are, by name.
 
 builtin    trained on images made by formula, in the package; needs no download
+builtin3d  likewise with three axes of its own, trained on solids and clips made by formula
 random     seeded filters of eight sizes from 3 to 56 samples, untrained, for any axes
 builtin1d  seeded filters on short-time spectra and on the signal itself, untrained, for sounds
 vgg16/19   torchvision's, trained on ImageNet; downloaded to torch's cache, or given by `weights`
@@ -24,7 +25,8 @@ from volstyle.filterbanks import random_network, signal_network
 from volstyle.layers import Chain, Convolution, Layer, Normalization, Pool, Rectifier, Residual
 from volstyle.weights import load_state, torchvision_model
 
-BUILTIN = Path(__file__).with_name("builtin.safetensors")
+PACKAGED = {name: Path(__file__).with_name(f"{name}.safetensors") for name in ("builtin", "builtin3d")}
+"""The networks whose weights the package carries."""
 POOLINGS = ("average", "max")
 
 _IMAGENET = Normalization(torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.225]))
@@ -45,13 +47,15 @@ def load_network(
 
     weights: a file to take the weights from instead of the usual place.
     pooling: for VGG, "max" as it was trained or "average"; the other networks have their own.
-    seed, axes, channels: of `random`; seed and channels of `builtin1d`.
+    seed, axes, channels: of `random`; seed and channels of `builtin1d`; `builtin` of three axes is `builtin3d`.
     Raises NetworkError for an unknown name, WeightsError for weights that cannot be had or are another's.
     """
     if name not in _BUILDERS:
         raise NetworkError(f"network: {name!r} is unknown; {nearest(name, _BUILDERS)}")
     if pooling not in POOLINGS:
         raise NetworkError(f"pooling: {pooling!r} is unknown; {nearest(pooling, POOLINGS)}")
+    if name == "builtin" and axes == 3 and weights is None:
+        name = "builtin3d"
     if name == "random" and weights is not None:
         raise WeightsError(f"network random: has no weights to read, they are {weights}; leave them out")
     if name == "random":
@@ -64,7 +68,7 @@ def load_network(
 def _builtin(name: str, weights: Path | None, pooling: str) -> Network:
     """The format `python -m volstyle.training` writes: conv{stage}_{i}.weight and .bias, a pool between stages; in
     the metadata, as JSON, mean and std of the input, and the taps it recommends for style and content."""
-    path = weights or BUILTIN
+    path = weights or PACKAGED[name]
     state = load_state(path)
     convolutions = sorted(key[:-7] for key in state.tensors if re.fullmatch(r"conv\d+_\d+\.weight", key))
     try:
@@ -173,6 +177,7 @@ def _convolution(
 
 _BUILDERS: dict[str, Callable[[str, Path | None, str], Network]] = {
     "builtin": _builtin,
+    "builtin3d": _builtin,
     "random": _builtin,
     "builtin1d": _builtin,
     "vgg16": _vgg,

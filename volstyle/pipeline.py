@@ -173,6 +173,7 @@ def outline(content: Field, recipe: Recipe) -> Outline:
     network = network_for(content, recipe).to(machine.device, machine.dtype)
     recipe = replace(
         recipe,
+        network=replace(recipe.network, name=network.name),
         content=replace(recipe.content, taps=recipe.content.taps or dict(network.content_taps)),
         style=replace(recipe.style, taps=recipe.style.taps or dict(network.style_taps)),
         device=str(machine.device),

@@ -23,7 +23,8 @@ class NetworkChoice:
 
     name: see `volstyle.networks`. weights: a file instead of the usual place. pooling: of VGG. inflation: along
     axes the network does not have, "center" (slice by slice) or "mean" (couples neighbors); "planes" looks at the
-    slices along each axis, each with targets of its own; "native" is a network with all axes of the field.
+    slices along each axis, each with targets of its own; "native" is a network with all axes of the field, for
+    `builtin` on three of them `builtin3d`.
     """
 
     name: str = "builtin"

@@ -21,14 +21,15 @@ from tests.benchmarks.judging import color_distance, grain, patch_distance
 from volstyle.codecs import Encoding, write
 from volstyle.field import Field
 from volstyle.judges import structure_kept, texture_distances
-from volstyle.networks import BUILTIN
+from volstyle.networks import PACKAGED
 from volstyle.pipeline import stylize
 from volstyle.recipe import Recipe
 from volstyle.resample import fitted, resize
 from volstyle.scene import Style
 from volstyle.training.batches import draw_batch
-from volstyle.training.model import Trunk, export
+from volstyle.training.model import ARCHITECTURES, Trunk, export
 from volstyle.training.programs import Programs, draw_palettes
+from volstyle.training.train import PLANS
 from volstyle.weights import load_state
 from volstyle_cli import art
 from volstyle_cli.art import PAINTINGS, picture_field
@@ -38,17 +39,19 @@ from volstyle_cli.sheet import Captioned, contact_sheet
 SCENES = {**art.SCENES, "harbor": lambda: draw_frame(harbor(), 0).picture}
 
 
-def untrained(folder: Path) -> Path:
-    """The layers of `builtin` as they are before training, their activations rescaled in the same way."""
+def untrained(folder: Path, name: str = "builtin") -> Path:
+    """The layers of `builtin`, or `builtin3d`, as they are before training, their activations rescaled in the same
+    way."""
     torch.manual_seed(0)
-    trunk, generator = Trunk(), torch.Generator().manual_seed(0)
-    programs, palettes = Programs.draw(32, 0), draw_palettes(32, generator)
-    pictures = draw_batch(programs, palettes, torch.arange(32), 64, generator).pictures
+    trunk, generator = Trunk(ARCHITECTURES[name]), torch.Generator().manual_seed(0)
+    plan, axes = PLANS[name], ARCHITECTURES[name].axes
+    programs, palettes = Programs.draw(plan.batch, 0), draw_palettes(plan.batch, generator)
+    pictures = draw_batch(programs, palettes, torch.arange(plan.batch), plan.size, generator, axes=axes).pictures
     with torch.no_grad():
         for _ in range(50):  # batch norm learns what deviates how much
             trunk(pictures)
     path = folder / "untrained.safetensors"
-    save_file(export(trunk, [pictures]), path, metadata=dict(load_state(BUILTIN).metadata))
+    save_file(export(trunk, [pictures]), path, metadata=dict(load_state(PACKAGED[name]).metadata))
     return path
 
 

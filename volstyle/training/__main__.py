@@ -1,31 +1,33 @@
-"""python -m volstyle.training builtin: train the network that the package carries."""
+"""python -m volstyle.training NAME: train a network that the package carries."""
 
 from __future__ import annotations
 
 import argparse
 import sys
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 
 from volstyle.errors import VolstyleError
-from volstyle.training.train import Plan, Progress, train
+from volstyle.training.train import PLANS, Plan, Progress, train
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m volstyle.training", description=__doc__)
-    parser.add_argument("name", choices=["builtin"], help="which network")
-    parser.add_argument("--out", type=Path, default=Path("builtin.safetensors"), help="the weights to write")
+    parser.add_argument("name", choices=list(PLANS), help="which network")
+    parser.add_argument("--out", type=Path, help="the weights to write; NAME.safetensors if not given")
     parser.add_argument(
         "--resume", action=argparse.BooleanOptionalAction, default=True, help="go on where a run was stopped"
     )
     parser.add_argument("--start", type=Path, help="weights to begin with, of an earlier run")
     for field in fields(Plan):
-        if field.name != "compiled":
-            parser.add_argument(f"--{field.name}", type=type(field.default), default=field.default)
-    values = vars(parser.parse_args())
-    plan = Plan(**{field.name: values[field.name] for field in fields(Plan) if field.name in values})
+        if field.name not in ("name", "compiled"):
+            parser.add_argument(f"--{field.name}", type=type(field.default))
+    values = {name: value for name, value in vars(parser.parse_args()).items() if value is not None}
+    plan = PLANS[values["name"]]
+    plan = replace(plan, **{field.name: values[field.name] for field in fields(Plan) if field.name in values})
+    out = values.get("out", Path(f"{plan.name}.safetensors"))
     try:
-        train(plan, values["out"], resume=values["resume"], tell=_tell, start=values["start"])
+        train(plan, out, resume=values["resume"], tell=_tell, start=values.get("start"))
     except VolstyleError as error:
         sys.stderr.write(f"volstyle.training: {error}\n")
         return 2

@@ -1,4 +1,4 @@
-"""The network that is trained, its heads, and its export as a plain chain of convolutions."""
+"""The networks that are trained, their heads, and their export as a plain chain of convolutions."""
 
 from __future__ import annotations
 
@@ -10,14 +10,51 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-STAGES = ((32,), (64, 64), (128, 128), (192, 192), (256,))
-"""Channels of each convolution; an average pool between stages. 40 thousand multiplications per sample, a ninth of
-VGG-19's up to relu5_1; only one thin layer, of kernels 5x5, works on every sample, where memory is the limit."""
-STYLE = {"relu1_1": 1.0, "relu2_2": 1.0, "relu3_2": 1.0, "relu4_2": 1.0}
-CONTENT = {"relu3_1": 1.0, "relu3_2": 1.0}
-"""The taps that the weights recommend, and their shares. Four tell as much of style as all together, in less time;
-relu5_1, with few places and many channels to match, washes the colors out."""
-FIRST_KERNEL = 5
+from volstyle.inflate import channels_last, pool
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """axes: of its kernels. stages: channels of each convolution, an average pool between stages. first_kernel:
+    width of the first kernel; the others are 3 wide. style, content: the taps that the weights recommend, and
+    their shares. drawn: from the end of which stages the picture is told."""
+
+    axes: int
+    stages: tuple[tuple[int, ...], ...]
+    first_kernel: int
+    style: Mapping[str, float]
+    content: Mapping[str, float]
+    drawn: slice
+
+    @property
+    def stride(self) -> int:
+        """Samples from one of the last features to the next."""
+        return int(2 ** (len(self.stages) - 1))
+
+
+ARCHITECTURES = {
+    # 40 thousand multiplications per sample, a ninth of VGG-19's up to relu5_1; only one thin layer, of kernels
+    # 5x5, works on every sample, where memory is the limit. Four taps tell as much of style as all together, in
+    # less time; relu5_1, with few places and many channels to match, washes the colors out.
+    "builtin": Architecture(
+        axes=2,
+        stages=((32,), (64, 64), (128, 128), (192, 192), (256,)),
+        first_kernel=5,
+        style={"relu1_1": 1.0, "relu2_2": 1.0, "relu3_2": 1.0, "relu4_2": 1.0},
+        content={"relu3_1": 1.0, "relu3_2": 1.0},
+        drawn=slice(2, None),
+    ),
+    # 9 thousand multiplications per sample, and 30 samples seen along each axis: with a pyramid, tiles of volumes
+    # and their halos stay small.
+    "builtin3d": Architecture(
+        axes=3,
+        stages=((16,), (32, 32), (64, 64)),
+        first_kernel=3,
+        style={"relu1_1": 1.0, "relu2_2": 1.0, "relu3_2": 1.0},
+        content={"relu2_2": 1.0},
+        drawn=slice(1, None),
+    ),
+}
 PROJECTIONS = 24
 """Of features, whose covariance the heads see."""
 
@@ -25,37 +62,47 @@ MEAN, STD = 0.5, 0.25
 """Of the input, for each channel."""
 
 
+_CONVOLUTIONS: dict[int, type[nn.Conv2d | nn.Conv3d]] = {2: nn.Conv2d, 3: nn.Conv3d}
+_NORMS: dict[int, type[nn.BatchNorm2d | nn.BatchNorm3d]] = {2: nn.BatchNorm2d, 3: nn.BatchNorm3d}
+
+
 class Trunk(nn.Module):
     """Convolutions with replicate padding, batch norm and ReLU; average pooling between stages."""
 
-    def __init__(self) -> None:
+    def __init__(self, architecture: Architecture) -> None:
         super().__init__()
+        self.architecture = architecture
+        convolution, norm = _CONVOLUTIONS[architecture.axes], _NORMS[architecture.axes]
         self.stages = nn.ModuleList()
-        into, width = 3, FIRST_KERNEL
-        for channels in STAGES:
+        into, width = 3, architecture.first_kernel
+        for channels in architecture.stages:
             stage = nn.ModuleList()
             for out in channels:
-                convolution = nn.Conv2d(into, out, width, padding=width // 2, padding_mode="replicate", bias=False)
-                stage.append(nn.Sequential(convolution, nn.BatchNorm2d(out), nn.ReLU()))
+                layer = convolution(into, out, width, padding=width // 2, padding_mode="replicate", bias=False)
+                stage.append(nn.Sequential(layer, norm(out), nn.ReLU()))
                 into, width = out, 3
             self.stages.append(stage)
 
     def forward(self, pictures: Tensor) -> list[Tensor]:
-        """(B, 3, H, W) in [0, 1] -> the features behind each ReLU."""
-        x = (pictures - MEAN) / STD
+        """(B, 3, *S) in [0, 1] -> the features behind each ReLU."""
+        x = channels_last((pictures - MEAN) / STD)
         features = []
         for index, stage in enumerate(self.stages):
-            x = functional.avg_pool2d(x, 2) if index else x
+            x = _halved(x) if index else x
             for layer in cast(nn.ModuleList, stage):
                 x = layer(x)
                 features.append(x)
         return features
 
 
+def _halved(x: Tensor) -> Tensor:
+    return pool(x, "average", (2,) * (x.dim() - 2))
+
+
 @dataclass(frozen=True)
 class Answers:
     """programs: logits (B, P) of each stage; palettes: logits (B, Q) of each stage; traits: (B, T) of each stage,
-    the program's entries; spoiled: (B, 4) of each stage; picture: (B, 3, H, W)."""
+    the program's entries; spoiled: (B, 4) of each stage; picture: (B, 3, *S)."""
 
     programs: list[Tensor]
     palettes: list[Tensor]
@@ -67,12 +114,13 @@ class Answers:
 class Heads(nn.Module):
     """What the trunk is asked. At the end of each stage, told from the statistics that style is made of (means,
     and the covariance of a few projections): which program painted this, in which palette, what the program's
-    entries are, and how far the picture was spoiled by noise of the same spectrum. From the last three stages:
-    the picture itself without its grain, so that content is not lost."""
+    entries are, and how far the picture was spoiled by noise of the same spectrum. From some of the stages: the
+    picture itself without its grain, so that content is not lost."""
 
-    def __init__(self, programs: int, palettes: int, traits: int) -> None:
+    def __init__(self, architecture: Architecture, programs: int, palettes: int, traits: int) -> None:
         super().__init__()
-        ends = [channels[-1] for channels in STAGES]
+        self.architecture = architecture
+        ends = [channels[-1] for channels in architecture.stages]
         self.sizes = (programs, palettes, traits, 4)
         self.projections = nn.ModuleList(nn.Linear(width, PROJECTIONS) for width in ends)
         self.answers = nn.ModuleList()
@@ -81,27 +129,45 @@ class Heads(nn.Module):
             answer = nn.Linear(seen, sum(self.sizes))
             nn.init.zeros_(answer.weight)
             self.answers.append(nn.Sequential(nn.BatchNorm1d(seen), answer))
-        self.drafts = nn.ModuleList(nn.Conv2d(width, 48, 1) for width in ends[2:])
-        self.picture = nn.Sequential(nn.ReLU(), nn.Conv2d(48, 3 * 16, 3, padding=1), nn.PixelShuffle(4))
+        convolution = _CONVOLUTIONS[architecture.axes]
+        self.drafts = nn.ModuleList(convolution(width, 48, 1) for width in ends[architecture.drawn])
+        into = 3 * self._upscaling**architecture.axes
+        self.picture = nn.Sequential(nn.ReLU(), convolution(48, into, 3, padding=1))
+
+    @property
+    def _upscaling(self) -> int:
+        """From the first of the stages drawn from to the picture."""
+        return int(2 ** range(len(self.architecture.stages))[self.architecture.drawn][0])
 
     def forward(self, features: list[Tensor]) -> Answers:
-        """Features behind each ReLU, sides divisible by 16 -> answers."""
+        """Features behind each ReLU, sides divisible by the architecture's stride -> answers."""
         place, told, ends = -1, [], []
-        for channels, project, answer in zip(STAGES, self.projections, self.answers, strict=True):
+        for channels, project, answer in zip(
+            self.architecture.stages, self.projections, self.answers, strict=True
+        ):
             place += len(channels)
             ends.append(features[place])
             told.append(answer(_style(features[place], project)).split(self.sizes, dim=1))
         draft = sum(
             functional.interpolate(layer(end), scale_factor=float(2**k))
-            for k, (layer, end) in enumerate(zip(self.drafts, ends[2:], strict=True))
+            for k, (layer, end) in enumerate(zip(self.drafts, ends[self.architecture.drawn], strict=True))
         )
         programs, palettes, traits, spoiled = (list(answers) for answers in zip(*told, strict=True))
-        return Answers(programs, palettes, traits, spoiled, self.picture(draft))
+        return Answers(programs, palettes, traits, spoiled, _shuffled(self.picture(draft), self._upscaling))
+
+
+def _shuffled(draft: Tensor, times: int) -> Tensor:
+    """(B, C · times^axes, *S) -> (B, C, *(times · S)): channels as the samples of a block (Shi et al. 2016)."""
+    axes = draft.dim() - 2
+    sides = tuple(times * side for side in draft.shape[2:])
+    blocks = draft.reshape(draft.shape[0], -1, *(times,) * axes, *draft.shape[2:])
+    order = (axis for side in range(2, 2 + axes) for axis in (side + axes, side))
+    return blocks.permute(0, 1, *order).reshape(*blocks.shape[:2], *sides)
 
 
 def _style(features: Tensor, project: nn.Module) -> Tensor:
     """The mean of each channel, and the covariance of the projections; (B, K + 300)."""
-    rows = features.permute(0, 2, 3, 1).flatten(1, 2)  # channels stay last: otherwise convolutions slow down
+    rows = features.movedim(1, -1).flatten(1, -2)  # channels stay last: otherwise convolutions slow down
     projected = project(rows)
     projected = projected - projected.mean(1, keepdim=True)
     covariance = (projected.mT @ projected).float() / rows.shape[1]
@@ -128,10 +194,12 @@ def density(rows: Tensor) -> Tensor:
     return (rows.mean(1).square() / (rows.square().mean(1) + 1e-4) - 0.1).clamp_min(0).mean()
 
 
-def sampled(features: Tensor, side: int = 12) -> Tensor:
-    """(B, K, H, W) -> (K, N): about side² places of each picture, enough for `redundancy` and `density`."""
-    stride = max(features.shape[-1] // side, 1)
-    return features.permute(0, 2, 3, 1)[:, ::stride, ::stride].flatten(0, 2).float().T
+def sampled(features: Tensor, places: int = 144) -> Tensor:
+    """(B, K, *S) -> (K, N): about so many places of each picture, enough for `redundancy` and `density`."""
+    axes = features.dim() - 2
+    stride = max(features.shape[-1] // round(places ** (1 / axes)), 1)
+    every = (slice(None), *(slice(None, None, stride),) * axes)
+    return features.movedim(1, -1)[every].flatten(0, -2).float().T
 
 
 @torch.no_grad()
@@ -155,28 +223,29 @@ def export(trunk: Trunk, batches: Iterable[Tensor]) -> dict[str, Tensor]:
         deviation = deviation.clamp_min(0.05 * float(deviation.mean()))
         own = deviation * (mean / deviation).mean()
         scale = norm.weight / (norm.running_var + norm.eps).sqrt()
-        tensors[f"{name}.weight"] = convolution.weight * (scale / own)[:, None, None, None] * before
+        flat = (1,) * trunk.architecture.axes
+        tensors[f"{name}.weight"] = convolution.weight * (scale / own).view(-1, 1, *flat) * before
         tensors[f"{name}.bias"] = (norm.bias - norm.running_mean * scale) / own
-        before = own[None, :, None, None]
+        before = own.view(1, -1, *flat)
     return {name: tensor.half().cpu().contiguous() for name, tensor in tensors.items()}
 
 
 @torch.no_grad()
 def take_up(trunk: Trunk, tensors: Mapping[str, Tensor], pictures: Tensor) -> None:
     """The other way around: the trunk becomes the function of these tensors, its batch norms what the pictures
-    (B, 3, H, W) make of them. Raises KeyError or RuntimeError for tensors of another trunk."""
+    (B, 3, *S) make of them. Raises KeyError or RuntimeError for tensors of another trunk."""
     x, stage = (pictures - MEAN) / STD, "conv1"
     for name, (convolution, norm, rectify) in _layers(trunk):
         before, stage = stage, name.split("_")[0]
-        x = functional.avg_pool2d(x, 2) if stage != before else x
+        x = _halved(x) if stage != before else x
         convolution.weight.copy_(tensors[f"{name}.weight"])
         x = convolution(x)
-        variance, mean = torch.var_mean(x, (0, 2, 3))
+        variance, mean = torch.var_mean(x, (0, *range(2, x.dim())))
         norm.running_mean.copy_(mean)
         norm.running_var.copy_(variance)
         norm.weight.copy_((variance + norm.eps).sqrt())
         norm.bias.copy_(mean + tensors[f"{name}.bias"])
-        x = rectify(x + tensors[f"{name}.bias"].to(x)[:, None, None])
+        x = rectify(x + tensors[f"{name}.bias"].to(x).view(-1, *(1,) * (x.dim() - 2)))
 
 
 def _layers(trunk: Trunk) -> list[tuple[str, Any]]:

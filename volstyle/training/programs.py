@@ -8,6 +8,9 @@ from dataclasses import dataclass, fields
 import torch
 from torch import Tensor
 
+SOLID = ("pitch", "stretch", "lean", "spin")
+"""Entries of a program that show on three axes alone."""
+
 
 @dataclass(frozen=True)
 class Programs:
@@ -22,6 +25,9 @@ class Programs:
     stripes, 0 the same all around. turned: of the stripes against the leaf. warp: of the texture's domain. sharp:
     from waves to hard stripes. amount: of texture. levels: of color. twist: of the whole picture's domain. canvas,
     rough: strength and exponent of the noise over all.
+
+    Of three axes: pitch: between the last axis and the one leaves are stretched along. stretch: along it, below 1
+    pressed flat. lean: of each layer against the coarser one. spin: how far everything turns along it.
     """
 
     cell: Tensor
@@ -54,6 +60,10 @@ class Programs:
     twist: Tensor
     canvas: Tensor
     rough: Tensor
+    pitch: Tensor
+    stretch: Tensor
+    lean: Tensor
+    spin: Tensor
 
     @staticmethod
     def draw(count: int, seed: int) -> Programs:
@@ -97,6 +107,10 @@ class Programs:
             twist=uniform(-0.5, 1).clamp(min=0),
             canvas=uniform(-0.8, 1).clamp(min=0) * 0.25,
             rough=uniform(0, 2),
+            pitch=uniform(-0.6, 1).clamp(min=0) * math.pi / 2,
+            stretch=ratio(0.4, 6),
+            lean=uniform(-0.6, 0.6),
+            spin=uniform(-0.5, 1).clamp(min=0) * 2,
         )
 
     def __getitem__(self, labels: Tensor) -> Programs:
@@ -111,10 +125,11 @@ class Programs:
         """(entries, P), in the order of the fields."""
         return torch.stack([getattr(self, f.name) for f in fields(self)])
 
-    def traits(self) -> Tensor:
-        """What can be asked about a program, (P, entries + 1): each entry with mean 0 and deviation 1; for the
-        angle, which is a half turn at most, cosine and sine of its double."""
-        rows = [getattr(self, f.name) for f in fields(self) if f.name != "angle"]
+    def traits(self, axes: int) -> Tensor:
+        """What can be asked about a program when it paints on so many axes, (P, T): each entry with mean 0 and
+        deviation 1; for the angle, which is a half turn at most, cosine and sine of its double."""
+        silent = {"angle"} if axes > 2 else {"angle", *SOLID}
+        rows = [getattr(self, f.name) for f in fields(self) if f.name not in silent]
         table = torch.stack([*rows, torch.cos(2 * self.angle), torch.sin(2 * self.angle)], dim=1)
         return (table - table.mean(0)) / table.std(0)
 

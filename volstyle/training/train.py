@@ -19,12 +19,12 @@ from torch import Tensor
 from torch.nn import functional
 
 from volstyle.errors import InputError
+from volstyle.inflate import channels_last
 from volstyle.training.batches import Batch, draw_batch
 from volstyle.training.model import (
-    CONTENT,
+    ARCHITECTURES,
     MEAN,
     STD,
-    STYLE,
     Answers,
     Heads,
     Trunk,
@@ -45,14 +45,17 @@ OBJECTIVE = (
 
 @dataclass(frozen=True)
 class Plan:
-    """programs, palettes: how many to tell apart. size: of the pictures. rate: the highest step size of AdamW,
-    reached in 200 steps, kept, and brought to 0 along a line over the last quarter, so that a run that was
-    stopped before may be resumed as a longer or shorter one. picture, redundancy, density: weights of these
-    terms beside the questions'."""
+    """name: of the network. programs, palettes: how many to tell apart. size: of the pictures. zoom: how large all
+    is in them; 1 is what the programs say of a picture's width. rate: the highest step size of AdamW, reached in
+    200 steps, kept, and brought to 0 along a line over the last quarter, so that a run that was stopped before may
+    be resumed as a longer or shorter one. picture, redundancy, density: weights of these terms beside the
+    questions'."""
 
+    name: str = "builtin"
     steps: int = 8000
     batch: int = 32
     size: int = 64
+    zoom: float = 1.0
     programs: int = 512
     palettes: int = 256
     rate: float = 3e-3
@@ -61,6 +64,10 @@ class Plan:
     density: float = 2.0
     seed: int = 0
     compiled: bool = True
+
+
+PLANS = {"builtin": Plan(), "builtin3d": Plan("builtin3d", 1200, 12, 32, 1.8, programs=128, palettes=64)}
+"""What the networks in the package are trained by, unless something else is asked for."""
 
 
 @dataclass(frozen=True)
@@ -104,15 +111,19 @@ def train(
     start: weights that a run of an earlier plan has written, to begin with instead of random ones.
     Raises InputError when the state or the start is another plan's, or the size does not fit the network.
     """
-    if plan.size < 32 or plan.size % 16:
-        raise InputError(f"size: {plan.size}, must be a multiple of 16 from 32 on; give 64, 80 or 96")
+    architecture = ARCHITECTURES[plan.name]
+    stride = architecture.stride
+    if plan.size < 24 or plan.size % stride:
+        raise InputError(f"size: {plan.size}, must be a multiple of {stride} from 24 on; give 32, 48 or 64")
     state_path = out.with_suffix(".state.pt")
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     torch.manual_seed(plan.seed)
     programs = Programs.draw(plan.programs, plan.seed)
-    traits = programs.traits().to(device)
-    trunk, heads = Trunk().to(device), Heads(plan.programs, plan.palettes, traits.shape[1]).to(device)
-    trunk = trunk.to(memory_format=torch.channels_last)
+    traits = programs.traits(architecture.axes).to(device)
+    trunk = Trunk(architecture).to(device)
+    heads = Heads(architecture, plan.programs, plan.palettes, traits.shape[1]).to(device)
+    for weights in trunk.parameters():
+        weights.data = channels_last(weights.data)
     solver = _solver(plan, trunk, heads)
     past = _take_up(trunk, start, _paint_batch(plan, programs, 0, device)[0].pictures) if start else {}
     parts: dict[str, Any] = {"trunk": trunk, "heads": heads, "solver": solver}
@@ -127,7 +138,7 @@ def train(
             group["lr"] = group["gain"] * plan.rate * _share(step, plan.steps)
         trunk.train()
         with torch.autocast(device.type, torch.bfloat16):
-            features = trunk(batch.pictures.contiguous(memory_format=torch.channels_last))
+            features = trunk(batch.pictures)
             answers: Answers = heads(features)
         score = _score(plan, batch, features, answers, traits[batch.labels])
         solver.zero_grad(set_to_none=True)
@@ -205,7 +216,7 @@ def _metadata(plan: Plan, progress: Progress, seconds: float, past: dict[str, ob
     """The weights' card; each entry JSON."""
     device = "cuda" if torch.cuda.is_available() else "cpu"
     card = {
-        "data": "pictures made by formula (volstyle.training.world); no photograph, no painting",
+        "data": "made by formula (volstyle.training.world); no photograph, no painting",
         "objective": OBJECTIVE,
         **asdict(plan),
         "scores": {name: round(value, 4) for name, value in asdict(progress.scores).items()},
@@ -216,13 +227,14 @@ def _metadata(plan: Plan, progress: Progress, seconds: float, past: dict[str, ob
     }
     if past:
         card["started_from"] = past
+    architecture = ARCHITECTURES[plan.name]
     values = {
         "mean": [MEAN] * 3,
         "std": [STD] * 3,
         "padding": "replicate",
         "pooling": "average",
-        "style": STYLE,
-        "content": CONTENT,
+        "style": architecture.style,
+        "content": architecture.content,
         "card": card,
     }
     return {key: json.dumps(value) for key, value in values.items()}
@@ -244,7 +256,18 @@ def _paint_batch(plan: Plan, programs: Programs, index: int, device: torch.devic
     labels = torch.randint(plan.programs, (plan.batch,), generator=generator)
     palettes = draw_palettes(plan.palettes, torch.Generator().manual_seed(plan.seed))
     with torch.no_grad():
-        batch = draw_batch(programs, palettes, labels, plan.size, generator, device=device, compiled=plan.compiled)
+        axes = ARCHITECTURES[plan.name].axes
+        batch = draw_batch(
+            programs,
+            palettes,
+            labels,
+            plan.size,
+            generator,
+            axes=axes,
+            zoom=plan.zoom,
+            device=device,
+            compiled=plan.compiled,
+        )
     return batch, time.perf_counter() - started
 
 

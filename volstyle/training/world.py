@@ -1,4 +1,4 @@
-"""Pictures made by formula: leaves, strokes, pebbles and tiles in layers, each with a texture, without end.
+"""Pictures and solids made by formula: leaves, strokes, pebbles and tiles in layers, each with a texture.
 
 Dead leaves (Lee, Mumford & Huang 2001) and random shaders (Baradad et al. 2022, arXiv 2211.16412) in one. A
 *program* says what the leaves of a picture are like: size, form, how they follow a flow, texture, outline, relief.
@@ -6,8 +6,13 @@ A seed says where they lie, and a palette, drawn apart from the program, what co
 label: it is style without color, so a network that tells programs apart must look at form and texture.
 
 Leaves lie in jittered grids, one a cell (Worley 1996), each layer finer than the one before: as many small strokes
-as cover the picture, at the cost of nine leaves a layer. Everything random in a leaf is hashed from its cell with
-integers, so the same seed gives the same picture anywhere. Places are tuples with an entry for each axis.
+as cover the picture, at the cost of eight or nine leaves a layer. Everything random in a leaf is hashed from its
+cell with integers, so the same seed gives the same picture anywhere. Places are tuples with an entry for each
+axis, x first.
+
+Of three axes it is the same world with one axis more: leaves are solids, stretched along a direction of the
+program to tubes or pressed to sheets. A clip is such a solid too: what moves is a tube through time that leans,
+layers that lean differently pass over one another, and what is short along time comes and goes.
 """
 
 from __future__ import annotations
@@ -24,37 +29,53 @@ from volstyle.training.programs import Programs
 
 LAYERS = 4
 """Of leaves in one picture, from coarse to fine."""
-AXES = 2
+NEIGHBORS = {2: (-1.0, 0.0, 1.0), 3: (-0.5, 0.5)}
+"""Axes -> where the cells lie, along each, whose leaves may cover a sample: its own and the two beside it, or the
+two nearest, since of three axes 27 cells would cost three times as much as 8."""
+_REACH = {2: 1.0, 3: 0.9}
+"""Axes -> how much of its radius a leaf has, to end within those cells."""
 _TURN = 2 * math.pi
 
 Place = tuple[Tensor, ...]
+Turn = tuple[Tensor, Tensor]
+"""Cosine and sine of an angle."""
 
 
 def paint(
-    programs: Tensor, palettes: Tensor, scene: Tensor, salt: Tensor, size: int, *, compiled: bool = False
+    programs: Tensor,
+    palettes: Tensor,
+    scene: Tensor,
+    salt: Tensor,
+    size: int,
+    *,
+    axes: int = 2,
+    compiled: bool = False,
 ) -> Tensor:
-    """Pictures (B, 3, size, size), about in [0, 1]; the same numbers give the same pictures.
+    """Pictures, or solids, (B, 3, size, …) with as many sides as axes, about in [0, 1]; the same numbers give the
+    same pictures.
 
     programs: `Programs.stacked`, of B. palettes: (B, 4, 3). scene: (B, 12) in [0, 1], where the flows and grids
     lie. salt: (B,) integers, of the hashes. compiled: by torch.compile, some fifteen times faster after a minute.
     """
     ground, leaves = _painters(compiled)
-    picture, place = ground(programs, palettes, scene, size)
+    picture, place = ground(programs, palettes, scene, size, axes)
     for layer in range(LAYERS):
         numbers, hashes = _layer_numbers(programs, scene, layer), salt + 7919 * layer
-        for offset in itertools.product((-1.0, 0.0, 1.0), repeat=AXES):
+        for offset in itertools.product(NEIGHBORS[axes], repeat=axes):
             step = torch.tensor(offset, device=scene.device)
             picture = leaves(picture, place, step, numbers, hashes, programs, palettes, scene)
     return picture
 
 
 def _layer_numbers(programs: Tensor, scene: Tensor, layer: int) -> Tensor:
-    """What is the same for all samples of a picture, worked out before the kernel, (9, B): width of a cell, share
-    of cells with a leaf; directions of the grid, of the texture in a leaf, of the light; root of the aspect."""
+    """What is the same for all samples of a picture, worked out before the kernel, (10, B): width of a cell, share
+    of cells with a leaf; directions of the grid, of the texture in a leaf, of the light; root of the aspect; how
+    far the layer leans."""
     p = Programs(*programs)
     tilt, light = p.angle + 2.4 * layer, _TURN * scene[:, 3]
     directions = [f(angle) for angle in (tilt, -p.turned, light) for f in (torch.cos, torch.sin)]
-    return torch.stack((p.cell / p.ratio**layer, p.fill * p.thin**layer, *directions, p.aspect.sqrt()))
+    slim, lean = p.aspect.sqrt(), p.lean * layer
+    return torch.stack((p.cell / p.ratio**layer, p.fill * p.thin**layer, *directions, slim, lean))
 
 
 @cache
@@ -64,20 +85,34 @@ def _painters(compiled: bool) -> tuple[Callable[..., tuple[Tensor, Tensor]], Cal
     return torch.compile(_paint_ground, dynamic=False), torch.compile(_paint_leaves, dynamic=False)
 
 
-def _paint_ground(programs: Tensor, palettes: Tensor, scene: Tensor, size: int) -> tuple[Tensor, Tensor]:
-    """The picture before leaves fall on it (B, 3, S, S), and where its samples lie once twisted (B, 2, S, S)."""
-    p = Programs(*(row.view(-1, 1, 1) for row in programs))
-    s = [column.view(-1, 1, 1) for column in scene.unbind(1)]
+def _paint_ground(
+    programs: Tensor, palettes: Tensor, scene: Tensor, size: int, axes: int
+) -> tuple[Tensor, Tensor]:
+    """The picture before leaves fall on it (B, 3, *S), and where its samples lie once twisted (B, axes, *S)."""
+    p = Programs(*_wide(programs, axes))
+    s = _wide(scene.T, axes)
     grid = (torch.arange(size, device=scene.device) + 0.5) / size
-    x, y = grid.view(1, 1, size), grid.view(1, size, 1)
+    sides = (tuple(size if axis == side else 1 for side in range(axes)) for axis in reversed(range(axes)))
+    x, y, *rest = _posed(tuple(grid.view(1, *side) for side in sides), p)
     twist = 0.06 * p.twist
     place: Place = (
         x + twist * torch.sin(_TURN * (1.7 * y + s[0]) + 2 * torch.sin(_TURN * (x + s[1]))),
         y + twist * torch.sin(_TURN * (1.5 * x + s[2]) + 2 * torch.sin(_TURN * (1.2 * y + s[3]))),
+        *rest,
     )
-    flow = _flow(place, p, s)
-    waves = _waves(_turned(place, torch.cos(flow), torch.sin(flow)), p, (s[4], s[5], s[6]))
-    return torch.stack(_color(s[7] + 0.25 * p.amount * waves, palettes), dim=1), torch.stack(place, dim=1)
+    waves = _waves(_turned(place, _turn(_flow(place, p, s))), p, (s[4], s[5], s[6]))
+    picture = torch.stack(_color(s[7] + 0.25 * p.amount * waves, palettes), dim=1)
+    return picture, torch.stack([v.expand(-1, *picture.shape[2:]) for v in place], dim=1)
+
+
+def _posed(place: Place, p: Programs) -> Place:
+    """Of more than two axes: in the frame in which a program's leaves are round, its last axis the one along which
+    they are stretched."""
+    if len(place) < 3:
+        return place
+    x, y, *rest, last = _turned(place, _turn(p.angle), _turn(p.pitch))
+    last = last / p.stretch
+    return (*_turned((x, y), _turn(p.spin * (last - 0.5))), *rest, last)
 
 
 def _paint_leaves(
@@ -90,24 +125,25 @@ def _paint_leaves(
     palettes: Tensor,
     scene: Tensor,
 ) -> Tensor:
-    """For each sample the leaf of its own cell, or of the cell at an offset from it. One offset after the
-    other gives the leaves an order that is the same everywhere. numbers: see `_layer_numbers`."""
-    p = Programs(*(row.view(-1, 1, 1) for row in programs))
-    s = [column.view(-1, 1, 1) for column in scene.unbind(1)]
-    cell, fill, cos, sin, texture_cos, texture_sin, light_cos, light_sin, slim = (
-        row.view(-1, 1, 1) for row in numbers
-    )
-    own = tuple(v / cell for v in _turned(place.unbind(1), cos, sin))
-    index = tuple(v.floor() + o for v, o in zip(own, offset.unbind(), strict=True))
-    first = _hash(index, salt.view(-1, 1, 1))
+    """For each sample the leaf of the cell at an offset from it. One offset after the other gives the leaves an
+    order that is the same everywhere. numbers: see `_layer_numbers`."""
+    axes = place.shape[1]
+    p = Programs(*_wide(programs, axes))
+    s = _wide(scene.T, axes)
+    cell, fill, cos, sin, texture_cos, texture_sin, light_cos, light_sin, slim, lean = _wide(numbers, axes)
+    own = tuple(v / cell for v in _turned(_leaning(place.unbind(1), lean), (cos, sin)))
+    index = tuple((v + o).floor() for v, o in zip(own, offset.unbind(), strict=True))
+    first = _hash(index, salt.view(-1, *(1,) * axes))
     second = _mix(first + 0x1B56C4E9)
+    third = _mix(second)
     center = tuple(i + 0.5 + p.jitter * (_part(first, k) - 0.5) for k, i in enumerate(index))
-    away = _turned(tuple((v - c) * cell for v, c in zip(own, center, strict=True)), cos, -sin)
-    middle = _turned(tuple(c * cell for c in center), cos, -sin)
-    angle = _flow(middle, p, s) + (1 - p.aligned) * (_part(first, 2) - 0.5) * math.pi
-    grown = p.radius * cell * torch.exp(p.spread * (_part(first, 3) - 0.7))
+    away = _turned(tuple((v - c) * cell for v, c in zip(own, center, strict=True)), (cos, -sin))
+    middle = _turned(tuple(c * cell for c in center), (cos, -sin))
+    free = (1 - p.aligned) * math.pi
+    angles = (_flow(middle, p, s) + free * (_part(first, 2) - 0.5), free * (_part(third, 1) - 0.5))
+    grown = _REACH[axes] * p.radius * cell * torch.exp(p.spread * (_part(first, 3) - 0.7))
     phases = (_part(second, 1), _part(second, 2), _part(second, 3))
-    local = _turned(away, torch.cos(angle), torch.sin(angle))
+    local = _turned(away, *(_turn(angle) for angle in angles[: axes - 1]))
     along, *across = (v / grown for v in local)
     along = along / slim
     across = [(v + p.bend * along.square()) * slim for v in across]
@@ -115,8 +151,8 @@ def _paint_leaves(
     reach = _reach((along, *across), 2 * p.power) * (1 + p.lobe_depth * torch.cos(around))
     inside = (1 - reach) * grown / slim  # about the distance to the border
     cover = torch.sigmoid(4 * inside / p.soft) * (_part(second, 0) < fill)
-    texture = 0.3 * p.amount * _waves(_turned(local, texture_cos, texture_sin), p, phases)
-    tone = (_part(_mix(second), 0) * p.levels).floor() / p.levels
+    texture = 0.3 * p.amount * _waves(_turned(local, (texture_cos, texture_sin)), p, phases)
+    tone = (_part(third, 0) * p.levels).floor() / p.levels
     light = 1 + 0.6 * p.shade * (along * light_cos + across[0] * light_sin).clamp(-1, 1)
     line = p.outline * torch.exp(-((inside / p.outline_width) ** 2))
     ink = (s[4] > 0.75).float()
@@ -126,6 +162,16 @@ def _paint_leaves(
         lit = lit + line * (ink - lit)
         painted.append(channel + cover * (lit - channel))
     return torch.stack(painted, dim=1)
+
+
+def _leaning(place: Place, lean: Tensor) -> Place:
+    """Of more than two axes: moved along the first as one goes along the last."""
+    return place if len(place) < 3 else (place[0] + lean * place[-1], *place[1:])
+
+
+def _wide(rows: Tensor, axes: int) -> list[Tensor]:
+    """Rows (R, B) one by one, (B, 1, …), to go with samples (B, *S)."""
+    return [row.view(-1, *(1,) * axes) for row in rows.unbind()]
 
 
 def _reach(place: Place, power: Tensor) -> Tensor:
@@ -143,8 +189,8 @@ def _flow(place: Place, p: Programs, s: list[Tensor]) -> Tensor:
 
 
 def _waves(place: Place, p: Programs, phases: tuple[Tensor, Tensor, Tensor]) -> Tensor:
-    """Three waves in a warped domain, from sines to hard stripes, in [-1, 1]."""
-    a, b = place
+    """Three waves in a warped domain, and one for each further axis, from sines to hard stripes, in [-1, 1]."""
+    a, b, *others = place
     f = _TURN * p.frequency
     round_ = 1 - p.oriented
     b = b * (0.15 + 0.85 * round_)
@@ -152,23 +198,32 @@ def _waves(place: Place, p: Programs, phases: tuple[Tensor, Tensor, Tensor]) -> 
     waves = torch.sin(f * a + bent + _TURN * phases[0])
     waves = waves + 0.8 * round_ * torch.sin(f * (1.3 * b + 0.3 * a) + bent + _TURN * phases[1])
     waves = waves + 0.3 * torch.sin(f * (2.3 * a - 1.5 * b) - bent + _TURN * phases[2])
+    for c in others:
+        waves = waves + 0.8 * round_ * torch.sin(f * (1.2 * c + 0.3 * b) + bent - _TURN * phases[0])
     return torch.tanh(waves * p.sharp)
 
 
 def _color(t: Tensor, palettes: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """t: (B, S, S)."""
+    """t: (B, *S)."""
 
     def channel(index: int) -> Tensor:
-        middle, reach, pace, phase = (palettes[:, k, index].view(-1, 1, 1) for k in range(4))
+        middle, reach, pace, phase = _wide(palettes[:, :, index].T, t.dim() - 1)
         return (middle + reach * torch.cos(_TURN * (pace * t + phase))).clamp(0, 1)
 
     return channel(0), channel(1), channel(2)
 
 
-def _turned(place: Place, cos: Tensor, sin: Tensor) -> Place:
-    """In a frame that is turned in the plane of the first two axes."""
-    x, y, *rest = place
-    return (x * cos + y * sin, y * cos - x * sin, *rest)
+def _turn(angle: Tensor) -> Turn:
+    return torch.cos(angle), torch.sin(angle)
+
+
+def _turned(place: Place, *turns: Turn) -> Place:
+    """In a frame that is turned in the plane of the first two axes, then in that of the second and third, …"""
+    turned = list(place)
+    for axis, (cos, sin) in enumerate(turns):
+        a, b = turned[axis : axis + 2]
+        turned[axis : axis + 2] = [a * cos + b * sin, b * cos - a * sin]
+    return tuple(turned)
 
 
 def _hash(index: Place, salt: Tensor) -> Tensor:
