@@ -19,7 +19,9 @@ from volstyle_cli.patches import View, sound, views
 from volstyle_cli.sheet import Captioned, contact_sheet
 
 _SIDE, _GAP, _BETWEEN = 3, 2, 8
-_TILE = 44
+_TILE, _LEAST_TILE, _LARGE_TILES = 44, 22, 64
+"""Height of a tile in a sheet of no more units than the last; of more units they are smaller, and the sheet is not
+larger."""
 _WALL, _PAPER = 0.86, 0.975
 _NAMED = 10
 _FINE = 24
@@ -100,11 +102,13 @@ def _tile(view: View) -> Tensor:
 
 def as_sheet(exhibition: Exhibition) -> Field:
     """Units in rows, each the nine patches beside the nine of what drives it."""
-    size = next((s.tiles[0].shape[1:] for found in exhibition.units.values() for s in found), (_TILE, _TILE))
+    tall = max(_LEAST_TILE, min(_TILE, round(_TILE * sqrt(_LARGE_TILES / len(exhibition.units)))))
+    wide = next((s.tiles[0].shape[2] for found in exhibition.units.values() for s in found), _TILE)
+    size = (tall, round(wide * tall / _TILE))
     cells: list[Captioned] = []
     for unit in exhibition.order:
         found = exhibition.units[unit]
-        walls = [_wall([s.tiles[side] for s in found], (size[0], size[1])) for side in (0, 1)]
+        walls = [_wall([resize(s.tiles[side], size).clamp(0, 1) for s in found], size) for side in (0, 1)]
         between = torch.full((3, walls[0].shape[1], _BETWEEN), _PAPER)
         line = f"unit {unit}" if found else f"unit {unit}: not lit"
         cells.append((line, torch.cat((walls[0], between, walls[1]), dim=2)))

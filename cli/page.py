@@ -7,6 +7,7 @@ import io
 import wave
 from collections.abc import Sequence
 from html import escape
+from importlib.util import find_spec
 
 import cv2
 import numpy as np
@@ -16,9 +17,10 @@ from torch import Tensor
 
 from volstyle.errors import OutputError
 
-_LOSSLESS_BELOW = 48
+_LOSSLESS_BELOW = 24
 """Samples of the longer side: smaller pictures are shown sample by sample and kept exactly."""
-_WEBP_QUALITY = 88
+_WEBP_QUALITY = 82
+_MP3_RATES_HZ = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)
 
 _POLICY = (
     "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:; media-src data:"
@@ -87,7 +89,14 @@ def animation_uri(frames: Sequence[Tensor], frame_s: float) -> str:
 
 
 def sound_uri(samples: Tensor, rate_hz: float) -> str:
-    """(T,) in [-1, 1] as WAV of 16 bits."""
+    """(T,) in [-1, 1] as MP3, since a page may hold hundreds; as WAV of 16 bits where its rate is none of MP3's,
+    or volstyle[signals] is not installed."""
+    if find_spec("soundfile") and round(rate_hz) in _MP3_RATES_HZ:
+        import soundfile
+
+        file = io.BytesIO()
+        soundfile.write(file, samples.clamp(-1, 1).numpy(), round(rate_hz), format="MP3")
+        return data_uri("audio/mpeg", file.getvalue())
     whole = (samples.clamp(-1, 1) * 32767).round().to(torch.int16).numpy()
     file = io.BytesIO()
     with wave.open(file, "wb") as writer:

@@ -13,6 +13,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+import soundfile
 import torch
 from safetensors.torch import save_file
 from tiny import CPU, TAPS, numbers, tiny_field, tiny_network
@@ -29,6 +30,7 @@ from volstyle.tiles import Shape
 from volstyle.units import Patch, Peak, find_peaks, mean_activations, view_patches
 from volstyle_cli import main
 from volstyle_cli.gallery import World
+from volstyle_cli.page import sound_uri
 from volstyle_cli.patches import sound, views
 
 SHAPES: dict[int, Shape] = {1: (83,), 2: (47, 39), 3: (29, 26, 23)}
@@ -410,8 +412,8 @@ def test_volumes_are_shown_in_their_window(run: Run) -> None:
 
 
 def test_sounds_are_seen_and_heard(run: Run) -> None:
-    """Two channels at another level; the player has half a second around each patch."""
-    rate = 8000
+    """Two channels at another level; the player has half a second around each patch, in a few kilobytes."""
+    rate = 16000
     time = torch.arange(2 * rate) / rate
     tone = torch.stack((torch.sin(1500 * time * time), torch.cos(900 * time)))
     write(Path("sound.wav"), Field(0.3 * tone, (Axis("t", 1 / rate, "s"),)))
@@ -420,11 +422,19 @@ def test_sounds_are_seen_and_heard(run: Run) -> None:
     assert "builtin1d" in out
     assert "768 samples, every 128" in out
     page = Path("units.html").read_text()
-    sounds = re.findall(r'data-sound="data:audio/wav;base64,([^"]+)"', page)
+    sounds = re.findall(r'data-sound="data:audio/mpeg;base64,([^"]+)"', page)
     assert sounds
-    with wave.open(io.BytesIO(base64.b64decode(sounds[0]))) as reader:
-        assert reader.getframerate() == rate
-        assert reader.getnframes() == pytest.approx(rate // 2, abs=1)
+    heard = soundfile.info(io.BytesIO(base64.b64decode(sounds[0])))
+    assert heard.samplerate == rate
+    assert heard.frames == pytest.approx(rate // 2, abs=2304)  # whole frames of MP3
+    assert len(sounds[0]) < 8000
+
+
+def test_a_sound_at_a_rate_that_mp3_has_not_is_kept_as_it_is() -> None:
+    head, data = sound_uri(torch.linspace(-1, 1, 500), 1000.0).split(",")
+    assert head == "data:audio/wav;base64"
+    with wave.open(io.BytesIO(base64.b64decode(data))) as reader:
+        assert (reader.getframerate(), reader.getnframes()) == (1000, 500)
 
 
 def test_of_a_sound_says_what_lights_it(run: Run) -> None:
