@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from math import prod
 
 import torch
 from torch import Tensor
 
 from volstyle.errors import RecipeError, nearest
 from volstyle.evaluate import Evaluation
+from volstyle.resample import resize
 
 OPTIMIZERS = ("adam", "lbfgs", "gd")
 
@@ -27,9 +29,16 @@ class Momentum:
     second: Tensor
     steps: int
 
-    def mapped(self, change: Callable[[Tensor], Tensor]) -> Momentum:
-        """On another grid. Interpolation may overshoot; squares stay squares."""
-        return replace(self, first=change(self.first), second=change(self.second).clamp_min(0))
+    def to(self, device: torch.device) -> Momentum:
+        return replace(self, first=self.first.to(device), second=self.second.to(device))
+
+    def resized(self, shape: tuple[int, ...]) -> Momentum:
+        """On another grid, as if it had been gathered there: costs are means over positions, so a finer grid has
+        smaller gradients. Squares are interpolated without overshoot: one near 0 would be a step of any size, and
+        a speck in the result."""
+        share = self.first[0].numel() / prod(shape)
+        first = resize(self.first, shape) * share
+        return replace(self, first=first, second=resize(self.second, shape, kind="linear") * share**2)
 
 
 @dataclass(frozen=True)

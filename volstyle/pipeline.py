@@ -345,7 +345,7 @@ def _run_stage(
         steps=stage.steps,
         rate=run.recipe.optimizer.rate,
         watch=watch,
-        momentum=momentum and momentum.mapped(lambda carried: resize(carried.to(device), stage.shape)),
+        momentum=momentum and momentum.to(device).resized(stage.shape),
     )
     record = StageRecord(stage.shape, stage.steps, costs, time.perf_counter() - began)
     return Reached(done.samples, done.momentum, (*reached.stages, record), reached.notes), done.stopped
