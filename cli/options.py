@@ -30,7 +30,7 @@ BASES = {
     "video": Recipe(content=ContentChoice(weight=0.1)),
     "volume": Recipe(
         network=NetworkChoice(inflation="planes"),
-        content=ContentChoice(weight=0.3),
+        content=ContentChoice(weight=0.5),
         style=StyleChoice(scale=1.5),
         schedule=ScheduleChoice(smallest=48, largest=SIZES["volume"], steps=10, growth=2.0),
     ),

@@ -97,18 +97,6 @@ def test_half_a_state_is_taken_for_none() -> None:
     assert undisturbed(other) == expected
 
 
-WARM = """
-import os, sys, volstyle_cli, volstyle_cli.run
-for _ in sys.stdin:
-    run = os.fork()
-    if not run:
-        os._exit(volstyle_cli.main(sys.argv[1:]))
-    print(run, flush=True)
-    print(os.waitstatus_to_exitcode(os.waitpid(run, 0)[1]), flush=True)
-"""
-"""Runs that begin within milliseconds, so that a kill comes upon the work and not upon imports."""
-
-
 def ended() -> bool:
     """Whether a run came to its end, killed or not: its result is there, and nothing to go on from."""
     return Path("a.mp4.json").exists() and not Path(".a.mp4.state").exists()

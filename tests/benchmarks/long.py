@@ -1,7 +1,7 @@
 """Peak memory of `volstyle video` on clips of 1, 10 and 60 s. uv run python -m tests.benchmarks.long
 
 Each run is a process of its own, whose peak the system counts. Its windows are equally long in all three clips, 13
-frames and 4 that are held, since memory is that of a window; the steps are few, since they need no memory of their
+frames and 8 that are held, since memory is that of a window; the steps are few, since they need no memory of their
 own. The clip of 60 s would be 1 GB if it were whole in memory.
 """
 
