@@ -27,7 +27,6 @@ SIZES = {"image": 512, "video": 256, "volume": 256}
 
 
 BASES = {
-    "video": Recipe(content=ContentChoice(weight=0.1)),
     "volume": Recipe(
         network=NetworkChoice(inflation="planes"),
         content=ContentChoice(weight=0.5),
@@ -43,9 +42,8 @@ BASES = {
         init="noise",
     ),
 }
-"""Kind of content, or "solid" for none -> what its choices begin with. What holds the frames of a clip together
-keeps their structure too, so its content weighs less. Volumes have many more samples than pictures: fewer steps,
-most of them where they are cheap, and strokes of more samples."""
+"""Kind of content, or "solid" for none -> what its choices begin with. Volumes have many more samples than
+pictures: fewer steps, most of them where they are cheap, and strokes of more samples."""
 
 
 class Quality(StrEnum):
@@ -207,9 +205,6 @@ class VideoOptions(ImageOptions):
         Option(metavar="dis|raft|FOLDER", help="Motion: found so, or of .flo files.", rich_help_panel=_LOOK),
     ] = None
     quality: Annotated[Quality, Option(help="Of the encoding.", rich_help_panel=_FILES)] = Quality.VISUAL
-
-    def base(self) -> Recipe:
-        return BASES["video"]
 
     def choices(self) -> dict[str, Any]:
         return super().choices() | {"temporal": _given(loop=self.loop or None, flow=self.flow)}

@@ -61,13 +61,13 @@ class StyleChoice:
 class TemporalChoice:
     """weight: of the term that holds a clip together along its motion; 0 leaves each frame to itself.
 
-    At 1 the warping error is above twice the content's own, at 3 below it, at some cost in style: measured by
-    tests/benchmarks/coherence.py. window: frames of a long shot that are optimized together, which is what memory
-    grows with; 0 is all. loop: the last frame is followed by the first. flow: dis, raft, raft_small, or a folder
-    of .flo files. flow_weights: a file for RAFT, instead of the usual place.
+    At 1 the warping error of a filmed clip is about the content's own; at 2 it is below it, and pictures begin to
+    blur: measured by tests/benchmarks/coherence.py. window: frames of a long shot that are optimized together,
+    which is what memory grows with; 0 is all. loop: the last frame is followed by the first. flow: dis, raft,
+    raft_small, or a folder of .flo files. flow_weights: a file for RAFT, instead of the usual place.
     """
 
-    weight: float = 2.0
+    weight: float = 1.0
     window: int = 48
     loop: bool = False
     flow: str = "dis"

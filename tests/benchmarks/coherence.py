@@ -1,9 +1,9 @@
 """Coherence: frames one by one against frames together, and motion against what it truly is.
 
 On a clip, on the harbor and on a moving disc, whose true motion is known: warping error at gaps 1 and 10 beside
-the content's own, style distance in the network that is optimized and structure kept, frame by frame as pictures
-are styled and together as clips are, for some weights of the temporal term; then precision and recall of masks,
-the drift of brightness where a scene stands still, and the time of flow at 1280x720.
+the content's own, style distance in the network that is optimized and structure kept, for some weights of the
+temporal term; then precision and recall of the masks, the drift of brightness where a scene stands still, and the
+time of flow at 1280x720.
 uv run python -m tests.benchmarks.coherence CLIP STYLE [STYLE …] [--weights 0 1] [--frames 12] [--size 160]
 """
 
@@ -29,7 +29,6 @@ from volstyle.recipe import Recipe
 from volstyle.resample import fitted, resize
 from volstyle.scene import Style
 from volstyle_cli.art import harbor
-from volstyle_cli.options import BASES
 
 _HARBOR_START = 24
 
@@ -42,8 +41,7 @@ def compare(name: str, content: Field, links: dict[int, Link], style: Field, wei
     loose = None
     for weight in weights:
         began = time.perf_counter()
-        base = BASES["video"] if weight else Recipe()
-        result = stylize(content, [Style(style)], base.set(f"temporal.weight={weight}")).field
+        result = stylize(content, [Style(style)], Recipe().set(f"temporal.weight={weight}")).field
         seconds = time.perf_counter() - began
         errors = [
             f"gap {gap}: {float(warping_error(result.samples, link).mean()) / own[gap]:6.2f} times"
@@ -103,7 +101,7 @@ def drift(style: Field) -> None:
     for t in range(50):
         still[:, t, 20:36, t : t + 16] = 0.9
     content = Field(still, (Axis("t", 0.2, "s"), Axis("y"), Axis("x")))
-    result = stylize(content, [Style(style)], BASES["video"].set("temporal.window=0")).field
+    result = stylize(content, [Style(style)], Recipe().set("temporal.window=0")).field
     where = torch.zeros(64, 96, dtype=torch.bool)
     where[44:] = True
     curve = brightness(result.samples, where)
