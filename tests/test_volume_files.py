@@ -489,6 +489,13 @@ def test_bad_dicom_is_named(tmp_path: Path) -> None:
     (twice / "copy.dcm").write_bytes((twice / "0.dcm").read_bytes())
     with pytest.raises(InputError, match=r"0\.dcm and copy\.dcm hold the same slice twice"):
         read(twice)
+    most = series(tmp_path / "most", (0, 1, 2))
+    for name in ("copy.dcm", "again.dcm"):
+        (most / name).write_bytes((most / "5.dcm").read_bytes())
+    with pytest.raises(InputError, match=r"hold the same slice twice"):
+        read(most)
+    with pytest.raises(InputError, match=r": 1 missing between slices of .* \(5 mm, others 2\.5 mm\)"):
+        read(series(tmp_path / "sparse", (0, 1, 3)))
     uneven = series(tmp_path / "uneven")
     placed = {"ImagePositionPatient": [-10, 5 - 0.6 * 13, 3 + 0.8 * 13]}
     dataset(5, stack()[5], **placed).save_as(uneven / "6.dcm", enforce_file_format=True)

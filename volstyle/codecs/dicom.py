@@ -283,7 +283,9 @@ def _even_step(path: Path, slices: Sequence[_Slice], heights: Sequence[float]) -
     gaps = np.diff(heights)
     if not len(gaps):
         return 0.0
-    step = float(np.median(gaps))
+    # The lower median, of slices that are apart: a gap there is, though some are missing and some there twice.
+    apart = gaps[gaps > _WITHIN * 1e-3]
+    step = float(np.quantile(apart, 0.5, method="lower")) if len(apart) else 0.0
     for gap, one, other in zip(gaps, slices, slices[1:], strict=False):
         names = one.path.name if one.path == other.path else f"{one.path.name} and {other.path.name}"
         if gap <= _WITHIN * max(step, 1e-3):
