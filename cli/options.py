@@ -27,6 +27,7 @@ SIZES = {"image": 512, "video": 256, "volume": 256}
 
 
 BASES = {
+    "video": Recipe(content=ContentChoice(weight=0.13)),
     "volume": Recipe(
         network=NetworkChoice(inflation="planes"),
         content=ContentChoice(weight=0.5),
@@ -43,7 +44,8 @@ BASES = {
     ),
 }
 """Kind of content, or "solid" for none -> what its choices begin with. Volumes have many more samples than
-pictures: fewer steps, most of them where they are cheap, and strokes of more samples."""
+pictures: fewer steps, most of them where they are cheap, and strokes of more samples. Frames that are held
+together keep more structure than each for itself: with less content weight they have as much of the style."""
 
 
 class Quality(StrEnum):
@@ -205,6 +207,9 @@ class VideoOptions(ImageOptions):
         Option(metavar="dis|raft|FOLDER", help="Motion: found so, or of .flo files.", rich_help_panel=_LOOK),
     ] = None
     quality: Annotated[Quality, Option(help="Of the encoding.", rich_help_panel=_FILES)] = Quality.VISUAL
+
+    def base(self) -> Recipe:
+        return BASES["video"]
 
     def choices(self) -> dict[str, Any]:
         return super().choices() | {"temporal": _given(loop=self.loop or None, flow=self.flow)}

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from volstyle.flow import Between, dis, warp
 from volstyle.resample import fitted, resize
@@ -20,6 +21,10 @@ _LONGEST = 640
 
 _BATCH = 8
 """Frames warped at once."""
+
+_BROAD_SIDE, _BROAD_WEIGHT = 8, 8.0
+"""Of the blocks whose mean differences count once more, in samples, and how much more. What is broader than a
+block is warped exactly: to hold it hard costs no stroke, and a still background drifts a third as much."""
 
 
 @dataclass(frozen=True)
@@ -61,10 +66,12 @@ def estimate_motion(
     gaps: Sequence[int] = GAPS,
     *,
     loop: bool = False,
+    borders: bool = False,
     flow: Callable[[Tensor], Between] = dis,
 ) -> tuple[Link, ...]:
     """Motion of a clip (C, T, H, W) in [0, 1] at each gap, forward and back; of larger pictures than _LONGEST at
-    a smaller size, to be `resized`. loop: over the seam as well. flow: of pictures.
+    a smaller size, to be `resized`. loop: over the seam as well. borders: trust samples at the border of a moving
+    thing too. flow: of pictures.
 
     Hidden and border samples by the tests of Ruder et al. 2016 (arXiv 1604.08610), eq. 5 to 7.
     """
@@ -80,10 +87,10 @@ def estimate_motion(
         starts = range(count if loop else count - gap)
         ahead = [between(t, gap) for t in starts]
         back = [between((t + gap) % count, -gap) for t in starts]
-        links.append(_link(gap, ahead, back, loop))
+        links.append(_link(gap, ahead, back, loop, borders))
         if loop:  # in the order of the frames that pairs end in
             ahead, back = (flows[-gap:] + flows[:-gap] for flows in (ahead, back))
-        links.append(_link(-gap, back, ahead, loop))
+        links.append(_link(-gap, back, ahead, loop, borders))
     return tuple(links)
 
 
@@ -102,11 +109,12 @@ def warping_error(samples: Tensor, link: Link) -> Tensor:
 
 @dataclass(frozen=True)
 class TemporalTerm:
-    """weight · mean over links of Σ M (warp(O_{t+gap}) − O_t)² / (Σ M · variance).
+    """weight · mean over links of Σ (M d² + 8 M d̄²) / (Σ M · variance), where d = warp(O_{t+gap}) − O_t.
 
-    All frames are free at once, so there is no order in which errors could pile up. links: how things move.
-    variance: of the content's samples, which makes the cost relative, like the others. Source: the short and
-    long-term losses of Ruder et al. 2016, eq. 8 and 10, for both directions; their c is `trust`.
+    d̄ is the mean of M d over a block of 8 × 8 samples. All frames are free at once, so there is no order in which
+    errors could pile up. links: how things move. variance: of the content's samples, which makes the cost
+    relative, like the others. Source: the short and long-term losses of Ruder et al. 2016, eq. 8 and 10, for both
+    directions; their c is `trust`, here with the borders of moving things, which would flicker else. d̄ is ours.
     """
 
     weight: float
@@ -127,11 +135,22 @@ class TemporalTerm:
                 with torch.enable_grad():
                     warped = warp(leaf, flow)
                 apart = (warped.detach() - now) * trust
-                cost += scale * apart.square().sum()
-                (slope,) = torch.autograd.grad(warped, leaf, apart * (2 * scale))
+                pull = apart + _BROAD_WEIGHT * _broad(apart, trust)
+                cost += scale * (apart * pull).sum()
+                (slope,) = torch.autograd.grad(warped, leaf, pull * (2 * scale))
                 to_then.add_(slope)
-                to_now.sub_(apart, alpha=2 * scale)
+                to_now.sub_(pull, alpha=2 * scale)
         return float(cost)
+
+
+def _broad(apart: Tensor, trust: Tensor) -> Tensor:
+    """The mean of each block of (N, C, H, W) where (N, 1, H, W) is 1, there: a projection, so that Σ apart · broad
+    is Σ broad², and its gradient twice broad. At an end a block may be cut."""
+    height, width = apart.shape[2:]
+    known = functional.avg_pool2d(trust, _BROAD_SIDE, ceil_mode=True)
+    means = functional.avg_pool2d(apart, _BROAD_SIDE, ceil_mode=True) / known.clamp_min(1e-6)
+    whole = means.repeat_interleave(_BROAD_SIDE, 2).repeat_interleave(_BROAD_SIDE, 3)
+    return whole[..., :height, :width] * trust
 
 
 def _pieces(samples: Tensor, link: Link) -> Iterator[tuple[Tensor, Tensor, Tensor, Tensor]]:
@@ -155,24 +174,26 @@ def _batches(start: int, stop: int) -> Iterator[tuple[int, int]]:
         yield first, min(first + _BATCH, stop)
 
 
-def _link(gap: int, ahead: list[Tensor], back: list[Tensor], loop: bool) -> Link:
+def _link(gap: int, ahead: list[Tensor], back: list[Tensor], loop: bool, borders: bool) -> Link:
     flow, reverse = torch.stack(ahead), torch.stack(back)
-    trust = torch.cat(
-        [_trust(f, r) for f, r in zip(torch.split(flow, _BATCH), torch.split(reverse, _BATCH), strict=True)]
-    )
+    pairs = zip(torch.split(flow, _BATCH), torch.split(reverse, _BATCH), strict=True)
+    trust = torch.cat([_trust(f, r, borders) for f, r in pairs])
     return Link(gap, flow.half(), trust, loop)
 
 
-def _trust(flow: Tensor, reverse: Tensor) -> Tensor:
-    """(N, 1, H, W): 0 where hidden, at motion borders, or out of the picture in the other frame."""
+def _trust(flow: Tensor, reverse: Tensor, borders: bool) -> Tensor:
+    """(N, 1, H, W): 0 where hidden or out of the picture in the other frame, and but for `borders` at those of
+    moving things."""
     returned = warp(reverse, flow)
     power = flow.square().sum(1)
     apart = (flow + returned).square().sum(1)
     hidden = apart >= 0.01 * (power + returned.square().sum(1)) + 0.5
-    across, down = flow.diff(dim=3, append=flow[..., -1:]), flow.diff(dim=2, append=flow[..., -1:, :])
-    border = across.square().sum(1) + down.square().sum(1) > 0.01 * power + 0.002
     height, width = flow.shape[2:]
     y, x = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
     right, below = x + flow[:, 0], y + flow[:, 1]
     outside = (right < 0) | (right > width - 1) | (below < 0) | (below > height - 1)
-    return (~(hidden | border | outside))[:, None].to(torch.uint8)
+    doubtful = hidden | outside
+    if not borders:
+        across, down = flow.diff(dim=3, append=flow[..., -1:]), flow.diff(dim=2, append=flow[..., -1:, :])
+        doubtful |= across.square().sum(1) + down.square().sum(1) > 0.01 * power + 0.002
+    return (~doubtful)[:, None].to(torch.uint8)

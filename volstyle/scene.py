@@ -92,7 +92,8 @@ class Scene:
                 replace(s, field=s.field.with_samples(_matched(s.field.samples, seen, where))) for s in ready
             )
         is_clip = [axis.name for axis in content.axes] == ["t", "y", "x"]
-        motion = estimate_motion(content.samples, loop=loop, flow=flow) if is_clip and coherent else ()
+        moves = is_clip and coherent
+        motion = estimate_motion(content.samples, loop=loop, borders=True, flow=flow) if moves else ()
         return Scene(seen, ready, regions, content.samples, motion)
 
     def finished(self, samples: Tensor, strength: float) -> Tensor:

@@ -1,10 +1,10 @@
 """Coherence: frames one by one against frames together, and motion against what it truly is.
 
 On a clip, on the harbor and on a moving disc, whose true motion is known: warping error at gaps 1 and 10 beside
-the content's own, style distance in the network that is optimized and structure kept, for some weights of the
-temporal term; then precision and recall of the masks, the drift of brightness where a scene stands still, and the
-time of flow at 1280x720.
-uv run python -m tests.benchmarks.coherence CLIP STYLE [STYLE …] [--weights 0 1] [--frames 12] [--size 160]
+the content's own, style distance in the network that is optimized and structure kept. Three sides: each frame for
+itself by an image's recipe, the same by a clip's, and together by a clip's. Then precision and recall of masks,
+the judge's and the term's; the drift of brightness where a scene stands still; and the time of flow at 1280x720.
+uv run python -m tests.benchmarks.coherence CLIP STYLE [STYLE …] [--frames 12] [--size 160]
 """
 
 from __future__ import annotations
@@ -29,29 +29,37 @@ from volstyle.recipe import Recipe
 from volstyle.resample import fitted, resize
 from volstyle.scene import Style
 from volstyle_cli.art import harbor
+from volstyle_cli.options import BASES
 
 _HARBOR_START = 24
 
+SIDES = {
+    "image by image": Recipe().set("temporal.weight=0"),
+    "frames for themselves": BASES["video"].set("temporal.weight=0"),
+    "together": BASES["video"],
+}
 
-def compare(name: str, content: Field, links: dict[int, Link], style: Field, weights: list[float]) -> None:
-    """Each weight's errors beside the content's own, and its style distance beside that without the term."""
+
+def compare(name: str, content: Field, links: dict[int, Link], style: Field) -> None:
+    """Each side's errors beside the content's own, and its style distance beside those of the sides before."""
     network = load_network("builtin")
     own = {gap: float(warping_error(content.samples, link).mean()) for gap, link in links.items()}
     print(f"{name}: the content's own warping error {', '.join(f'{error:.1e}' for error in own.values())}")
-    loose = None
-    for weight in weights:
+    distances: list[float] = []
+    for side, recipe in SIDES.items():
         began = time.perf_counter()
-        result = stylize(content, [Style(style)], Recipe().set(f"temporal.weight={weight}")).field
+        result = stylize(content, [Style(style)], recipe).field
         seconds = time.perf_counter() - began
         errors = [
             f"gap {gap}: {float(warping_error(result.samples, link).mean()) / own[gap]:6.2f} times"
             for gap, link in links.items()
         ]
         distance = float(style_distances(result, [style], network).mean())
-        loose = loose or distance
+        beside = ", ".join(f"{distance / other - 1:+.1%}" for other in distances)
+        distances.append(distance)
         print(
-            f"{name}, weight {weight:g}: warping error {', '.join(errors)} the content's own, "
-            f"style distance {distance:.4f} ({distance / loose - 1:+.1%}), "
+            f"{name}, {side}: warping error {', '.join(errors)} the content's own, "
+            f"style distance {distance:.4f} ({beside}), "
             f"structure kept {float(structure_kept(result, content).mean()):.3f}, {seconds:.0f} s",
             flush=True,
         )
@@ -81,27 +89,28 @@ def harbor_scene(frames: int, size: int) -> tuple[Field, dict[int, Link]]:
     return Field(small, (Axis("t", 1 / harbor.RATE, "s"), Axis("y"), Axis("x"))), links
 
 
-def masks(scene: KnownScene) -> None:
+def masks(scene: KnownScene, *, borders: bool) -> None:
     """Of samples that are trusted: how many truly are to be seen; of those to be seen, how many are trusted. And
     the same of samples that are hidden."""
+    side = "the term's" if borders else "the judge's"
     for gap in (1, 2, 4, 10):
-        trusted = estimate_motion(scene.clip.samples, (gap,))[0].trust[:, 0].bool()
+        trusted = estimate_motion(scene.clip.samples, (gap,), borders=borders)[0].trust[:, 0].bool()
         seen = scene.visible(gap)
         both, hidden = (trusted & seen).sum(), (~trusted & ~seen).sum()
         print(
-            f"masks at gap {gap}: visible precision {float(both / trusted.sum()):.3f}, "
+            f"{side} masks at gap {gap}: visible precision {float(both / trusted.sum()):.3f}, "
             f"recall {float(both / seen.sum()):.3f}; hidden precision {float(hidden / (~trusted).sum()):.3f}, "
             f"recall {float(hidden / (~seen).sum()):.3f}"
         )
 
 
 def drift(style: Field) -> None:
-    """A still background of 10 s at 5 frames a second, in front of which something moves, in several windows."""
+    """A still background of 10 s at 5 frames a second, in front of which something moves."""
     still = picture(64, 96, seed=3)[:, None].expand(3, 50, 64, 96).clone()
     for t in range(50):
         still[:, t, 20:36, t : t + 16] = 0.9
     content = Field(still, (Axis("t", 0.2, "s"), Axis("y"), Axis("x")))
-    result = stylize(content, [Style(style)], Recipe().set("temporal.window=0")).field
+    result = stylize(content, [Style(style)], BASES["video"].set("temporal.window=0")).field
     where = torch.zeros(64, 96, dtype=torch.bool)
     where[44:] = True
     curve = brightness(result.samples, where)
@@ -124,19 +133,19 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("clip", type=Path)
     parser.add_argument("styles", type=Path, nargs="+")
-    parser.add_argument("--weights", type=float, nargs="+", default=[0, Recipe().temporal.weight])
     parser.add_argument("--frames", type=int, default=12)
     parser.add_argument("--size", type=int, default=160)
     chosen = parser.parse_args()
     scene = known_scene(chosen.frames, chosen.size * 2 // 3, chosen.size)
-    masks(known_scene(14, 160, 240))
+    for borders in (False, True):
+        masks(known_scene(14, 160, 240), borders=borders)
     speed()
     clip = read(chosen.clip, Selection(chosen.size, end=Moment(chosen.frames, "f")))
     for path in chosen.styles:
         style = read(path, Selection(256))
-        compare(f"{chosen.clip.name}, {path.stem}", clip, estimated(clip.samples), style, chosen.weights)
-        compare(f"harbor, {path.stem}", *harbor_scene(chosen.frames, chosen.size), style, chosen.weights)
-        compare(f"moving disc, {path.stem}", scene.clip, true(scene), style, chosen.weights)
+        compare(f"{chosen.clip.name}, {path.stem}", clip, estimated(clip.samples), style)
+        compare(f"harbor, {path.stem}", *harbor_scene(chosen.frames, chosen.size), style)
+        compare(f"moving disc, {path.stem}", scene.clip, true(scene), style)
     drift(read(chosen.styles[0], Selection(256)))
 
 
