@@ -2,7 +2,7 @@
 
 Theirs, on our engine: one scale, the first frame in --steps steps of L-BFGS from the content; each next frame
 begins with the last result warped along the motion, is held to it where that is trusted, and takes half the
-steps. They give it 2000 and 1000. Ours: the default recipe. Printed are the style cost of the same objective,
+steps. They give it 2000 and 1000. Ours: a clip's own recipe. Printed are the style cost of the same objective,
 warping errors beside the content's own, and how much longer theirs takes until each frame has our style cost. The
 time of flow is not counted.
 uv run python -m tests.benchmarks.causal CLIP STYLE [STYLE …] [--steps 2000] [--frames 14] [--size 96]
@@ -28,8 +28,8 @@ from volstyle.flow import warp
 from volstyle.motion import Link, estimate_motion, warping_error
 from volstyle.optimize import optimize
 from volstyle.pipeline import _objective, outline, stylize
-from volstyle.recipe import Recipe
 from volstyle.scene import Scene, Style
+from volstyle_cli.options import BASES
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ class Watched:
 
 def causal(content: Field, style: Field, steps: int, past: Link) -> tuple[Tensor, list[Watched]]:
     """past: the motion at gap −1. Returns (3, T, H, W), and what was watched of each frame."""
-    recipe = Recipe().set("schedule.smallest=1000000000").set(f"schedule.steps={steps}")
+    recipe = BASES["video"].set("schedule.smallest=1000000000").set(f"schedule.steps={steps}")
     link = past.resized(*content.shape[1:])
     done: list[Tensor] = []
     watched: list[Watched] = []
@@ -101,7 +101,7 @@ def causal(content: Field, style: Field, steps: int, past: Link) -> tuple[Tensor
 def compare(content: Field, style: Field, name: str, steps: int) -> None:
     links = estimated(content.samples)
     own = {gap: float(warping_error(content.samples, link).mean()) for gap, link in links.items()}
-    result = stylize(content, [Style(style)])
+    result = stylize(content, [Style(style)], BASES["video"])
     cost = result.record.stages[-1].costs["style"][-1]
     seconds = sum(stage.seconds for stage in result.record.stages)
     theirs, watched = causal(content, style, steps, estimate_motion(content.samples, (1,))[1])
