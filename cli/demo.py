@@ -11,7 +11,7 @@ from volstyle.errors import OutputError
 from volstyle.field import Axis, Field
 from volstyle.recipe import Recipe
 from volstyle_cli.art import draw_clip, draw_pictures
-from volstyle_cli.options import DemoOptions
+from volstyle_cli.options import BASES, DemoOptions
 from volstyle_cli.order import Order, StyleFile
 from volstyle_cli.recipes import recipe_of
 from volstyle_cli.run import carry_out
@@ -28,14 +28,14 @@ def show_demo(options: DemoOptions, screen: Screen) -> bool:
     folder = options.out
     if folder.exists() and not options.force:
         raise OutputError(f"{folder}: is there already; give another --out or --force")
-    recipe = recipe_of(options)
+    recipe, moving = recipe_of(options), recipe_of(options, BASES["video"])
     folder.mkdir(parents=True, exist_ok=True)
     clip, still = folder / "clip.mp4", folder / "still.png"
     draw_clip(clip)
     draw_pictures(folder, _PAINTINGS, ".png")
     write(still, _middle(read(clip)), Encoding(force=True))
     runs = [
-        _order("video", clip, folder / f"{_PAINTINGS[0]}.png", folder / "clip-styled.mp4", _CLIP, recipe),
+        _order("video", clip, folder / f"{_PAINTINGS[0]}.png", folder / "clip-styled.mp4", _CLIP, moving),
         *(
             _order("image", still, folder / f"{name}.png", folder / f"still-{name}.png", _STILL, recipe)
             for name in _PAINTINGS
