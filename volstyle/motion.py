@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from volstyle.flow import Between, dis, warp
+from volstyle.inflate import pool
 from volstyle.resample import fitted, resize
 
 GAPS = (1, 2, 4, 8)
@@ -147,8 +147,8 @@ def _broad(apart: Tensor, trust: Tensor) -> Tensor:
     """The mean of each block of (N, C, H, W) where (N, 1, H, W) is 1, there: a projection, so that Σ apart · broad
     is Σ broad², and its gradient twice broad. At an end a block may be cut."""
     height, width = apart.shape[2:]
-    known = functional.avg_pool2d(trust, _BROAD_SIDE, ceil_mode=True)
-    means = functional.avg_pool2d(apart, _BROAD_SIDE, ceil_mode=True) / known.clamp_min(1e-6)
+    of_all, known = (pool(part, "average", (_BROAD_SIDE, _BROAD_SIDE), partial=True) for part in (apart, trust))
+    means = of_all / known.clamp_min(1e-6)
     whole = means.repeat_interleave(_BROAD_SIDE, 2).repeat_interleave(_BROAD_SIDE, 3)
     return whole[..., :height, :width] * trust
 
