@@ -19,8 +19,8 @@ from volstyle_cli.screen import Screen
 from volstyle_cli.sheet import Captioned, contact_sheet
 
 _PAINTINGS = ("swirl", "glass", "woodcut")
-_CLIP, _STILL = Selection(size=160, end=Moment(1.5)), Selection(size=320)
-"""How much is styled, so that all is done in three minutes on two slow cores."""
+_CLIP, _STILL = Selection(size=224, end=Moment(1.5)), Selection(size=320)
+"""How much is styled, so that all is done in about three minutes on two cores."""
 
 
 def show_demo(options: DemoOptions, screen: Screen) -> bool:
