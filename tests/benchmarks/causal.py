@@ -120,7 +120,9 @@ def compare(content: Field, style: Field, name: str, steps: int) -> None:
             f"own, {took:.0f} s"
         )
     steps_each = sum(len(frame.costs) for frame in watched) / len(watched)
-    print(f"{name}: frame after frame's line search found no better after {steps_each:.0f} steps a frame")
+    print(
+        f"{name}: frame after frame ended after {steps_each:.0f} steps a frame; fewer than asked: no better found"
+    )
     late = f", {missed} frames never did" if missed else ""
     print(f"{name}: until our style cost, frame after frame takes {equal / seconds:.1f} times as long{late}")
 
