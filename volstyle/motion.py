@@ -111,10 +111,11 @@ def warping_error(samples: Tensor, link: Link) -> Tensor:
 class TemporalTerm:
     """weight · mean over links of Σ (M d² + 8 M d̄²) / (Σ M · variance), where d = warp(O_{t+gap}) − O_t.
 
-    d̄ is the mean of d over the trusted samples of a block of 8 × 8. All frames are free at once, so there is no
-    order in which errors could pile up. links: how things move. variance: of the content's samples, which makes the
-    cost relative, like the others. Source: the short and long-term losses of Ruder et al. 2016, eq. 8 and 10, for
-    both directions; their c is `trust`, here with the borders of moving things, which would flicker else. d̄ is ours.
+    d̄ is the mean of d over the trusted samples of a block of 8 × 8. All frames are free at once, so there
+    is no order in which errors could pile up. links: how things move. variance: of the content's samples,
+    which makes the cost relative, like the others. Source: the short and long-term losses of Ruder et al.
+    2016, eq. 8 and 10, for both directions; their c is `trust`, here with the borders of moving things,
+    which would flicker else. d̄ is ours.
     """
 
     weight: float
