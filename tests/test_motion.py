@@ -1,4 +1,5 @@
-"""The temporal term: its gradient, what it asks of broad differences, and what it trusts."""
+"""The temporal term: its gradient, what it asks of broad differences, and what it trusts. Gradients averaged along
+the motion: over what, with which weights, and that they go downhill."""
 
 from __future__ import annotations
 
@@ -8,7 +9,7 @@ from tiny import numbers
 from torch import Tensor
 
 from tests.benchmarks.scenes import known_scene
-from volstyle.motion import Link, TemporalTerm, estimate_motion
+from volstyle.motion import Link, TemporalTerm, along_motion, estimate_motion, moved_along
 
 
 def still(height: int, width: int, trust: Tensor | None = None) -> Link:
@@ -65,3 +66,74 @@ def test_borders_of_moving_things_are_trusted_when_asked() -> None:
         precision[borders] = float((trusted & seen).sum() / trusted.sum())
     assert recall[True] > 0.98 > recall[False]
     assert precision[True] > 0.98
+
+
+def moving(count: int, right: int, *, loop: bool = False) -> tuple[Link, Link]:
+    """Links over one frame, ahead and back, of `count` frames 8 × 32 that move right by whole samples."""
+    pairs = count if loop else count - 1
+    flow = torch.zeros(pairs, 2, 8, 32, dtype=torch.float16)
+    flow[:, 0] = right
+    trust = torch.ones(pairs, 1, 8, 32, dtype=torch.uint8)
+    return Link(1, flow, trust, loop), Link(-1, -flow, trust, loop)
+
+
+def spike(count: int, t: int) -> Tensor:
+    gradient = torch.zeros(1, count, 8, 32)
+    gradient[0, t, 4, 16] = 1
+    return gradient
+
+
+def test_a_gradient_goes_along_the_motion_with_weights_that_fall() -> None:
+    found = along_motion(spike(5, 2), moving(5, right=3), 0.5)
+    expected = torch.zeros_like(found)
+    for t, weight in enumerate((1 / 4, 1 / 2, 1, 1 / 2, 1 / 4)):
+        expected[0, t, 4, 16 + 3 * (t - 2)] = weight / 3  # over (1 + 0.5) / (1 − 0.5), the sum of all weights
+    torch.testing.assert_close(found, expected, rtol=0, atol=1e-5)
+
+
+def test_what_is_alike_in_a_long_still_clip_stays() -> None:
+    found = along_motion(torch.ones(1, 101, 8, 32), moving(101, right=0), 0.8)
+    torch.testing.assert_close(found[:, 50], torch.ones(1, 8, 32), rtol=0, atol=1e-4)
+
+
+def test_a_gradient_stops_where_nothing_is_trusted() -> None:
+    links = moving(5, right=0)
+    for link in links:
+        link.trust[3] = 0  # between frames 3 and 4
+    for t, reached in ((2, [True, True, True, True, False]), (4, [False, False, False, False, True])):
+        found = along_motion(spike(5, t), links, 0.5)
+        assert [bool(frame.any()) for frame in found[0]] == reached
+
+
+def test_a_loop_has_no_first_frame() -> None:
+    links = moving(24, right=0, loop=True)
+    first, other = (along_motion(spike(24, t), links, 0.5) for t in (0, 12))
+    torch.testing.assert_close(first.roll(12, dims=1), other, rtol=0, atol=1e-6)
+
+
+def test_without_motion_a_gradient_stays_as_it_is() -> None:
+    gradient = numbers(3, 4, 8, 32)
+    assert torch.equal(along_motion(gradient, (), 0.9), gradient)
+
+
+def test_a_step_along_the_average_goes_downhill_on_estimated_motion() -> None:
+    """For gradients that flicker most, which a mean of three frames with equal weights turns around."""
+    links = estimate_motion(known_scene(8, 64, 96).clip.samples, borders=True)
+    noise = torch.randn(3, 8, 64, 96, generator=torch.Generator().manual_seed(1))
+    flicker = noise[:, :1].expand_as(noise) * torch.tensor([1.0, -1.0] * 4).view(1, 8, 1, 1)
+    for gradient in (noise, flicker):
+        assert float((gradient * along_motion(gradient, links, 0.9)).sum()) > 0
+
+
+@pytest.mark.parametrize("loop", [False, True])
+def test_what_is_moved_along_is_the_first_frame_and_what_comes_into_sight(*, loop: bool) -> None:
+    noise = numbers(3, 4, 8, 32)
+    links = moving(4, right=3, loop=loop)
+    for link in links:
+        link.trust[..., :3] = 0  # what comes into sight at the left
+    found = moved_along(noise, links)
+    for t in range(4):
+        torch.testing.assert_close(found[:, t, :, 3 * t :], noise[:, 0, :, : 32 - 3 * t], rtol=0, atol=1e-5)
+        if t:
+            assert torch.equal(found[:, t, :, :3], noise[:, t, :, :3])
+    assert torch.equal(moved_along(noise, ()), noise)

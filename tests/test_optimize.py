@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import pytest
 import torch
@@ -136,6 +136,17 @@ def test_momentum_on_another_grid_is_as_if_gathered_there() -> None:
 @pytest.mark.parametrize("optimizer", ["lbfgs", "gd"])
 def test_the_others_carry_nothing(optimizer: str) -> None:
     assert run(optimizer, numbers(2, 5, 4, seed=5), steps=2)[0].momentum is None
+
+
+@pytest.mark.parametrize(("optimizer", "expected"), [("adam", True), ("gd", True), ("lbfgs", False)])
+def test_steps_are_made_of_the_smoothed_gradient_but_those_of_lbfgs(optimizer: str, *, expected: bool) -> None:
+    def go(smooth: Callable[[Tensor], Tensor]) -> Tensor:
+        start = numbers(2, 5, 4, seed=5)
+        settings = {"optimizer": optimizer, "steps": 3, "rate": 0.01}
+        return optimize(start, quadratic, watch=lambda *_: False, smooth=smooth, **settings).samples  # type: ignore[arg-type]
+
+    plain, flat = go(torch.clone), go(lambda gradient: gradient.mean(1, keepdim=True).expand_as(gradient))
+    assert torch.equal(plain, flat) != expected
 
 
 def test_an_unknown_optimizer() -> None:

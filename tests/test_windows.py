@@ -99,7 +99,7 @@ def test_a_loop_is_a_loop_wherever_it_begins() -> None:
 def test_a_loop_closes(loop: bool, window: int) -> None:
     content = replace(tiny_field(20, 24, 40, names=CLIP), samples=looping(20))
     style = Style(tiny_field(24, 24, seed=3))
-    recipe = RECIPE.set("temporal.weight=30").set("schedule.steps=20").set("init=noise")
+    recipe = RECIPE.set("temporal.weight=30").set("schedule.steps=60").set("init=noise")
     found: list[torch.Tensor] = []
     if window:
         for part in plan_windows(20, (), window, max(GAPS), loop=True):

@@ -43,6 +43,8 @@ def dis(pictures: Tensor) -> Between:
     """Of pictures (C, T, H, W) in [0, 1]: DIS (Kroeger et al. 2016, arXiv 1603.03590) of OpenCV on luma."""
     frames = _luma8(pictures)
     search = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+    search.setFinestScale(0)  # that of the samples, not of pairs of them: half the error, and twice the time
+    search.setVariationalRefinementAlpha(40)  # a filmed clip has noise, which flow as fine as that would follow
 
     def between(t: int, steps: int) -> Tensor:
         a, b = frames[t], frames[(t + steps) % len(frames)]

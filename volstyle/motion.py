@@ -144,6 +144,51 @@ class TemporalTerm:
         return float(cost)
 
 
+def along_motion(gradient: Tensor, links: Sequence[Link], memory: float) -> Tensor:
+    """The gradient (C, T, H, W) averaged over what moves together: of the frames n before and n after a share of
+    memory**n, as far as each step on the way is trusted. What is alike in all frames of a still clip stays as
+    it is.
+
+    A step along it moves a stroke in all frames that show it, where the gradient itself would first pull them
+    apart. It goes downhill too: weights that fall like this are positive definite where flows forward and back
+    undo each other, which those of a mean of three frames are not; and it is 0 where the gradient is. links: two
+    of them at gaps 1 and −1, or none. It is ours.
+    """
+    neighbors = [link for link in links if abs(link.gap) == 1]
+    if not neighbors:
+        return gradient
+    total = -gradient  # which comes from both sides
+    for link in neighbors:
+        total += _carried(gradient, link, memory)
+    return total.mul_((1 - memory) / (1 + memory))
+
+
+def moved_along(samples: Tensor, links: Sequence[Link]) -> Tensor:
+    """What the first frame of samples (C, T, H, W) shows, moved on from frame to frame; what comes into sight is
+    each frame's own."""
+    for link in (link for link in links if link.gap == -1):
+        seam = int(link.loop)  # the first frame follows nothing here
+        back = replace(link, flow=link.flow[seam:], trust=link.trust[seam:], loop=False)
+        own = samples.clone()
+        own[:, 1:] *= 1 - back.trust.movedim(1, 0)
+        return _carried(own, back, 1.0)
+    return samples
+
+
+def _carried(samples: Tensor, link: Link, memory: float) -> Tensor:
+    """Frames (C, T, H, W) and `memory` of the neighbor that the link leads to, after that took of its own."""
+    found = samples.clone()
+    count = samples.shape[1]
+    order = range(count) if link.gap < 0 else range(count - 1, -1, -1)
+    for t in (*order, *order) if link.loop else order:  # the second time with what came over the seam
+        at = t - link.first
+        if 0 <= at < len(link.flow):
+            neighbor = found[:, (t + link.gap) % count][None]
+            taken = warp(neighbor, link.flow[at : at + 1].float()) * link.trust[at]
+            found[:, t] = samples[:, t] + memory * taken[0]
+    return found
+
+
 def _broad(apart: Tensor, trust: Tensor) -> Tensor:
     """The mean of each block of (N, C, H, W) where (N, 1, H, W) is 1, there: a projection, so that Σ apart · broad
     is Σ broad², and its gradient twice broad. At an end a block may be cut."""

@@ -50,6 +50,10 @@ class Optimized:
     stopped: bool = False
 
 
+def _as_it_is(gradient: Tensor) -> Tensor:
+    return gradient
+
+
 def optimize(
     samples: Tensor,
     evaluate: Callable[[Tensor], Evaluation],
@@ -59,17 +63,19 @@ def optimize(
     rate: float,
     watch: Watch,
     momentum: Momentum | None = None,
+    smooth: Callable[[Tensor], Tensor] = _as_it_is,
 ) -> Optimized:
     """Minimize from samples (C, *S) in [0, 1] by `optimizer`, in `steps` steps of size `rate`.
 
+    smooth: what a step is made of instead of the gradient; not with L-BFGS, which finds curvature in it.
     Raises RecipeError for an unknown optimizer.
     """
     if optimizer == "adam":
-        return _adam(samples, evaluate, steps, rate, watch, momentum)
+        return _adam(samples, evaluate, steps, rate, watch, momentum, smooth)
     if optimizer == "lbfgs":
         return _lbfgs(samples, evaluate, steps, watch)
     if optimizer == "gd":
-        return _gradient_descent(samples, evaluate, steps, rate, watch)
+        return _gradient_descent(samples, evaluate, steps, rate, watch, smooth)
     raise RecipeError(f"optimizer: {optimizer!r} is unknown; {nearest(optimizer, OPTIMIZERS)}")
 
 
@@ -80,6 +86,7 @@ def _adam(
     rate: float,
     watch: Watch,
     momentum: Momentum | None,
+    smooth: Callable[[Tensor], Tensor],
 ) -> Optimized:
     """Adam (Kingma & Ba 2015) with betas 0.9 and 0.99, clamped to [0, 1] at each step.
 
@@ -93,9 +100,10 @@ def _adam(
     stopped = False
     for step in range(1, steps + 1):
         found = evaluate(samples)
+        slope = smooth(found.gradient)
         seen += 1
-        first.lerp_(found.gradient, 1 - 0.9)
-        second.mul_(0.99).addcmul_(found.gradient, found.gradient, value=1 - 0.99)
+        first.lerp_(slope, 1 - 0.9)
+        second.mul_(0.99).addcmul_(slope, slope, value=1 - 0.99)
         spread = (second / (1 - 0.99**seen)).sqrt_().add_(1e-12)
         now = rate * (1 + math.cos(math.pi * (step - 1) / steps)) / 2
         samples.addcdiv_(first, spread, value=-now / (1 - 0.9**seen)).clamp_(0, 1)
@@ -140,14 +148,19 @@ class _StopAskedError(Exception):
 
 
 def _gradient_descent(
-    samples: Tensor, evaluate: Callable[[Tensor], Evaluation], steps: int, rate: float, watch: Watch
+    samples: Tensor,
+    evaluate: Callable[[Tensor], Evaluation],
+    steps: int,
+    rate: float,
+    watch: Watch,
+    smooth: Callable[[Tensor], Tensor],
 ) -> Optimized:
     """G := G − rate · ∂J/∂G, as the textbook tells it; with "relative" costs, rates are of order 10⁴."""
     samples = samples.clone()
     stopped = False
     for step in range(1, steps + 1):
         found = evaluate(samples)
-        samples.sub_(found.gradient, alpha=rate).clamp_(0, 1)
+        samples.sub_(smooth(found.gradient), alpha=rate).clamp_(0, 1)
         stopped = watch(step, found.costs, samples)
         if stopped:
             break

@@ -18,7 +18,7 @@ from volstyle.field import Field
 from volstyle.flow import ESTIMATORS, Between, Flows, dis, given, raft
 from volstyle.inflate import INFLATIONS, Placement, placements, standard_placement
 from volstyle.machine import Machine, bytes_per_sample, choose_core, is_out_of_memory
-from volstyle.motion import TemporalTerm
+from volstyle.motion import Link, TemporalTerm, along_motion, moved_along
 from volstyle.networks import load_network
 from volstyle.objective import (
     SCALINGS,
@@ -317,7 +317,8 @@ def _run_stage(
     index, device = len(reached.stages), run.machine.device
     stage, momentum = run.stages[index], reached.momentum
     began = time.perf_counter()
-    objective, plans = _objective(scene, stage, run)
+    links = tuple(link.resized(*stage.shape[1:]).to(device) for link in scene.motion)
+    objective, plans = _objective(scene, stage, run, links)
     costs: dict[str, list[float]] = {}
     samples = resize(reached.samples.to(device), stage.shape).clamp(0, 1)
     fixed = []
@@ -327,11 +328,18 @@ def _run_stage(
             fixed.append(slice(stage.shape[0] - count, None) if at_end else slice(0, count))
             samples[:, fixed[-1]] = resize(frames.to(device), (count, *stage.shape[1:])).clamp(0, 1)
 
-    def free(now: Tensor) -> Evaluation:
-        found = evaluate(now, objective, plans)
+    def free(gradient: Tensor) -> Tensor:
         for frames in fixed:
-            found.gradient[:, frames] = 0
+            gradient[:, frames] = 0
+        return gradient
+
+    def evaluated(now: Tensor) -> Evaluation:
+        found = evaluate(now, objective, plans)
+        free(found.gradient)
         return found
+
+    def smooth(gradient: Tensor) -> Tensor:
+        return free(along_motion(gradient, links, run.recipe.temporal.smoothing))
 
     def watch(step: int, found: Mapping[str, float], now: Tensor) -> bool:
         for name, cost in found.items():
@@ -340,18 +348,19 @@ def _run_stage(
 
     done = optimize(
         samples,
-        free,
+        evaluated,
         optimizer=run.recipe.optimizer.name,
         steps=stage.steps,
         rate=run.recipe.optimizer.rate,
         watch=watch,
         momentum=momentum and momentum.to(device).resized(stage.shape),
+        smooth=smooth,
     )
     record = StageRecord(stage.shape, stage.steps, costs, time.perf_counter() - began)
     return Reached(done.samples, done.momentum, (*reached.stages, record), reached.notes), done.stopped
 
 
-def _objective(scene: Scene, stage: Stage, run: Outline) -> tuple[Objective, Plans]:
+def _objective(scene: Scene, stage: Stage, run: Outline, links: tuple[Link, ...]) -> tuple[Objective, Plans]:
     """What is minimized in a stage, its targets taken at the stage's size, and the tiles to do it in."""
     recipe, device = run.recipe, run.machine.device
     content = resize(scene.content, stage.shape).clamp(0, 1).to(device)
@@ -369,8 +378,7 @@ def _objective(scene: Scene, stage: Stage, run: Outline) -> tuple[Objective, Pla
     terms = _series_terms(scene, run) if len(stage.shape) == 1 else {}
     if recipe.smoothness:
         terms["smoothness"] = SmoothnessTerm(recipe.smoothness, run.resampled, recipe.periodic)
-    if scene.motion:
-        links = tuple(link.resized(*stage.shape[1:]).to(device) for link in scene.motion)
+    if links:
         terms["temporal"] = TemporalTerm(recipe.temporal.weight, links, max(float(content.var()), 1e-4))
     return Objective(tuple(views), terms, run.margin), plans
 
@@ -502,7 +510,8 @@ def _start(scene: Scene, run: Outline, init: Field | None) -> Tensor:
         return scene.content
     if run.recipe.init == "noise":
         generator = torch.Generator().manual_seed(run.recipe.seed)
-        return torch.rand(scene.content.shape[0], *run.stages[0].shape, generator=generator)
+        noise = torch.rand(scene.content.shape[0], *run.stages[0].shape, generator=generator)
+        return moved_along(noise, [link.resized(*noise.shape[2:]) for link in scene.motion])
     raise RecipeError(f"init: {run.recipe.init!r} is not read; give the field of that file as `init`")
 
 

@@ -62,12 +62,15 @@ class TemporalChoice:
     """weight: of the term that holds a clip together along its motion; 0 leaves each frame to itself.
 
     At 1 the warping error of a filmed clip is about the content's own; at 2 it is below it, and pictures begin to
-    blur: measured by tests/benchmarks/coherence.py. window: frames of a long shot that are optimized together,
-    which is what memory grows with; 0 is all. loop: the last frame is followed by the first. flow: dis, raft,
-    raft_small, or a folder of .flo files. flow_weights: a file for RAFT, instead of the usual place.
+    blur: measured by tests/benchmarks/coherence.py. smoothing: how much of its neighbor's gradient a frame takes
+    along the motion, in steps of adam and gd; see `volstyle.motion.along_motion`. window: frames of a long shot
+    that are optimized together, which is what memory grows with; 0 is all. loop: the last frame is followed by
+    the first. flow: dis, raft, raft_small, or a folder of .flo files. flow_weights: a file for RAFT, instead of
+    the usual place.
     """
 
     weight: float = 1.0
+    smoothing: float = 0.9
     window: int = 48
     loop: bool = False
     flow: str = "dis"
@@ -181,6 +184,9 @@ class Recipe:
                 raise RecipeError(f"recipe: {key} is {value}, must be above {bound} and below 2**63")
         if self.strength > 1:
             raise RecipeError(f"recipe: strength is {self.strength}, must be from 0 to 1")
+        if self.temporal.smoothing >= 1:
+            given = self.temporal.smoothing
+            raise RecipeError(f"recipe: temporal.smoothing is {given}, must be at least 0 and below 1")
         for key in ("content.taps", "style.taps"):
             taps = attrgetter(key)(self)
             if taps and not (min(taps.values()) >= 0 and 0 < sum(taps.values()) < math.inf):
@@ -240,6 +246,7 @@ _LEAST = {
     "style.weight": 0,
     "style.window": 0,
     "temporal.weight": 0,
+    "temporal.smoothing": 0,
     "temporal.window": 0,
     "series.autocorrelation": 0,
     "series.quantiles": 0,
