@@ -18,10 +18,9 @@ from volstyle.codecs.flow import FlowFiles
 from volstyle.codecs.video import VideoOrigin
 from volstyle.errors import InputError
 from volstyle.field import Field
-from volstyle.motion import GAPS
 from volstyle.resample import resampling, transfer
 from volstyle.scene import Style, luma
-from volstyle.windows import Window, plan_windows
+from volstyle.windows import BEYOND, HELD, Window, plan_windows
 from volstyle_cli.order import Order
 from volstyle_cli.parts import Part, Problem
 
@@ -84,7 +83,8 @@ class Film:
 
     def held(self, window: Window, reached: Tensor) -> Tensor:
         """What other windows hold of what one has reached, (C, T, *S): its last frames, after the first of all."""
-        last, first = reached[:, -max(GAPS) :], reached[:, : self.windows[-1].ahead]
+        last = reached[:, : window.finished.stop][:, -HELD:]
+        first = reached[:, : self.windows[-1].ahead]
         return torch.cat((first, last), dim=1) if window == self.windows[0] else last.clone()
 
     def result(self, finished: Callable[[int], Tensor | None], full: Clip | None) -> Clip:
@@ -130,7 +130,7 @@ def read_film(order: Order, clip: Clip, cuts: tuple[int, ...], styles: tuple[Sty
     """styles: without masks of where they go. Raises InputError."""
     count = clip.shape[0]
     choice = order.recipe.temporal
-    windows = plan_windows(count, cuts, choice.window, max(GAPS), loop=choice.loop)
+    windows = plan_windows(count, cuts, choice.window, HELD, BEYOND, loop=choice.loop)
     masks: list[Lasting | None] = []
     still = []
     for style, file in zip(styles, order.styles, strict=True):

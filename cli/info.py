@@ -10,11 +10,10 @@ from volstyle.codecs import probe
 from volstyle.errors import ShapeError
 from volstyle.estimate import peak_memory
 from volstyle.field import Axis, Field
-from volstyle.motion import GAPS
 from volstyle.pipeline import outline
 from volstyle.record import Record
 from volstyle.resample import fitted
-from volstyle.windows import plan_windows
+from volstyle.windows import BEYOND, HELD, plan_windows
 from volstyle_cli.options import BASES, SIZES, InfoOptions
 from volstyle_cli.plan import say_engine
 from volstyle_cli.recipes import recipe_of
@@ -45,7 +44,7 @@ def say_info(screen: Screen, options: InfoOptions) -> None:
     shape = fitted(facts.shape, min(size, max(facts.shape[-2:])), kept)
     recipe = recipe_of(options, BASES.get(facts.kind))
     if facts.kind == "video":  # one shot, in windows
-        windows = plan_windows(shape[0], (), recipe.temporal.window, max(GAPS))
+        windows = plan_windows(shape[0], (), recipe.temporal.window, HELD, BEYOND)
         shape = (max(window.stop - window.start for window in windows), *shape[1:])
     content = Field(torch.empty(3, *shape, device="meta"), axes)
     if facts.kind == "volume":  # made smaller in its stages, if at all, and styled one time after the other

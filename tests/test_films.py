@@ -32,7 +32,7 @@ from volstyle.field import Axis, Field
 from volstyle.resample import resize
 from volstyle.windows import Window
 from volstyle_cli import main
-from volstyle_cli.films import Lasting
+from volstyle_cli.films import Film, Lasting
 
 CLIP = (Axis("t", 0.1, "s"), Axis("y"), Axis("x"))
 LINE = (
@@ -65,7 +65,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
 
 
 def test_no_more_frames_are_alive_than_those_of_a_window(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    """4 of its own and 8 held, beside the one that is being decoded and the one that is being encoded."""
+    """4 of its own, 8 held and 4 beyond, beside the one that is decoded and the one that is encoded."""
     frames = video_codec._fields
     alive: weakref.WeakSet[Tensor] = weakref.WeakSet()
     most = decoded = 0
@@ -81,7 +81,7 @@ def test_no_more_frames_are_alive_than_those_of_a_window(run: Run, monkeypatch: 
     monkeypatch.setattr(video_codec, "_fields", counted)
     assert run(LINE, "--shots", "none")[0] == 0
     assert decoded == 2 * COUNT  # once to be styled, once to be written
-    assert 12 <= most <= 14
+    assert 16 <= most <= 18
     assert probe(Path("a.mp4")).shape == (COUNT, 32, 40)
 
 
@@ -112,6 +112,15 @@ def test_what_lasts_as_long_is_the_whole_resized_in_time(have: int) -> None:
         torch.testing.assert_close(lasting.during(window), whole[:, window.start : window.stop])
         if have == 10:
             assert torch.equal(lasting.during(window), field.samples[:, window.start : window.stop])
+
+
+def test_held_are_the_last_frames_that_a_window_finished_and_kept_all_of_them() -> None:
+    window, other = Window(0, 16, beyond=4), Window(4, 24, held=8)
+    clip = Clip.of(Field(blocks(24), CLIP))
+    film = Film(clip, (window, other), Lasting(clip, 24), (), (), None)
+    reached = numbers(3, 16, 6, 7)
+    assert torch.equal(film.held(window, reached), reached[:, 4:12])
+    assert film.kept(window, reached).shape == (3, 12, 6, 7)
 
 
 def test_a_whole_clip_is_its_frames(tmp_path: Path) -> None:
@@ -254,7 +263,7 @@ def test_cuts_are_found_while_a_clip_is_looked_through(run: Run, name: str) -> N
 def test_info_is_of_a_window(run: Run) -> None:
     _, out, _ = run("info clip.mp4 --network random --set temporal.window=4")
     assert f"frames     {COUNT}" in out
-    assert "40x32, 12 frames" in out
+    assert "40x32, 16 frames" in out
 
 
 def test_disk_is_that_of_the_part_that_is_asked_for(run: Run) -> None:

@@ -55,6 +55,16 @@ def test_what_is_hidden_costs_nothing_and_pulls_at_nothing() -> None:
     assert not slope.any()
 
 
+@pytest.mark.parametrize(("fixed", "times"), [((0, 0), 1), ((1, 0), 4), ((0, 1), 4), ((1, 1), 1)])
+def test_a_pair_of_which_one_frame_stays_counts_four_times(fixed: tuple[int, int], times: int) -> None:
+    samples = numbers(3, 2, 16, 16)
+    slopes = [torch.zeros_like(samples) for _ in range(2)]
+    terms = [TemporalTerm(1.0, (still(16, 16),), 0.1, stay) for stay in (None, torch.tensor(fixed))]
+    costs = [term.add_gradient(samples, slope) for term, slope in zip(terms, slopes, strict=True)]
+    assert costs[1] == pytest.approx(times * costs[0])
+    torch.testing.assert_close(slopes[1], times * slopes[0])
+
+
 def test_borders_of_moving_things_are_trusted_when_asked() -> None:
     """The term sees nearly all that is to be seen; the judge, after Lai et al., leaves the borders out."""
     scene = known_scene(6, 96, 144)

@@ -44,11 +44,13 @@ def test_each_frame_is_finished_once_and_no_window_crosses_a_cut(
     count: int, cuts: tuple[int, ...], length: int
 ) -> None:
     cuts = tuple(cut for cut in cuts if cut < count)
-    windows = plan_windows(count, cuts, length, held=4)
+    windows = plan_windows(count, cuts, length, held=4, beyond=3)
     assert [frame for w in windows for frame in range(count)[w.own]] == list(range(count))
     for window in windows:
         assert not any(window.start < cut < window.stop for cut in cuts)
         assert window.held <= 4
+        end = min(cut for cut in (*cuts, count) if cut >= window.own.stop)
+        assert window.beyond == window.stop - window.own.stop == min(3, end - window.own.stop)
         assert 0 < len(range(count)[window.own]) <= (length or count)
         if window.own.start not in (0, *cuts):
             assert window.held == min(4, window.own.start - max(c for c in (0, *cuts) if c < window.own.start))

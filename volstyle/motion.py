@@ -27,6 +27,10 @@ _BROAD_SIDE, _BROAD_WEIGHT = 8, 8.0
 block is warped exactly: to hold it hard costs no stroke, and a still background drifts a third as much."""
 
 
+_FIXED_WEIGHT = 4.0
+"""Of a pair of which one frame is fixed."""
+
+
 @dataclass(frozen=True)
 class Link:
     """Where the things of each frame t are in frame t + gap.
@@ -113,30 +117,34 @@ class TemporalTerm:
 
     d̄ is the mean of d over the trusted samples of a block of 8 × 8. All frames are free at once, so there
     is no order in which errors could pile up. links: how things move. variance: of the content's samples,
-    which makes the cost relative, like the others. Source: the short and long-term losses of Ruder et al.
-    2016, eq. 8 and 10, for both directions; their c is `trust`, here with the borders of moving things,
-    which would flicker else. d̄ is ours.
+    which makes the cost relative, like the others. fixed: (T,), 1 at frames that stay as they are; a pair of
+    which one does counts four times, since only the other can give way. Source: the short and long-term
+    losses of Ruder et al. 2016, eq. 8 and 10, for both directions; their c is `trust`, here with the borders
+    of moving things, which would flicker else. d̄ and the four are ours.
     """
 
     weight: float
     links: tuple[Link, ...]
     variance: float
+    fixed: Tensor | None = None
 
     def add_gradient(self, samples: Tensor, gradient: Tensor) -> float:
         """The cost of samples (C, T, H, W); its gradient is added to gradient."""
         cost = torch.zeros((), device=samples.device)
+        fixed = samples.new_zeros(samples.shape[1]) if self.fixed is None else self.fixed.to(samples)
         for link in self.links:
             known = max(int(link.trust.sum(dtype=torch.int64)), 1)
             scale = self.weight / (len(self.links) * known * samples.shape[0] * self.variance)
-            into = _pieces(gradient, link)
-            for (now, then, flow, trust), (to_now, to_then, _, _) in zip(
-                _pieces(samples, link), into, strict=True
+            of_all = (_pieces(part, link) for part in (samples, gradient, fixed[None, :, None, None]))
+            for (now, then, flow, trust), (to_now, to_then, *_), (now_fixed, then_fixed, *_) in zip(
+                *of_all, strict=True
             ):
                 leaf = then.detach().requires_grad_()
                 with torch.enable_grad():
                     warped = warp(leaf, flow)
                 apart = (warped.detach() - now) * trust
                 pull = apart + _BROAD_WEIGHT * _broad(apart, trust)
+                pull *= 1 + (_FIXED_WEIGHT - 1) * (now_fixed - then_fixed).abs()
                 cost += scale * (apart * pull).sum()
                 (slope,) = torch.autograd.grad(warped, leaf, pull * (2 * scale))
                 to_then.add_(slope)

@@ -317,20 +317,20 @@ def _run_stage(
     index, device = len(reached.stages), run.machine.device
     stage, momentum = run.stages[index], reached.momentum
     began = time.perf_counter()
-    links = tuple(link.resized(*stage.shape[1:]).to(device) for link in scene.motion)
-    objective, plans = _objective(scene, stage, run, links)
     costs: dict[str, list[float]] = {}
     samples = resize(reached.samples.to(device), stage.shape).clamp(0, 1)
-    fixed = []
+    fixed = torch.zeros(stage.shape[0], dtype=torch.bool, device=device)
     for frames, at_end in ((held, False), (ahead, True)):
         if frames is not None:
             count = frames.shape[1]
-            fixed.append(slice(stage.shape[0] - count, None) if at_end else slice(0, count))
-            samples[:, fixed[-1]] = resize(frames.to(device), (count, *stage.shape[1:])).clamp(0, 1)
+            there = slice(stage.shape[0] - count, None) if at_end else slice(0, count)
+            samples[:, there] = resize(frames.to(device), (count, *stage.shape[1:])).clamp(0, 1)
+            fixed[there] = True
+    links = tuple(link.resized(*stage.shape[1:]).to(device) for link in scene.motion)
+    objective, plans = _objective(scene, stage, run, links, fixed)
 
     def free(gradient: Tensor) -> Tensor:
-        for frames in fixed:
-            gradient[:, frames] = 0
+        gradient[:, fixed] = 0
         return gradient
 
     def evaluated(now: Tensor) -> Evaluation:
@@ -360,8 +360,11 @@ def _run_stage(
     return Reached(done.samples, done.momentum, (*reached.stages, record), reached.notes), done.stopped
 
 
-def _objective(scene: Scene, stage: Stage, run: Outline, links: tuple[Link, ...]) -> tuple[Objective, Plans]:
-    """What is minimized in a stage, its targets taken at the stage's size, and the tiles to do it in."""
+def _objective(
+    scene: Scene, stage: Stage, run: Outline, links: tuple[Link, ...], fixed: Tensor
+) -> tuple[Objective, Plans]:
+    """What is minimized in a stage, its targets taken at the stage's size, and the tiles to do it in. links: how a
+    clip moves, at that size. fixed: (T,), frames that stay as they are."""
     recipe, device = run.recipe, run.machine.device
     content = resize(scene.content, stage.shape).clamp(0, 1).to(device)
     regions = None if scene.regions is None else resize(scene.regions, stage.shape, kind="linear").to(device)
@@ -379,7 +382,7 @@ def _objective(scene: Scene, stage: Stage, run: Outline, links: tuple[Link, ...]
     if recipe.smoothness:
         terms["smoothness"] = SmoothnessTerm(recipe.smoothness, run.resampled, recipe.periodic)
     if links:
-        terms["temporal"] = TemporalTerm(recipe.temporal.weight, links, max(float(content.var()), 1e-4))
+        terms["temporal"] = TemporalTerm(recipe.temporal.weight, links, max(float(content.var()), 1e-4), fixed)
     return Objective(tuple(views), terms, run.margin), plans
 
 

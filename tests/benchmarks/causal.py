@@ -77,7 +77,7 @@ def causal(content: Field, style: Field, steps: int, past: Link) -> tuple[Tensor
         frame = replace(content, samples=content.samples[:, t : t + 1])
         run = outline(frame, recipe)
         scene = Scene.prepare(frame, [Style(style)], keep_colors=False, coherent=False)
-        objective, plans = _objective(scene, run.stages[-1], run, ())
+        objective, plans = _objective(scene, run.stages[-1], run, (), torch.zeros(1, dtype=torch.bool))
         start = frame.samples
         if done:
             flow, trust = link.flow[t - 1 : t].float(), link.trust[t - 1]

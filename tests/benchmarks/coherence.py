@@ -1,8 +1,10 @@
 """Coherence: frames one by one against frames together, and motion against what it truly is.
 
 On a clip, on the harbor and on a moving disc, whose true motion is known: warping error at gaps 1 and 10 beside
-the content's own, style distance in the network that is optimized and structure kept. Three sides: each frame for
-itself by an image's recipe, the same by a clip's, and together by a clip's. Then precision and recall of masks,
+the content's own, style distance in the network that is optimized and structure kept. Four sides: each frame for
+itself by an image's recipe, the same by a clip's, together by a clip's, and so but with gradients as they are.
+Where the true motion is known, the first frame painted as a picture and moved by it is judged too, as all is by a
+bilinear warp. Then precision and recall of masks,
 the judge's and the term's; the drift of brightness where a scene stands still; and the time of flow at 1280x720.
 uv run python -m tests.benchmarks.coherence CLIP STYLE [STYLE …] [--frames 12] [--size 160]
 """
@@ -11,6 +13,8 @@ from __future__ import annotations
 
 import argparse
 import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +25,7 @@ from tests.benchmarks.common import picture
 from tests.benchmarks.scenes import KnownScene, known_scene
 from volstyle.codecs import Moment, Selection, read
 from volstyle.field import Axis, Field
+from volstyle.flow import warp
 from volstyle.judges import brightness, structure_kept, style_distances
 from volstyle.motion import Link, estimate_motion, warping_error
 from volstyle.networks import load_network
@@ -37,32 +42,52 @@ SIDES = {
     "image by image": Recipe().set("temporal.weight=0"),
     "frames for themselves": BASES["video"].set("temporal.weight=0"),
     "together": BASES["video"],
+    "together, gradients as they are": BASES["video"].set("temporal.smoothing=0"),
 }
 
 
-def compare(name: str, content: Field, links: dict[int, Link], style: Field) -> None:
-    """Each side's errors beside the content's own, and its style distance beside those of the sides before."""
+def compare(
+    name: str, content: Field, links: dict[int, Link], style: Field, back: Callable[[int], Tensor] | None = None
+) -> None:
+    """Each side's errors beside the content's own, and its style distance beside those of the sides before. back:
+    the flow (2, H, W) from frame t to the first, if it is known."""
     network = load_network("builtin")
     own = {gap: float(warping_error(content.samples, link).mean()) for gap, link in links.items()}
     print(f"{name}: the content's own warping error {', '.join(f'{error:.1e}' for error in own.values())}")
+    if back is not None:
+        moved = moved_by(
+            stylize(
+                replace(content, samples=content.samples[:, :1]), [Style(style)], SIDES["image by image"]
+            ).field.samples,
+            content,
+            back,
+        )
+        print(f"{name}, one painting moved: warping error {_times(moved, links, own)} the content's own")
     distances: list[float] = []
     for side, recipe in SIDES.items():
         began = time.perf_counter()
         result = stylize(content, [Style(style)], recipe).field
         seconds = time.perf_counter() - began
-        errors = [
-            f"gap {gap}: {float(warping_error(result.samples, link).mean()) / own[gap]:6.2f} times"
-            for gap, link in links.items()
-        ]
         distance = float(style_distances(result, [style], network).mean())
         beside = ", ".join(f"{distance / other - 1:+.1%}" for other in distances)
         distances.append(distance)
         print(
-            f"{name}, {side}: warping error {', '.join(errors)} the content's own, "
+            f"{name}, {side}: warping error {_times(result.samples, links, own)} the content's own, "
             f"style distance {distance:.4f} ({beside}), "
             f"structure kept {float(structure_kept(result, content).mean()):.3f}, {seconds:.0f} s",
             flush=True,
         )
+
+
+def moved_by(painted: Tensor, content: Field, back: Callable[[int], Tensor]) -> Tensor:
+    """A first frame (3, 1, H, W) in all frames of a content."""
+    frame = painted.movedim(1, 0)
+    return torch.cat([warp(frame, back(t)[None].float()) for t in range(content.shape[0])]).movedim(0, 1)
+
+
+def _times(samples: Tensor, links: dict[int, Link], own: dict[int, float]) -> str:
+    errors = (float(warping_error(samples, link).mean()) / own[gap] for gap, link in links.items())
+    return ", ".join(f"gap {gap}: {error:6.2f} times" for gap, error in zip(links, errors, strict=True))
 
 
 def estimated(clip: Tensor) -> dict[int, Link]:
@@ -73,20 +98,23 @@ def true(scene: KnownScene) -> dict[int, Link]:
     return {gap: Link(gap, scene.flow(gap).half(), scene.visible(gap)[:, None].to(torch.uint8)) for gap in (1, 10)}
 
 
-def harbor_scene(frames: int, size: int) -> tuple[Field, dict[int, Link]]:
-    """Some frames of the harbor, as it is drawn, and how it truly moves."""
+def harbor_scene(frames: int, size: int) -> tuple[Field, dict[int, Link], Callable[[int], Tensor]]:
+    """Some frames of the harbor, as it is drawn, how it truly moves, and from frame t to the first of them."""
     layers = harbor.harbor()
     numbers = range(_HARBOR_START, _HARBOR_START + frames)
     drawn = [torch.from_numpy(harbor.draw_frame(layers, n).picture).permute(2, 0, 1) for n in numbers]
     clip = torch.stack(drawn, dim=1)
     small = resize(clip, fitted(tuple(clip.shape[1:]), size, (True, False, False))).clamp(0, 1)
-    links = {}
-    for gap in (1, 10):
-        found = [harbor.true_motion(layers, n, gap) for n in numbers[:-gap]]
+
+    def link(at: Sequence[int], gap: int) -> Link:
+        found = [harbor.true_motion(layers, n, gap) for n in at]
         flow = torch.from_numpy(np.stack([motion for motion, _ in found])).half()
         seen = torch.from_numpy(np.stack([there for _, there in found]))[:, None].to(torch.uint8)
-        links[gap] = Link(gap, flow, seen).resized(*small.shape[2:])
-    return Field(small, (Axis("t", 1 / harbor.RATE, "s"), Axis("y"), Axis("x"))), links
+        return Link(gap, flow, seen).resized(*small.shape[2:])
+
+    links = {gap: link(numbers[:-gap], gap) for gap in (1, 10)}
+    axes = (Axis("t", 1 / harbor.RATE, "s"), Axis("y"), Axis("x"))
+    return Field(small, axes), links, lambda t: link([numbers[t]], -t).flow[0]
 
 
 def masks(scene: KnownScene, *, borders: bool) -> None:
@@ -145,7 +173,7 @@ def main() -> None:
         style = read(path, Selection(256))
         compare(f"{chosen.clip.name}, {path.stem}", clip, estimated(clip.samples), style)
         compare(f"harbor, {path.stem}", *harbor_scene(chosen.frames, chosen.size), style)
-        compare(f"moving disc, {path.stem}", scene.clip, true(scene), style)
+        compare(f"moving disc, {path.stem}", scene.clip, true(scene), style, scene.back)
     drift(read(chosen.styles[0], Selection(256)))
 
 

@@ -28,6 +28,11 @@ class KnownScene:
         speeds = [torch.tensor(speed).view(1, 2, 1, 1) * gap for speed in (DISC, PAN)]
         return torch.where(disc, *speeds)
 
+    def back(self, t: int) -> Tensor:
+        """(2, H, W), where each sample of frame t is in the first."""
+        disc, pan = (torch.tensor(speed).view(2, 1, 1) * -t for speed in (DISC, PAN))
+        return torch.where(self.inside[t], disc, pan)
+
     def visible(self, gap: int) -> Tensor:
         """(T − gap, H, W), what of frame t is in frame t + gap and not behind the disc."""
         now, then = self.inside[: len(self.inside) - gap], self.inside[gap:]
