@@ -55,13 +55,9 @@ def compare(
     own = {gap: float(warping_error(content.samples, link).mean()) for gap, link in links.items()}
     print(f"{name}: the content's own warping error {', '.join(f'{error:.1e}' for error in own.values())}")
     if back is not None:
-        moved = moved_by(
-            stylize(
-                replace(content, samples=content.samples[:, :1]), [Style(style)], SIDES["image by image"]
-            ).field.samples,
-            content,
-            back,
-        )
+        first = replace(content, samples=content.samples[:, :1])
+        painted = stylize(first, [Style(style)], SIDES["image by image"]).field
+        moved = moved_by(painted.samples, content, back)
         print(f"{name}, one painting moved: warping error {_times(moved, links, own)} the content's own")
     distances: list[float] = []
     for side, recipe in SIDES.items():
