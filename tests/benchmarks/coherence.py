@@ -165,10 +165,11 @@ def main() -> None:
         masks(known_scene(14, 160, 240), borders=borders)
     speed()
     clip = read(chosen.clip, Selection(chosen.size, end=Moment(chosen.frames, "f")))
+    drawn, motion, back = harbor_scene(chosen.frames, chosen.size)
     for path in chosen.styles:
         style = read(path, Selection(256))
         compare(f"{chosen.clip.name}, {path.stem}", clip, estimated(clip.samples), style)
-        compare(f"harbor, {path.stem}", *harbor_scene(chosen.frames, chosen.size), style)
+        compare(f"harbor, {path.stem}", drawn, motion, style, back)
         compare(f"moving disc, {path.stem}", scene.clip, true(scene), style, scene.back)
     drift(read(chosen.styles[0], Selection(256)))
 
