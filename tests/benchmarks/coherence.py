@@ -3,9 +3,10 @@
 On a clip, on the harbor and on a moving disc, whose true motion is known: warping error at gaps 1 and 10 beside
 the content's own, style distance in the network that is optimized and structure kept. Four sides: each frame for
 itself by an image's recipe, the same by a clip's, together by a clip's, and so but with gradients as they are.
-Where the true motion is known, the first frame painted as a picture and moved by it is judged too, as all is by a
-bilinear warp. Then precision and recall of masks,
-the judge's and the term's; the drift of brightness where a scene stands still; and the time of flow at 1280x720.
+Where the true motion is known, the first frame painted as a picture and moved by it is judged too: all is judged
+by a bilinear warp, which no painting stands without a loss. Then precision and recall of masks, the judge's and
+the term's; the drift of brightness where a scene stands still; the error where windows join; and the time of flow
+at 1280x720.
 uv run python -m tests.benchmarks.coherence CLIP STYLE [STYLE …] [--frames 12] [--size 160]
 """
 
@@ -33,6 +34,7 @@ from volstyle.pipeline import stylize
 from volstyle.recipe import Recipe
 from volstyle.resample import fitted, resize
 from volstyle.scene import Style
+from volstyle.windows import BEYOND, HELD, plan_windows
 from volstyle_cli.art import harbor
 from volstyle_cli.options import BASES
 
@@ -141,6 +143,27 @@ def drift(style: Field) -> None:
     print(f"still background over 10 s: brightness within {float(curve.max() - curve.min()):.2f} gray levels")
 
 
+def joins(content: Field, style: Field) -> None:
+    """In two windows: the warping error where the second follows the first, and between all other frames."""
+    (link,) = estimate_motion(content.samples, (1,))[:1]
+    own = warping_error(content.samples, link)
+    for beyond in (BEYOND, 0):
+        done = torch.empty(3, 0, *content.shape[1:])
+        for window in plan_windows(content.shape[0], (), -(-content.shape[0] // 2), HELD, beyond):
+            part = replace(content, samples=content.samples[:, window.start : window.stop])
+            held = done[:, -window.held :] if window.held else None
+            result = stylize(part, [Style(style)], BASES["video"], held=held)
+            done = torch.cat((done, result.reached.samples[:, window.finished]), dim=1)
+        times = warping_error(done, link) / own
+        border = window.own.start - 1
+        others = torch.cat((times[:border], times[border + 1 :])).mean()
+        print(
+            f"windows that look {beyond} frames ahead: warping error {float(times[border]):.2f} times the "
+            f"content's own where they join, {float(others):.2f} times elsewhere",
+            flush=True,
+        )
+
+
 def speed() -> None:
     pair = torch.nn.functional.interpolate(picture(2, 180, 320, seed=4)[None], (2, 720, 1280), mode="trilinear")[0]
     best = min(_seconds(pair) for _ in range(3))
@@ -172,6 +195,8 @@ def main() -> None:
         compare(f"harbor, {path.stem}", drawn, motion, style, back)
         compare(f"moving disc, {path.stem}", scene.clip, true(scene), style, scene.back)
     drift(read(chosen.styles[0], Selection(256)))
+    longer = Selection(chosen.size, end=Moment(2 * (HELD + chosen.frames // 2), "f"))
+    joins(read(chosen.clip, longer), read(chosen.styles[0], Selection(256)))
 
 
 if __name__ == "__main__":
