@@ -17,7 +17,7 @@ from volstyle.motion import GAPS
 
 HELD, BEYOND = max(GAPS), 4
 """Frames of other windows that a window sees before and after its own. Without the latter, and with pairs across
-the border counted like others, a window begins with a warping error of two to five times that of its frames."""
+the border counted like others, the warping error where two join is three to five times that within them."""
 
 
 @dataclass(frozen=True)
