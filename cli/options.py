@@ -27,7 +27,7 @@ SIZES = {"image": 512, "video": 256, "volume": 256}
 
 
 BASES = {
-    "video": Recipe(content=ContentChoice(weight=0.13)),
+    "video": Recipe(content=ContentChoice(weight=0.16)),
     "volume": Recipe(
         network=NetworkChoice(inflation="planes"),
         content=ContentChoice(weight=0.5),

@@ -73,6 +73,16 @@ def test_held_frames_stay_and_the_others_fit_to_them() -> None:
     assert near < 0.7 * far
 
 
+def test_steps_along_the_motion_flicker_less() -> None:
+    content = replace(tiny_field(8, 24, 40, names=CLIP), samples=looping(10)[:, :8])
+    link = estimate_motion(content.samples, (1,))[0]
+    style, errors = Style(tiny_field(24, 24, seed=3)), []
+    for smoothing in (0, 0.9):
+        result = stylize(content, [style], RECIPE.set(f"temporal.smoothing={smoothing}"))
+        errors.append(warping_error(result.field.samples, link).mean())
+    assert errors[1] < 0.8 * errors[0]
+
+
 def looping(frames: int) -> torch.Tensor:
     """A texture that goes around once: (3, T, 24, 40)."""
     picture = resize(numbers(3, 6, 10), (24, 40)).clamp(0, 1)
