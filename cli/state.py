@@ -166,7 +166,10 @@ def _plain(recipe: Recipe) -> Mapping[str, Any]:
 def _replacing(path: Path) -> Iterator[Path]:
     """A temporary file that takes the place of path once it is whole and on the disk."""
     temporary = path.with_suffix(".part")
-    yield temporary
-    with temporary.open("rb") as file:
-        os.fsync(file.fileno())
-    temporary.replace(path)
+    try:
+        yield temporary
+        with temporary.open("rb") as file:
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)  # what there was no room for does not take it

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import random
@@ -14,8 +15,11 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors import SafetensorError
 from tiny import numbers
+from torch import Tensor
 
+from volstyle import state
 from volstyle.codecs import write
 from volstyle.field import Axis, Field
 from volstyle_cli import main
@@ -95,6 +99,45 @@ def test_half_a_state_is_taken_for_none() -> None:
     Path(".a.mp4.state.done").mkdir()
     Path(".a.mp4.part123.json").touch()
     assert undisturbed(other) == expected
+
+
+def test_a_disk_that_fills_up_loses_at_most_a_stage(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = undisturbed()
+    save = state.save_file
+
+    def full(tensors: dict[str, Tensor], path: Path, metadata: dict[str, str]) -> None:
+        save(tensors, path, metadata)
+        if len(list(Path().glob(".a.mp4.state/part*.safetensors"))) == 2:
+            raise SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(state, "save_file", full)
+        assert main(LINE.split()) == 2
+    error = capsys.readouterr().err
+    assert error == "volstyle: .a.mp4.state: no room left on the disk; free some, and the same command goes on\n"
+    assert sorted(path.suffix for path in Path(".a.mp4.state").iterdir()) == [
+        ".json",
+        ".safetensors",
+        ".safetensors",
+    ]
+    assert main([word for word in LINE.split() if word != "-q"]) == 0
+    assert "going on   in part 2 of 4, after stage" in capsys.readouterr().out
+    assert Path("a.mp4").read_bytes() == expected
+
+
+def test_an_error_of_the_system_keeps_its_number(tmp_path: Path) -> None:
+    """Here of files that are too large; it is the same way by which a full disk is told."""
+    resource = pytest.importorskip("resource", reason="limits of a process are Unix's")
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))
+    try:
+        with pytest.raises(OSError, match="os error") as error:
+            state.Reached(torch.zeros(3, 1000)).save(tmp_path / "part")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert error.value.errno == errno.EFBIG
 
 
 def ended() -> bool:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,7 +43,11 @@ class Reached:
             "notes": self.notes,
         }
         flat = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-        save_file(flat, path, metadata={"facts": json.dumps(facts)})
+        try:
+            save_file(flat, path, metadata={"facts": json.dumps(facts)})
+        except SafetensorError as error:  # which has the system's number in its words alone
+            number = re.search(r"os error (\d+)", str(error))
+            raise OSError(int(number[1]) if number else errno.EIO, str(error)) from error
 
     @staticmethod
     def load(path: Path) -> Reached:
