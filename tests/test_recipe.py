@@ -106,8 +106,8 @@ def test_good_numbers_pass(recipe: Recipe) -> None:
 
 
 def test_set_changes_nothing_else() -> None:
-    assert OTHER.set("style.window=3") == dataclasses.replace(
-        OTHER, style=dataclasses.replace(OTHER.style, window=3)
+    assert OTHER.set("style.frames=3") == dataclasses.replace(
+        OTHER, style=dataclasses.replace(OTHER.style, frames=3)
     )
 
 

@@ -10,8 +10,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from volstyle.field import Axis, Field
-from volstyle.resample import resize
+from volstyle.grid.field import Axis, Field
+from volstyle.grid.resample import resize
 
 _MARGIN, _LINE, _FINE = 28, 40, 4
 _PAPER, _INK = 0.975, 0.25

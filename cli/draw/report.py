@@ -17,14 +17,15 @@ from matplotlib.figure import Figure
 from volstyle.codecs import Selection, probe, read, write
 from volstyle.codecs.atomic import arriving
 from volstyle.errors import InputError
-from volstyle.field import Axis, Field
-from volstyle.judges import Verdict, judge
-from volstyle.networks import load_network
+from volstyle.grid.field import Axis, Field
+from volstyle.judges.pictures import Verdict, judge
+from volstyle.networks.registry import load_network
 from volstyle.record import Record
-from volstyle_cli.history import order_behind
-from volstyle_cli.order import Order
-from volstyle_cli.page import data_uri, facts, page, picture_uri
-from volstyle_cli.screen import duration_text, size_text
+
+from ..run.command import order_behind
+from ..run.order import Order
+from ..screen import duration_text, size_text
+from .html import data_uri, facts, page, picture_uri
 
 _JUDGE = "random"
 

@@ -9,8 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from volstyle.field import Axis, Field
-from volstyle_cli.signals import Signal
+from volstyle.grid.field import Axis, Field
+
+from ..run.signal import Signal
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

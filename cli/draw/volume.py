@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from torch import Tensor
 
-from volstyle.field import Axis, Field
-from volstyle.resample import resize
-from volstyle_cli.sheet import contact_sheet
+from volstyle.grid.field import Axis, Field
+from volstyle.grid.resample import resize
+
+from .contact_sheet import contact_sheet
 
 _CELL = 300
 _FRAMES, _LONGEST, _SIDE = 48, 128, 384

@@ -13,28 +13,30 @@ from torch import Tensor
 from volstyle.codecs import Encoding, check_writable, open_clip, probe, read, write
 from volstyle.codecs.atomic import check_folder, check_target
 from volstyle.codecs.clip import Clip
+from volstyle.engine.checkpoint import Reached
+from volstyle.engine.estimate import estimate, stage_work
+from volstyle.engine.outline import Outline, outline
+from volstyle.engine.stylize import Step, stylize
 from volstyle.errors import CapacityError, OutputError, WeightsError
-from volstyle.estimate import estimate, stage_work
-from volstyle.field import Field
-from volstyle.pipeline import Outline, Step, outline, stylize
+from volstyle.grid.field import Field
+from volstyle.grid.resample import transfer
+from volstyle.media.part import Part
+from volstyle.media.volume import with_style_size
+from volstyle.motion.windows import Span
 from volstyle.record import StageRecord
-from volstyle.resample import transfer
-from volstyle.state import Reached
-from volstyle.windows import Window
-from volstyle_cli.curves import signal_drawing
-from volstyle_cli.history import save_record
-from volstyle_cli.inputs import AXES, Inputs, read_inputs
-from volstyle_cli.order import Order
-from volstyle_cli.parts import Part
-from volstyle_cli.plan import say_plan
-from volstyle_cli.progress import Follower, Preview, Progress
-from volstyle_cli.report import write_report
-from volstyle_cli.screen import Screen, bytes_text, duration_text
-from volstyle_cli.show import before_and_after, turning
-from volstyle_cli.signals import say_hearing
-from volstyle_cli.state import State, remove, was_writing
-from volstyle_cli.stopping import stoppable
-from volstyle_cli.volumes import with_style_size
+
+from ..draw.report import write_report
+from ..draw.signal import signal_drawing
+from ..draw.volume import before_and_after, turning
+from ..screen import Screen, bytes_text, duration_text
+from .command import save_record
+from .inputs import AXES, Inputs, read_inputs
+from .order import Order
+from .plan import say_plan
+from .progress import Follower, Preview, Progress
+from .resume import Resume, remove, was_writing
+from .signal import say_hearing
+from .stopping import stoppable
 
 _BYTES_PER_SAMPLE = {"visual": 0.2, "lossless": 1.0, "prores": 0.4}
 """Roughly, of each quality: to see before the work that the disk has room."""
@@ -65,15 +67,15 @@ def carry_out(order: Order, screen: Screen) -> bool:
         recipe = with_style_size(order.recipe, order.style_size, inputs.grid)
         order = replace(order, recipe=recipe)
     run = outline(inputs.grid, order.recipe)
-    state = State.open(order, run.recipe)
-    run = outline(inputs.grid, state.recipe)
-    order = replace(order, recipe=state.recipe, cuts=inputs.film.cuts if inputs.film else None)
+    resume = Resume.open(order, run.recipe)
+    run = outline(inputs.grid, resume.recipe)
+    order = replace(order, recipe=resume.recipe, cuts=inputs.film.cuts if inputs.film else None)
     if order.network_digest not in (None, run.network.digest):
         raise WeightsError(
             f"network {run.network.name}: weights are {run.network.digest[:8]}…, "
             f"must be {str(order.network_digest)[:8]}… as in the record; get those again"
         )
-    room = _checked_room(order, inputs, run, state)
+    room = _checked_room(order, inputs, run, resume)
     if not screen.quiet:
         say_plan(screen, order, run, inputs)
         first = inputs.parts[0].read()
@@ -81,8 +83,8 @@ def carry_out(order: Order, screen: Screen) -> bool:
         seconds = duration_text(expected.seconds * sum(shares(inputs)))
         memory = bytes_text(expected.memory)
         screen.entry("takes", f"about {seconds}, {memory} of memory, {bytes_text(room)} of disk on the way")
-    styled = _stylized(order, inputs, run, state, screen)
-    state.about_to_write()
+    styled = _stylized(order, inputs, run, resume, screen)
+    resume.about_to_write()
     result = _written(order, inputs, styled)
     notes = (*inputs.notes, *styled.notes, *write(order.output, result, order.encoding))
     save_record(order, run.record(styled.stages, notes), styled.last if styled.stopped else None)
@@ -106,7 +108,7 @@ def shares(inputs: Inputs) -> list[float]:
     return [part.size / prod(inputs.grid.shape) for part in inputs.parts]
 
 
-def _stylized(order: Order, inputs: Inputs, run: Outline, state: State, screen: Screen) -> Styled:
+def _stylized(order: Order, inputs: Inputs, run: Outline, resume: Resume, screen: Screen) -> Styled:
     """All parts one after the other; what they finish is on the disk, so that memory is that of one."""
     last, stopped, number = (0, 0), False, 0
     stages: list[StageRecord] = []
@@ -128,25 +130,25 @@ def _stylized(order: Order, inputs: Inputs, run: Outline, state: State, screen: 
 
         def keep(now: Reached) -> None:
             if len(now.stages) < len(run.stages):
-                state.save(number, now)
+                resume.save(number, now)
 
         for number, part in enumerate(inputs.parts):
-            before, reached = reached, state.load(number)
-            if reached and number + 1 == state.parts:
+            before, reached = reached, resume.load(number)
+            if reached and number + 1 == resume.parts:
                 place = f"in part {number + 1} of {len(inputs.parts)}"
                 screen.entry("going on", f"{place}, after stage {len(reached.stages)}")
             if reached is None or reached.finished is None:
-                opening = state.load(0) if part.window and part.window.ahead else None
+                opening = resume.load(0) if part.window and part.window.ahead else None
                 reached, stopped = _part_stylized(order, inputs, part, before, opening, reached, follow, keep)
                 if not stopped:
-                    state.save(number, reached)
+                    resume.save(number, reached)
             stages += reached.stages
             notes += reached.notes
             if stopped:
                 break
 
     def finished(part: int) -> Tensor | None:
-        found = reached if stopped and part == number else state.load(part)
+        found = reached if stopped and part == number else resume.load(part)
         return None if found is None else found.finished
 
     return Styled(finished, tuple(stages), tuple(dict.fromkeys(notes)), last, stopped)
@@ -164,7 +166,7 @@ def _part_stylized(
 ) -> tuple[Reached, bool]:
     """What a part finished, with no more than others hold of it, and whether it was stopped. before, opening: the
     same of the one before, and of the first."""
-    problem, window = part.read(), part.window or Window(0, 0)
+    problem, window = part.read(), part.window or Span(0, 0)
     recipe = order.recipe if len(inputs.parts) == 1 else order.recipe.set("temporal.loop=false")  # no window does
     result = stylize(
         problem.content,
@@ -242,7 +244,7 @@ def _check_output(order: Order) -> None:
             raise OutputError(f"{path}: is read and would be written over; give another --output")
 
 
-def _checked_room(order: Order, inputs: Inputs, run: Outline, state: State) -> float:
+def _checked_room(order: Order, inputs: Inputs, run: Outline, resume: Resume) -> float:
     """Bytes of disk a run takes until it ends: the stage it is in, what waits to be written, and the result.
     Raises CapacityError when there are fewer."""
     channels = inputs.grid.channels
@@ -253,7 +255,7 @@ def _checked_room(order: Order, inputs: Inputs, run: Outline, state: State) -> f
     if order.full_size and order.content:
         shape = (*shape[:-2], *probe(order.content).shape[-2:])
     need = stage + waiting + prod(shape) * 3 * _BYTES_PER_SAMPLE[order.encoding.quality]
-    free = shutil.disk_usage(order.record_path.parent).free + state.size
+    free = shutil.disk_usage(order.record_path.parent).free + resume.size
     if free < need:
         raise CapacityError(
             f"{order.output}: takes about {bytes_text(need)}, its disk has {bytes_text(free)} left; free some"

@@ -13,9 +13,10 @@ from typing import Any
 from volstyle.codecs import Encoding, Moment, Selection, files
 from volstyle.codecs.atomic import arriving
 from volstyle.errors import InputError
+from volstyle.networks.weights import sha256
 from volstyle.record import Record
-from volstyle.weights import sha256
-from volstyle_cli.order import Order, StyleFile
+
+from .order import Order, StyleFile
 
 
 def digest(path: Path) -> str:

@@ -16,13 +16,15 @@ from volstyle.codecs import Moment, Selection, is_clip, open_clip, read
 from volstyle.codecs.clip import AXES, Clip, Look, Spool, roughly
 from volstyle.codecs.flow import FlowFiles
 from volstyle.codecs.video import VideoOrigin
+from volstyle.engine.scene import Style
 from volstyle.errors import InputError
-from volstyle.field import Field
-from volstyle.resample import resampling, transfer
-from volstyle.scene import Style, luma
-from volstyle.windows import BEYOND, HELD, Window, plan_windows
-from volstyle_cli.order import Order
-from volstyle_cli.parts import Part, Problem
+from volstyle.grid.color import luma
+from volstyle.grid.field import Field
+from volstyle.grid.resample import resampling, transfer
+from volstyle.media.part import Part, Problem
+from volstyle.motion.windows import BEYOND, HELD, Span, plan_windows
+
+from .order import Order
 
 _LEVELS = 65535
 """Of finished frames, which wait on the disk to be encoded: what is written has 8 or 10 bits, and --full-size adds
@@ -36,7 +38,7 @@ class Lasting:
         """count: frames of the other."""
         self._spool, self._have, self._count = Spool(clip), clip.shape[0], count
 
-    def during(self, window: Window) -> Tensor:
+    def during(self, window: Span) -> Tensor:
         """(C, T, H, W) of a window of the other, in time by the linear `resize`; best asked for in order."""
         frames = self._span(slice(window.start, window.stop))
         return torch.cat((frames, self._span(slice(0, window.ahead))), dim=1) if window.ahead else frames
@@ -54,7 +56,7 @@ class Film:
     in masks. init: where to start from, if a file says so. flows: how it moves, if files say so."""
 
     clip: Clip
-    windows: tuple[Window, ...]
+    windows: tuple[Span, ...]
     content: Lasting
     styles: tuple[Style, ...]
     masks: tuple[Lasting | None, ...]
@@ -77,11 +79,11 @@ class Film:
         """One for each window, read when its turn comes."""
         return tuple(Part(self._grid(window), partial(self._problem, window), window) for window in self.windows)
 
-    def kept(self, window: Window, result: Tensor) -> Tensor:
+    def kept(self, window: Span, result: Tensor) -> Tensor:
         """The frames that a window finished, of its result (3, T, H, W), as they wait to be encoded."""
         return (result[:, window.finished] * _LEVELS).round().to(torch.uint16)
 
-    def held(self, window: Window, reached: Tensor) -> Tensor:
+    def held(self, window: Span, reached: Tensor) -> Tensor:
         """What other windows hold of what one has reached, (C, T, *S): its last frames, after the first of all."""
         last = reached[:, : window.finished.stop][:, -HELD:]
         first = reached[:, : self.windows[-1].ahead]
@@ -111,11 +113,11 @@ class Film:
                     styled = transfer(frame.samples, small.samples, styled)
                 yield replace(frame, samples=styled)
 
-    def _grid(self, window: Window) -> Field:
+    def _grid(self, window: Span) -> Field:
         shape = (window.count, *self.clip.shape[1:])
         return Field(torch.empty(3, *shape, device="meta"), self.clip.axes)
 
-    def _problem(self, window: Window) -> Problem:
+    def _problem(self, window: Span) -> Problem:
         styles = tuple(
             replace(style, target_mask=luma(mask.during(window))[0]) if mask else style
             for style, mask in zip(self.styles, self.masks, strict=True)

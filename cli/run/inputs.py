@@ -9,15 +9,17 @@ from torch import Tensor
 
 from volstyle.codecs import Selection, read
 from volstyle.codecs.clip import Clip
+from volstyle.engine.scene import Style
 from volstyle.errors import InputError, RecipeError
-from volstyle.field import Axis, Field
-from volstyle.scene import Style, luma
-from volstyle.shots import CutFinder, read_cuts
-from volstyle_cli.films import Film, opened, read_film
-from volstyle_cli.order import Order, StyleFile
-from volstyle_cli.parts import Part, Problem
-from volstyle_cli.signals import Signal, read_signal
-from volstyle_cli.volumes import Volume, blank, read_volume, read_volume_style
+from volstyle.grid.color import luma
+from volstyle.grid.field import Axis, Field
+from volstyle.media.part import Part, Problem
+from volstyle.media.volume import Volume, blank, read_volume, read_volume_style
+from volstyle.motion.shots import CutFinder, read_cuts
+
+from .film import Film, opened, read_film
+from .order import Order, StyleFile
+from .signal import Signal, read_signal
 
 AXES = {"image": ["y", "x"], "video": ["t", "y", "x"], "volume": ["z", "y", "x"], "signal": ["t"]}
 _IS = {"image": "an image", "video": "a clip", "volume": "a volume", "signal": "a signal"}

@@ -9,11 +9,13 @@ from pathlib import Path
 
 from volstyle.codecs import SIGNALS, Encoding, Moment, Selection
 from volstyle.errors import OutputError, RecipeError
-from volstyle.flow import ESTIMATORS
+from volstyle.media.defaults import SIZES
+from volstyle.media.volume import shape_of
+from volstyle.motion.flow import ESTIMATORS
 from volstyle.recipe import Recipe
-from volstyle_cli.options import SIZES, ImageOptions, SignalOptions, StyleOptions, VideoOptions, VolumeOptions
-from volstyle_cli.recipes import recipe_of
-from volstyle_cli.volumes import shape_of
+
+from ..options import ImageOptions, SignalOptions, StyleOptions, VideoOptions, VolumeOptions
+from ..recipes import recipe_of
 
 
 @dataclass(frozen=True)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from volstyle.pipeline import Outline
+from volstyle.engine.outline import Outline
 from volstyle.record import threads
-from volstyle_cli.inputs import Inputs
-from volstyle_cli.order import Order
-from volstyle_cli.screen import Screen, size_text
+
+from ..screen import Screen, size_text
+from .inputs import Inputs
+from .order import Order
 
 
 def say_plan(screen: Screen, order: Order, run: Outline, inputs: Inputs) -> None:

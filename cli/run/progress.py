@@ -10,9 +10,10 @@ from typing import Protocol, Self
 from torch import Tensor
 
 from volstyle.codecs import Encoding, write
-from volstyle.field import Axis, Field
-from volstyle.pipeline import Step
-from volstyle_cli.screen import Screen, costs_text, duration_text, size_text
+from volstyle.engine.stylize import Step
+from volstyle.grid.field import Axis, Field
+
+from ..screen import Screen, costs_text, duration_text, size_text
 
 _LINE_EVERY_S = 10.0
 _PREVIEW_EVERY_S = 2.0

@@ -7,9 +7,10 @@ from pathlib import Path
 import torch
 
 from volstyle.record import Record, versions
-from volstyle_cli.history import digest, order_again
-from volstyle_cli.run import carry_out
-from volstyle_cli.screen import Screen
+
+from ..screen import Screen
+from .carry_out import carry_out
+from .command import digest, order_again
 
 
 def run_again(path: Path, output: Path | None, screen: Screen, *, force: bool) -> int:

@@ -15,18 +15,19 @@ from pathlib import Path
 from typing import Any
 
 from volstyle.codecs import Moment
+from volstyle.engine.checkpoint import Reached
 from volstyle.errors import CapacityError, OutputError
 from volstyle.recipe import Recipe
 from volstyle.record import threads, versions
-from volstyle.state import Reached
-from volstyle_cli.history import digest
-from volstyle_cli.order import Order
+
+from .command import digest
+from .order import Order
 
 FORMAT = 2
 
 
 @dataclass(frozen=True)
-class State:
+class Resume:
     """A folder with what each part of a run has reached, in a file of its own that is only ever replaced whole;
     made when there is something to keep.
 
@@ -39,7 +40,7 @@ class State:
     recipe: Recipe
 
     @staticmethod
-    def open(order: Order, resolved: Recipe) -> State:
+    def open(order: Order, resolved: Recipe) -> Resume:
         """Of an order: the one there is, else a new one. Raises OutputError for one of another order."""
         folder, asked = folder_of(order), _asked(order)
         if not order.resume:
@@ -50,7 +51,7 @@ class State:
             resolved = Recipe().updated(found["resolved"])
         except FileNotFoundError:
             remove(order)  # killed before it said whose it is
-            return State(folder, asked, resolved)
+            return Resume(folder, asked, resolved)
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise OutputError(f"{folder}: a damaged state; --no-resume starts over") from error
         if differing:
@@ -58,7 +59,7 @@ class State:
                 f"{folder}: state of a run with other {', '.join(differing)}; "
                 "repeat that one to go on, or --no-resume to start over"
             )
-        return State(folder, asked, resolved)
+        return Resume(folder, asked, resolved)
 
     @property
     def parts(self) -> int:

@@ -6,13 +6,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from volstyle.codecs import SIGNALS, Selection, read
+from volstyle.engine.scene import Style
 from volstyle.errors import InputError, RecipeError
-from volstyle.field import Field
-from volstyle.listening import listen
-from volstyle.scene import Style
-from volstyle.signals import Ready, lasting, noise_like, prepare
-from volstyle_cli.order import Order
-from volstyle_cli.screen import Screen
+from volstyle.grid.field import Field
+from volstyle.judges.sounds import listen
+from volstyle.media.levels import Ready, lasting, noise_like, prepare
+
+from ..screen import Screen
+from .order import Order
 
 
 @dataclass(frozen=True)

@@ -9,20 +9,21 @@ from pathlib import Path
 
 from volstyle.codecs import Encoding, write
 from volstyle.codecs.atomic import arriving, check_target
+from volstyle.engine.machine import Machine
+from volstyle.engine.outline import network_for
 from volstyle.errors import OutputError
-from volstyle.extractor import Extractor, Network
-from volstyle.field import Field
-from volstyle.inflate import placements
-from volstyle.machine import Machine
-from volstyle.pipeline import network_for
+from volstyle.grid.field import Field
+from volstyle.judges.units import Fields, check_units, find_peaks, view_patches
+from volstyle.networks.extractor import Extractor, Network
+from volstyle.networks.inflation import placements
 from volstyle.recipe import AUTO, NetworkChoice, Recipe
-from volstyle.units import Inputs, check_units, find_peaks, view_patches
-from volstyle_cli.exhibition import Exhibition, Shown, as_page, as_sheet, shown
-from volstyle_cli.gallery import gallery
-from volstyle_cli.lights import lights_of, record_path
-from volstyle_cli.options import UnitsOptions
-from volstyle_cli.recipes import recipe_of
-from volstyle_cli.screen import Screen
+
+from ..options import UnitsOptions
+from ..recipes import recipe_of
+from ..screen import Screen
+from .comparison import record_path, unit_means_of
+from .inputs import gallery
+from .page import Exhibition, Shown, as_page, as_sheet, shown
 
 
 def show_units(options: UnitsOptions, screen: Screen) -> None:
@@ -48,9 +49,9 @@ def show_units(options: UnitsOptions, screen: Screen) -> None:
     }
     for name, text in facts.items():
         screen.entry(name, text)
-    lights = lights_of(options.of, network, tap.name, machine) if options.of else None
+    means = unit_means_of(options.of, network, tap.name, machine) if options.of else None
     patches = _looked(extractor, tap.name, inputs, machine, units, screen)
-    exhibition = Exhibition(tap.name, facts, first.axes, tap.reach.width, patches, lights)
+    exhibition = Exhibition(tap.name, facts, first.axes, tap.reach.width, patches, means)
     with arriving(page, options.force) as temporary:
         temporary.write_text(as_page(exhibition), encoding="utf-8")
         write(sheet, as_sheet(exhibition), Encoding(force=options.force))
@@ -78,7 +79,7 @@ def _loaded(first: Field, recipe: Recipe) -> tuple[Machine, Network]:
 
 
 def _looked(
-    extractor: Extractor, tap: str, inputs: Inputs, machine: Machine, units: Sequence[int], screen: Screen
+    extractor: Extractor, tap: str, inputs: Fields, machine: Machine, units: Sequence[int], screen: Screen
 ) -> dict[int, list[Shown]]:
     """unit -> what lights it most, the greatest first."""
     with _counting(screen, "looking", len(inputs)) as done:

@@ -9,20 +9,23 @@ import torch
 from torch import Tensor
 
 from volstyle.codecs import Selection, read
-from volstyle.extractor import Network
-from volstyle.inflate import placements
-from volstyle.machine import Machine
-from volstyle.pipeline import outline, style_samples
+from volstyle.engine.machine import Machine
+from volstyle.engine.outline import outline
+from volstyle.engine.scene import Scene
+from volstyle.engine.targets import style_samples
+from volstyle.grid.color import luma
+from volstyle.grid.resample import resize
+from volstyle.judges.units import mean_activations
+from volstyle.networks.extractor import Network
+from volstyle.networks.inflation import placements
 from volstyle.record import Record
-from volstyle.resample import resize
-from volstyle.scene import Scene, luma
-from volstyle.units import mean_activations
-from volstyle_cli.history import order_again
-from volstyle_cli.inputs import Inputs, read_inputs
+
+from ..run.command import order_again
+from ..run.inputs import Inputs, read_inputs
 
 
 @dataclass(frozen=True)
-class Lights:
+class UnitMeans:
     """Mean activations (K,) of a layer. styles: by name, as many as the run had. result: also by its name."""
 
     name: str
@@ -51,7 +54,7 @@ def record_path(result: Path) -> Path:
     return result if result.suffix == ".json" else result.with_name(f"{result.name}.json")
 
 
-def lights_of(result: Path, network: Network, tap: str, machine: Machine) -> Lights:
+def unit_means_of(result: Path, network: Network, tap: str, machine: Machine) -> UnitMeans:
     """As the engine saw them in the last stage. Raises InputError without a record, or when an input changed."""
     record = record_path(result)
     order = order_again(record, Record.load(record), None, force=False)
@@ -78,7 +81,7 @@ def lights_of(result: Path, network: Network, tap: str, machine: Machine) -> Lig
         seen = [mean_activations(network.placed(p), tap, samples, machine, regions) for p in looks]
         return torch.stack(seen).mean(0)
 
-    return Lights(
+    return UnitMeans(
         file.name,
         content=means(resize(scene.content, stage).clamp(0, 1)),
         styles={

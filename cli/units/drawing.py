@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from volstyle.field import Axis
-from volstyle.units import Patch
+from volstyle.grid.field import Axis
+from volstyle.judges.units import Patch
 
 _STRIP = 3
 _WAVE = (72, 56, 168)
@@ -24,7 +24,7 @@ _INK = (0.14, 0.13, 0.11)
 
 
 @dataclass(frozen=True)
-class View:
+class Drawing:
     """frames: pictures (4, H, W) with alpha, one or those of an animation. frame_s: seconds each is shown."""
 
     frames: tuple[Tensor, ...]
@@ -39,9 +39,9 @@ class View:
         return torch.cat([self.frames[round(i * last / (_STRIP - 1))] for i in range(_STRIP)], dim=2)
 
 
-def views(patch: Patch) -> tuple[View, View]:
+def drawings(patch: Patch) -> tuple[Drawing, Drawing]:
     """The patch, and what in it drives the unit; nothing where the unit sees past the border of its input."""
-    return _view(patch, _colored(patch.samples)), _view(patch, _toned(patch.drive))
+    return _drawing(patch, _colored(patch.samples)), _drawing(patch, _toned(patch.drive))
 
 
 def sound(patch: Patch) -> tuple[Tensor, float] | None:
@@ -78,10 +78,10 @@ def _toned(drive: Tensor) -> Tensor:
     return _colored(0.5 + 0.5 * drive / scale).clamp(0, 1)
 
 
-def _view(patch: Patch, samples: Tensor) -> View:
+def _drawing(patch: Patch, samples: Tensor) -> Drawing:
     """samples: (3, *S) over the patch's box."""
     if samples.dim() == 2:
-        return View((_signal(samples, patch),))
+        return Drawing((_signal(samples, patch),))
     framed, axes = _framed(patch, samples), list(patch.field.axes)
     while framed.dim() > 4:  # of more than three axes, the middle of the first ones
         framed, axes = framed[:, framed.shape[1] // 2], axes[1:]
@@ -90,10 +90,10 @@ def _view(patch: Patch, samples: Tensor) -> View:
             framed = framed.squeeze(axis)
             del axes[axis - 1]
     if framed.dim() == 3:
-        return View((framed,))
+        return Drawing((framed,))
     if axes[0].name == "t":
-        return View(framed.unbind(1), max(axes[0].step, 0.08) if axes[0].unit == "s" else 0.1)
-    return View((_planes(framed, axes),))
+        return Drawing(framed.unbind(1), max(axes[0].step, 0.08) if axes[0].unit == "s" else 0.1)
+    return Drawing((_planes(framed, axes),))
 
 
 def _framed(patch: Patch, samples: Tensor) -> Tensor:

@@ -12,10 +12,10 @@ from torch import Tensor
 
 from volstyle.codecs import CODECS, SIGNALS, Selection, read
 from volstyle.errors import InputError
-from volstyle.field import Axis, Field, Origin
+from volstyle.grid.field import Axis, Field, Origin
+from volstyle.media.levels import prepare
+from volstyle.media.volume import Volume, is_volume
 from volstyle.recipe import Recipe
-from volstyle.signals import prepare
-from volstyle_cli.volumes import Volume, is_volume
 
 _SUFFIXES = tuple(suffix for table in (CODECS, SIGNALS) for known in table.values() for suffix in known)
 

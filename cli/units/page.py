@@ -10,13 +10,14 @@ from math import ceil, sqrt
 import torch
 from torch import Tensor
 
-from volstyle.field import Axis, Field
-from volstyle.resample import resize
-from volstyle.units import COUNT, Patch
-from volstyle_cli.lights import Lights
-from volstyle_cli.page import animation_uri, facts, page, sound_uri
-from volstyle_cli.patches import View, sound, views
-from volstyle_cli.sheet import Captioned, contact_sheet
+from volstyle.grid.field import Axis, Field
+from volstyle.grid.resample import resize
+from volstyle.judges.units import COUNT, Patch
+
+from ..draw.contact_sheet import Captioned, contact_sheet
+from ..draw.html import animation_uri, facts, page, sound_uri
+from .comparison import UnitMeans
+from .drawing import Drawing, drawings, sound
 
 _SIDE, _GAP, _BETWEEN = 3, 2, 8
 _TILE, _LEAST_TILE, _LARGE_TILES = 44, 22, 64
@@ -51,7 +52,7 @@ class Exhibition:
     axes: tuple[Axis, ...]
     width: tuple[int, ...]
     units: Mapping[int, Sequence[Shown]]
-    lights: Lights | None = None
+    means: UnitMeans | None = None
 
     @property
     def kind(self) -> str:
@@ -64,14 +65,14 @@ class Exhibition:
     @property
     def order(self) -> list[int]:
         """By number, or what the style brings first."""
-        if self.lights is None:
+        if self.means is None:
             return list(self.units)
-        lift = self.lights.lift
+        lift = self.means.lift
         return sorted(self.units, key=lambda unit: -float(lift[unit]))
 
 
 def shown(patch: Patch) -> Shown:
-    seen, drive = views(patch)
+    seen, drive = drawings(patch)
     heard = sound(patch)
     place = ", ".join(f"{axis.name} {side.start}" for axis, side in zip(patch.field.axes, patch.box, strict=True))
     path = patch.field.origin.path
@@ -85,7 +86,7 @@ def shown(patch: Patch) -> Shown:
     )
 
 
-def _tile(view: View) -> Tensor:
+def _tile(view: Drawing) -> Tensor:
     """(3, h, w) for the sheet: samples side by side where there are few, averaged where there are many."""
     picture = view.still
     over = picture[:3] * picture[3:] + _WALL * (1 - picture[3:])
@@ -133,13 +134,13 @@ def _wall(tiles: Sequence[Tensor], size: tuple[int, int]) -> Tensor:
 
 def as_page(exhibition: Exhibition) -> str:
     """One HTML document that needs nothing else."""
-    lights = exhibition.lights
+    means = exhibition.means
     title = f"What the units of {exhibition.layer} see"
     reading = f"<p>{_READING} {_HINTS.get(exhibition.kind, '')} {_SOURCES}</p>"
     parts = [f"<h1>{escape(title)}</h1>", reading, facts(dict(exhibition.facts))]
-    if lights:
-        parts.append(_why(lights, exhibition))
-    cards = (_card(unit, exhibition.units[unit], lights) for unit in exhibition.order)
+    if means:
+        parts.append(_why(means, exhibition))
+    cards = (_card(unit, exhibition.units[unit], means) for unit in exhibition.order)
     fine = "fine" if max(exhibition.width) < _FINE else ""
     parts.append(f'<div class="units {exhibition.kind} {fine}">{"".join(cards)}</div>')
     return page(title, "\n".join(parts), style=_STYLE, script=_SCRIPT)
@@ -158,15 +159,15 @@ _HINTS = {
 _SOURCES = '<span class="dim">After Zeiler and Fergus (2013) and Springenberg et al. (2014).</span>'
 
 
-def _card(unit: int, found: Sequence[Shown], lights: Lights | None) -> str:
+def _card(unit: int, found: Sequence[Shown], means: UnitMeans | None) -> str:
     lit = f"up to {found[0].activation:.3g}" if found else "nothing here lights it"
     body = ""
     if found:
         left = "".join(_hung(s, s.seen, s.sound) for s in found)
         right = "".join(_hung(s, s.drive, None) for s in found)
         body = f'<div class="pair"><div class="nine">{left}</div><div class="nine drive">{right}</div></div>'
-    bars = _bars(unit, lights) if lights else ""
-    lift = f' data-lift="{float(lights.lift[unit]):.6g}"' if lights else ""
+    bars = _bars(unit, means) if means else ""
+    lift = f' data-lift="{float(means.lift[unit]):.6g}"' if means else ""
     state = "" if found else " dark"
     return (
         f'<section class="unit{state}" id="u{unit}" data-number="{unit}"{lift}>'
@@ -181,36 +182,36 @@ def _hung(what: Shown, uri: str, heard: str | None) -> str:
     return f'<figure>{picture}<button class="play" data-sound="{heard}" title="play">▶</button></figure>'
 
 
-def _bars(unit: int, lights: Lights) -> str:
+def _bars(unit: int, means: UnitMeans) -> str:
     """What the content, each style and the result light it up by, against the most of them."""
-    means = {"content": lights.content, **lights.styles, "result": lights.result}
-    kinds = ["content", *("style" for _ in lights.styles), "result"]
-    values = [float(mean[unit]) for mean in means.values()]
+    tall = {"content": means.content, **means.styles, "result": means.result}
+    kinds = ["content", *("style" for _ in means.styles), "result"]
+    values = [float(mean[unit]) for mean in tall.values()]
     most = max(*values, 1e-12)
     rows = (
         f'<tr class="{kind}"><th>{escape(name)}</th><td><i style="width:{100 * value / most:.1f}%"></i></td>'
         f"<td>{value:.3g}</td></tr>"
-        for kind, name, value in zip(kinds, means, values, strict=True)
+        for kind, name, value in zip(kinds, tall, values, strict=True)
     )
     return f'<table class="bars">{"".join(rows)}</table>'
 
 
-def _why(lights: Lights, exhibition: Exhibition) -> str:
+def _why(means: UnitMeans, exhibition: Exhibition) -> str:
     """Where the result stands between content and style, unit by unit."""
-    order, lift = exhibition.order, lights.lift
+    order, lift = exhibition.order, means.lift
     brings = [unit for unit in order if lift[unit] > 0][:_NAMED]
     keeps = [unit for unit in reversed(order) if lift[unit] < 0][:_NAMED]
 
     def links(units: Sequence[int]) -> str:
         return " ".join(f'<a href="#u{unit}">{unit}</a>' for unit in units) or "none"
 
-    styles = " and ".join(lights.styles)
+    styles = " and ".join(means.styles)
     return (
-        f"<h2>Why {escape(lights.name)} looks as it does</h2>"
+        f"<h2>Why {escape(means.name)} looks as it does</h2>"
         f"<p>How strongly each unit is lit on average, from those that the style ({escape(styles)}) lights more "
-        f"than the content to those that it lights less. Over the layer, the result has come <b>{lights.way:.0%}"
+        f"than the content to those that it lights less. Over the layer, the result has come <b>{means.way:.0%}"
         "</b> of the way from the content to the style.</p>"
-        f"{_chart(lights, order)}"
+        f"{_chart(means, order)}"
         f'<p class="links"><span><b class="style">the style brings</b> {links(brings)}</span>'
         f'<span><b class="content">the content alone has</b> {links(keeps)}</span></p>'
         '<p class="sort">Order: <button data-by="lift">what the style brings</button> '
@@ -218,10 +219,10 @@ def _why(lights: Lights, exhibition: Exhibition) -> str:
     )
 
 
-def _chart(lights: Lights, order: Sequence[int]) -> str:
+def _chart(means: UnitMeans, order: Sequence[int]) -> str:
     """A group of three bars for each unit, as high as it is lit on average."""
     wide, high = _CHART
-    columns = {"content": lights.content, "style": lights.style, "result": lights.result}
+    columns = {"content": means.content, "style": means.style, "result": means.result}
     most = max(float(torch.stack(list(columns.values()))[:, list(order)].max()), 1e-12)
     step = wide / len(order)
     bar = 0.78 * step / len(columns)

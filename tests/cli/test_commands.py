@@ -19,11 +19,11 @@ import pytest
 import torch
 
 from volstyle.codecs import probe, read, write
-from volstyle.field import Axis, Field
+from volstyle.grid.field import Axis, Field
 from volstyle_cli import main
 from volstyle_cli.options import ImageOptions
-from volstyle_cli.order import order_of
-from volstyle_cli.stopping import stoppable
+from volstyle_cli.run.order import order_of
+from volstyle_cli.run.stopping import stoppable
 
 TINY = ["--network", "random", "--precision", "float32", "--set", "schedule.steps=2", "--size", "48"]
 
@@ -234,7 +234,7 @@ def test_interrupted_while_reading_leaves_nothing(run: Run, monkeypatch: pytest.
     def interrupted(*_: object) -> None:
         signal.raise_signal(signal.SIGINT)
 
-    monkeypatch.setattr("volstyle_cli.run.read_inputs", interrupted)
+    monkeypatch.setattr("volstyle_cli.run.carry_out.read_inputs", interrupted)
     before = sorted(Path().iterdir())
     assert run("image photo.png --style art.png", *TINY)[0] == 130
     assert sorted(Path().iterdir()) == before

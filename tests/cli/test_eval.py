@@ -8,15 +8,15 @@ from pathlib import Path
 
 import pytest
 import torch
-from tiny import numbers
 
+from tests.tiny import numbers
 from volstyle.codecs import Encoding, read, write
-from volstyle.field import Axis, Field
+from volstyle.grid.field import Axis, Field
 from volstyle.record import Record
 from volstyle_cli import main
-from volstyle_cli.history import save_record
 from volstyle_cli.options import VideoOptions
-from volstyle_cli.order import order_of
+from volstyle_cli.run.command import save_record
+from volstyle_cli.run.order import order_of
 
 PLANE = (Axis("y"), Axis("x"))
 

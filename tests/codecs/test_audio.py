@@ -15,7 +15,7 @@ from pydicom.data import get_testdata_file
 
 from volstyle.codecs import Encoding, Moment, Selection, check_writable, probe, read, write
 from volstyle.errors import InputError, OutputError
-from volstyle.field import Axis, Field
+from volstyle.grid.field import Axis, Field
 
 RATE = 22050
 SIGNAL = Selection(signal=True)

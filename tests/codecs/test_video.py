@@ -22,7 +22,7 @@ from volstyle.codecs.encoder import Encoder, Format
 from volstyle.codecs.image import ImageOrigin
 from volstyle.codecs.video import VideoOrigin
 from volstyle.errors import CapacityError, InputError, OutputError
-from volstyle.field import Axis, Field
+from volstyle.grid.field import Axis, Field
 
 WIDTH, HEIGHT = 64, 48
 CLIP = (Axis("t", 1 / 12, "s"), Axis("y"), Axis("x"))

@@ -19,13 +19,13 @@ import zarr
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.encaps import encapsulate
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, JPEG2000Lossless, SecondaryCaptureImageStorage
-from scans import SHAPE, counts, nifti
-from tiny import numbers, tiny_field
 
+from tests.scans import SHAPE, counts, nifti
+from tests.tiny import numbers, tiny_field
 from volstyle.codecs import Encoding, check_writable, probe, read, write
 from volstyle.codecs.stored import NOTICE
 from volstyle.errors import InputError, OutputError
-from volstyle.field import Axis
+from volstyle.grid.field import Axis
 
 FORCED = Encoding(force=True)
 

@@ -7,12 +7,12 @@ from dataclasses import replace
 import pytest
 import torch
 
-from volstyle.estimate import estimate, peak_memory, stage_work
-from volstyle.field import Axis, Field
-from volstyle.pipeline import outline
+from volstyle.engine.estimate import estimate, peak_memory, stage_work
+from volstyle.engine.outline import outline
+from volstyle.engine.scene import Style
+from volstyle.grid.field import Axis, Field
+from volstyle.grid.resample import resize, transfer
 from volstyle.recipe import NetworkChoice, Recipe, ScheduleChoice
-from volstyle.resample import resize, transfer
-from volstyle.scene import Style
 
 RECIPE = Recipe(network=NetworkChoice("random"), schedule=ScheduleChoice(steps=2), precision="float32")
 SHAPES = {1: (512,), 2: (96, 64), 3: (4, 48, 64)}

@@ -6,13 +6,13 @@ from collections.abc import Callable, Mapping
 
 import pytest
 import torch
-from tiny import numbers
 from torch import Tensor
 
+from tests.tiny import numbers
+from volstyle.engine.blockwise import Evaluation
+from volstyle.engine.optimize import OPTIMIZERS, Momentum, Optimized, optimize
 from volstyle.errors import RecipeError
-from volstyle.evaluate import Evaluation
-from volstyle.optimize import OPTIMIZERS, Momentum, Optimized, optimize
-from volstyle.resample import resize
+from volstyle.grid.resample import resize
 
 RATES = {"adam": 0.05, "lbfgs": 1.0, "gd": 0.1}
 STEPS = {"adam": 300, "lbfgs": 30, "gd": 100}

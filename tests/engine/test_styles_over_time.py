@@ -8,23 +8,24 @@ from pathlib import Path
 
 import pytest
 import torch
-from tiny import TAPS, numbers, tiny_field, tiny_network
 from torch import Tensor
 
-from volstyle import pipeline
+from tests.tiny import TAPS, numbers, tiny_field, tiny_network
 from volstyle.codecs import write
+from volstyle.engine import outline as outlines
+from volstyle.engine.blockwise import evaluate, plan_views, style_sums
+from volstyle.engine.scene import Style, shares_over_time
+from volstyle.engine.stylize import stylize
 from volstyle.errors import RecipeError
-from volstyle.evaluate import evaluate, plan_views, style_sums
-from volstyle.extractor import Network
-from volstyle.field import Axis, Field
-from volstyle.objective import Objective, StyleTerm, View
-from volstyle.pipeline import stylize
+from volstyle.grid.field import Axis, Field
+from volstyle.grid.tiles import plan
+from volstyle.loss.objective import Objective, View
+from volstyle.loss.statistics import joined, moments_distance
+from volstyle.loss.terms import StyleTerm
+from volstyle.networks.extractor import Network
 from volstyle.recipe import Recipe, ScheduleChoice
-from volstyle.scene import Style, shares_over_time
-from volstyle.statistics import joined, moments_distance
-from volstyle.tiles import plan
 from volstyle_cli import main
-from volstyle_cli.order import StyleFile, _style_file
+from volstyle_cli.run.order import StyleFile, _style_file
 
 CLIP = ("t", "y", "x")
 A, B = (tiny_field(24, 24, seed=seed) for seed in (3, 4))
@@ -47,7 +48,7 @@ def network() -> Network:
 
 
 def test_each_frame_is_styled_as_if_its_blend_were_all_there_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pipeline, "load_network", lambda *_, **__: network())
+    monkeypatch.setattr(outlines, "load_network", lambda *_, **__: network())
     content = tiny_field(5, 24, 32, names=CLIP)
     recipe = Recipe(schedule=ScheduleChoice(smallest=64, steps=8), precision="float32", device="cpu")
     recipe = recipe.set("smoothness=0").set("temporal.weight=0")
@@ -100,8 +101,8 @@ def test_times_that_contradict_are_refused() -> None:
     ):
         with pytest.raises(RecipeError, match=said):
             stylize(field, styles, Recipe().set("network.name=random").set("precision=float32"))
-    with pytest.raises(RecipeError, match=r"style.window: is 0"):
-        stylize(content, [timed], Recipe().set("network.name=random").set("style.window=0"))
+    with pytest.raises(RecipeError, match=r"style.frames: is 0"):
+        stylize(content, [timed], Recipe().set("network.name=random").set("style.frames=0"))
 
 
 @pytest.mark.parametrize(

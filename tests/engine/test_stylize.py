@@ -6,20 +6,24 @@ from dataclasses import replace
 
 import pytest
 import torch
-from tiny import NAMES, TAPS, numbers, tiny_field, tiny_network
 from torch import Tensor
 
-from volstyle import pipeline
+from tests.tiny import NAMES, TAPS, numbers, tiny_field, tiny_network
+from volstyle.engine import outline as outlines
+from volstyle.engine import stylize as stylizing
+from volstyle.engine import targets
+from volstyle.engine.blockwise import style_sums
+from volstyle.engine.optimize import optimize
+from volstyle.engine.outline import outline
+from volstyle.engine.scene import Scene, Style
+from volstyle.engine.stylize import Step, stylize
 from volstyle.errors import CapacityError, NetworkError, RecipeError, ShapeError
-from volstyle.evaluate import style_sums
-from volstyle.field import Field
-from volstyle.objective import COLOR_GRAIN, SmoothnessTerm
-from volstyle.optimize import optimize
-from volstyle.pipeline import Step, outline, stylize
+from volstyle.grid.color import luma
+from volstyle.grid.field import Field
+from volstyle.grid.resample import resize
+from volstyle.grid.tiles import plan
+from volstyle.loss.terms import COLOR_GRAIN, SmoothnessTerm
 from volstyle.recipe import Recipe, ScheduleChoice
-from volstyle.resample import resize
-from volstyle.scene import Scene, Style, luma
-from volstyle.tiles import plan
 
 SHAPES = {1: (96,), 2: (28, 36), 3: (5, 20, 24)}
 CLIP = ("t", "y", "x")
@@ -35,7 +39,7 @@ def _networks(monkeypatch: pytest.MonkeyPatch) -> None:
     def load(name: str, **_: object) -> object:
         return tiny_network(3 if name == "own" else 2, dtype=torch.float32)
 
-    monkeypatch.setattr(pipeline, "load_network", load)
+    monkeypatch.setattr(outlines, "load_network", load)
 
 
 def picture(seed: int, *shape: int) -> Field:
@@ -135,7 +139,7 @@ def test_style_scale_is_the_size_of_its_strokes(monkeypatch: pytest.MonkeyPatch)
         shapes.append(tuple(args[1].shape[1:]))  # type: ignore[attr-defined]
         return style_sums(*args)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(pipeline, "style_sums", watched)
+    monkeypatch.setattr(targets, "style_sums", watched)
     square = Style(tiny_field(40, 20))
     stylize(picture(3), [square], RECIPE.set("schedule.steps=1").set("style.scale=0.5"))
     assert shapes == [(9, 4), (18, 9)]  # half of the long sides 18 and 36 of the stages
@@ -150,7 +154,7 @@ def test_a_stage_goes_on_where_the_last_one_ended(monkeypatch: pytest.MonkeyPatc
         ends.append(optimize(samples, *args, **kwargs))  # type: ignore[arg-type]
         return ends[-1]
 
-    monkeypatch.setattr(pipeline, "optimize", watched)
+    monkeypatch.setattr(stylizing, "optimize", watched)
     stylize(picture(3), [STYLE], RECIPE)
     (_, first), (samples, momentum) = starts
     assert first is None
@@ -336,7 +340,7 @@ def test_a_clip_is_styled_frame_by_frame_unless_its_window_is_larger() -> None:
     alone = [samples_of(Field(frame, content.axes[1:]), [STYLE], recipe) for frame in content.samples.unbind(1)]
     frames = samples_of(content, [STYLE], recipe)
     torch.testing.assert_close(frames, torch.stack(alone, dim=1), rtol=0, atol=5e-3)
-    together = samples_of(content, [STYLE], recipe.set("style.window=0"))
+    together = samples_of(content, [STYLE], recipe.set("style.frames=0"))
     assert (together - frames).abs().max() > 0.01
 
 
@@ -363,7 +367,7 @@ def test_time_holds_together_where_nothing_moves() -> None:
 def test_costs_do_not_depend_on_tiles(network: str, window: int) -> None:
     """Also for a network that is coarse in time, and windows that are not a multiple of its stride."""
     content = tiny_field(15, 32, 32, names=CLIP)
-    recipe = RECIPE.set(f"network.name={network}").set(f"style.window={window}").set("schedule.steps=1")
+    recipe = RECIPE.set(f"network.name={network}").set(f"style.frames={window}").set("schedule.steps=1")
     recipe = recipe.set("init=noise").set("schedule.smallest=999")
     costs, tiles = [], []
     for memory in ("1GB", "2MB"):
@@ -402,8 +406,8 @@ def out_of_memory(monkeypatch: pytest.MonkeyPatch, largest: int, error: RuntimeE
             raise error
         return evaluate(samples, objective, plans)  # type: ignore[arg-type]
 
-    evaluate = pipeline.evaluate
-    monkeypatch.setattr(pipeline, "evaluate", limited)
+    evaluate = stylizing.evaluate
+    monkeypatch.setattr(stylizing, "evaluate", limited)
 
 
 @pytest.mark.parametrize(
@@ -499,7 +503,7 @@ def test_choices_that_do_not_exist(assignment: str, message: str) -> None:
         ("schedule.steps=0", r"schedule\.steps is 0, must be at least 1"),
         ("schedule.smallest=0", r"schedule\.smallest is 0, must be at least 1"),
         ("schedule.growth=nan", r"schedule\.growth is nan, must be above 0"),
-        ("style.window=-1", r"style\.window is -1, must be at least 0"),
+        ("style.frames=-1", r"style\.frames is -1, must be at least 0"),
         ("style.scale=0", r"style\.scale is 0\.0, must be above 0"),
         ("style.weight=-1", r"style\.weight is -1\.0, must be at least 0"),
         ("style.weight=inf", r"style\.weight is inf, must be at least 0 and below"),

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 import torch
-from tiny import numbers
 from torch.nn import functional
 
-from volstyle.field import Axis, Field
+from tests.tiny import numbers
+from volstyle.engine.schedule import Stage, plan_stages
+from volstyle.grid.field import Axis, Field
+from volstyle.grid.resample import fitted, resize
 from volstyle.recipe import ScheduleChoice
-from volstyle.resample import fitted, resize
-from volstyle.schedule import Stage, plan_stages
 
 SHAPES = {1: ((40,), (23,)), 2: ((40, 32), (23, 50)), 3: ((12, 20, 16), (7, 31, 16))}
 KINDS = ("cubic", "linear")

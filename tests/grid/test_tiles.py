@@ -9,11 +9,11 @@ from math import prod
 
 import pytest
 import torch
-from tiny import CPU, TAPS, tiny_network
 
+from tests.tiny import CPU, TAPS, tiny_network
+from volstyle.engine.machine import Machine, bytes_per_sample, choose_core
 from volstyle.errors import CapacityError
-from volstyle.machine import Machine, bytes_per_sample, choose_core
-from volstyle.tiles import Block, Shape, Tile, plan, shrink
+from volstyle.grid.tiles import Block, Shape, Tile, plan, shrink
 
 
 def random_plans(

@@ -7,15 +7,22 @@ from dataclasses import replace
 
 import pytest
 import torch
-from tiny import numbers, tiny_field, tiny_network
 from torch import Tensor
 
+from tests.tiny import numbers, tiny_field, tiny_network
 from volstyle.errors import ShapeError
-from volstyle.field import Field
-from volstyle.judges import brightness, judge, still_regions, structure_kept, style_distances, texture_distances
-from volstyle.motion import Link, warping_error
-from volstyle.resample import resize
-from volstyle.texture import scales_of, texture_distance, texture_statistics
+from volstyle.grid.field import Field
+from volstyle.grid.resample import resize
+from volstyle.judges.pictures import (
+    brightness,
+    judge,
+    still_regions,
+    structure_kept,
+    style_distances,
+    texture_distances,
+)
+from volstyle.judges.portilla_simoncelli import scales_of, texture_distance, texture_statistics
+from volstyle.motion.links import Link, warping_error
 
 CLIP = ("t", "y", "x")
 NETWORK = tiny_network(2, dtype=torch.float32)

@@ -16,22 +16,22 @@ import pytest
 import soundfile
 import torch
 from safetensors.torch import save_file
-from tiny import CPU, TAPS, numbers, tiny_field, tiny_network
 from torch import Tensor
 
+from tests.tiny import CPU, TAPS, numbers, tiny_field, tiny_network
 from volstyle.codecs import read, write
+from volstyle.engine.machine import Machine, bytes_per_sample
 from volstyle.errors import NetworkError, ShapeError
-from volstyle.extractor import Extractor, Network
-from volstyle.field import Axis, Field, Origin
-from volstyle.layers import Chain, Convolution, Rectifier
-from volstyle.machine import Machine, bytes_per_sample
-from volstyle.networks import PACKAGED
-from volstyle.tiles import Shape
-from volstyle.units import Patch, Peak, find_peaks, mean_activations, view_patches
+from volstyle.grid.field import Axis, Field, Origin
+from volstyle.grid.tiles import Shape
+from volstyle.judges.units import Patch, Peak, find_peaks, mean_activations, view_patches
+from volstyle.networks.extractor import Extractor, Network
+from volstyle.networks.layers import Chain, Convolution, Rectifier
+from volstyle.networks.registry import PACKAGED
 from volstyle_cli import main
-from volstyle_cli.gallery import World
-from volstyle_cli.page import sound_uri
-from volstyle_cli.patches import sound, views
+from volstyle_cli.draw.html import sound_uri
+from volstyle_cli.units.drawing import drawings, sound
+from volstyle_cli.units.inputs import World
 
 SHAPES: dict[int, Shape] = {1: (83,), 2: (47, 39), 3: (29, 26, 23)}
 """No multiple of the stride, so that something is left at the ends."""
@@ -255,18 +255,18 @@ def patch_of(samples: Tensor, axes: tuple[Axis, ...], window: tuple[slice, ...])
 
 def test_past_the_border_of_an_image_there_is_nothing() -> None:
     patch = patch_of(numbers(3, 9, 9), (Axis("y"), Axis("x")), (slice(-2, 5), slice(4, 11)))
-    for view in views(patch):
+    for view in drawings(patch):
         (picture,) = view.frames
         assert picture.shape == (4, 7, 7)
         assert not picture[3, :2].any()
         assert not picture[3, :, 5:].any()
         assert bool((picture[3, 2:, :5] == 1).all())
-    assert torch.equal(views(patch)[0].still[:3, 2:, :5], patch.samples)
+    assert torch.equal(drawings(patch)[0].still[:3, 2:, :5], patch.samples)
 
 
 def test_a_clip_is_an_animation_and_a_film_strip() -> None:
     axes = (Axis("t", 0.04, "s"), Axis("y"), Axis("x"))
-    seen, _ = views(patch_of(numbers(3, 6, 9, 9), axes, (slice(0, 5), slice(0, 7), slice(0, 7))))
+    seen, _ = drawings(patch_of(numbers(3, 6, 9, 9), axes, (slice(0, 5), slice(0, 7), slice(0, 7))))
     assert len(seen.frames) == 5
     assert seen.still.shape == (4, 7, 3 * 7)
 
@@ -274,7 +274,7 @@ def test_a_clip_is_an_animation_and_a_film_strip() -> None:
 def test_a_volume_is_three_planes_through_the_middle() -> None:
     samples = numbers(1, 7, 9, 11)
     axes = (Axis("z", 2.0, "mm"), Axis("y", 1.0, "mm"), Axis("x", 1.0, "mm"))
-    seen, _ = views(patch_of(samples, axes, tuple(slice(0, size) for size in (7, 9, 11))))
+    seen, _ = drawings(patch_of(samples, axes, tuple(slice(0, size) for size in (7, 9, 11))))
     (picture,) = seen.frames
     gap = picture.shape[1] - 9 - 14
     assert gap > 0
@@ -295,7 +295,7 @@ def test_a_signal_is_heard_with_what_is_around_it() -> None:
     assert found_rate == pytest.approx(rate)
     assert len(samples) == rate // 2
     assert float(samples.abs().max()) == pytest.approx(0.9, abs=1e-3)
-    picture = views(patch)[0].still
+    picture = drawings(patch)[0].still
     spectrum = picture[:3, 72:].sum((0, 2))
     assert int(spectrum.argmax()) == pytest.approx(0.75 * len(spectrum), abs=2)
     assert sound(patch_of(numbers(3, 9, 9), (Axis("y"), Axis("x")), (slice(0, 5), slice(0, 5)))) is None

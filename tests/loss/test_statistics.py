@@ -6,11 +6,11 @@ import math
 
 import pytest
 import torch
-from tiny import numbers
 from torch import Tensor
 
+from tests.tiny import numbers
 from volstyle.errors import ShapeError
-from volstyle.statistics import (
+from volstyle.loss.statistics import (
     STATISTICS,
     Sums,
     blended,

@@ -6,17 +6,17 @@ import math
 
 import pytest
 import torch
-from tiny import numbers
 from torch import Tensor
 
+from tests.tiny import numbers
+from volstyle.engine.scene import Style
+from volstyle.engine.stylize import stylize
 from volstyle.errors import ShapeError
-from volstyle.field import Axis, Field
-from volstyle.listening import copy_score, listen, log_spectral_distance, texture_distance
-from volstyle.pipeline import stylize
+from volstyle.grid.field import Axis, Field
+from volstyle.judges.sounds import copy_score, listen, log_spectral_distance, texture_distance
+from volstyle.loss.signal_terms import AutocorrelationTerm, QuantileTerm
+from volstyle.media.levels import lasting, noise_like, prepare
 from volstyle.recipe import NetworkChoice, OptimizerChoice, Recipe, ScheduleChoice, SeriesChoice
-from volstyle.scene import Style
-from volstyle.series import AutocorrelationTerm, QuantileTerm
-from volstyle.signals import lasting, noise_like, prepare
 
 RATE = 8000
 

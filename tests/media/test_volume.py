@@ -9,24 +9,26 @@ import nibabel as nib
 import numpy as np
 import pytest
 import torch
-from scans import counts, nifti
-from tiny import TAPS, numbers, tiny_field, tiny_network
 
+from tests.scans import counts, nifti
+from tests.tiny import TAPS, numbers, tiny_field, tiny_network
 from volstyle.codecs import probe, write
+from volstyle.engine.blockwise import evaluate, plan_views, style_sums
+from volstyle.engine.outline import outline
+from volstyle.engine.scene import Style
+from volstyle.engine.schedule import optimized_shape
+from volstyle.engine.stylize import stylize
 from volstyle.errors import RecipeError, ShapeError
-from volstyle.evaluate import evaluate, plan_views, style_sums
-from volstyle.field import Axis, Field
-from volstyle.inflate import Placement, placements
-from volstyle.intensity import Window
-from volstyle.networks import PACKAGED
-from volstyle.objective import Objective, SmoothnessTerm, StyleTerm, View
-from volstyle.pipeline import outline, stylize
+from volstyle.grid.field import Axis, Field
+from volstyle.grid.resample import resize
+from volstyle.grid.tiles import plan, wrapped
+from volstyle.loss.objective import Objective, View
+from volstyle.loss.statistics import moments_distance
+from volstyle.loss.terms import SmoothnessTerm, StyleTerm
+from volstyle.media.intensity import IntensityRange
+from volstyle.networks.inflation import Placement, placements
+from volstyle.networks.registry import PACKAGED
 from volstyle.recipe import ContentChoice, NetworkChoice, Recipe, ScheduleChoice
-from volstyle.resample import resize
-from volstyle.scene import Style
-from volstyle.schedule import optimized_shape
-from volstyle.statistics import moments_distance
-from volstyle.tiles import plan, wrapped
 from volstyle_cli import main
 
 # ------------------------------------------------------------------------------------------------ intensity
@@ -37,13 +39,13 @@ from volstyle_cli import main
     [("lung", -1350, 150), ("soft", -160, 240), ("bone", -500, 1300), ("brain", 0, 80), ("-7.5, 1e3", -7.5, 1000)],
 )
 def test_windows(text: str, low: float, high: float) -> None:
-    window = Window.choose(text, torch.zeros(1, 2, 2, 2))
+    window = IntensityRange.choose(text, torch.zeros(1, 2, 2, 2))
     assert (window.low, window.high) == (low, high)
 
 
 def test_a_window_there_and_back() -> None:
     samples = torch.linspace(-1000, 1000, 101).reshape(1, 1, 1, 101)
-    window = Window(-500.0, 500.0, padding=100.0)
+    window = IntensityRange(-500.0, 500.0, padding=100.0)
     inside = window.inside(samples)
     assert float(inside.min()) == 0 and float(inside.max()) == 1
     assert torch.equal(window.outside(samples, inside), samples)
@@ -56,26 +58,26 @@ def test_a_window_there_and_back() -> None:
 def test_an_even_background_is_padding_and_noise_is_not() -> None:
     samples = numbers(1, 12, 12, 24) + 1
     samples[..., :12] = 0
-    assert Window.choose("auto", samples).padding == 0
+    assert IntensityRange.choose("auto", samples).padding == 0
     samples = torch.where(numbers(1, 12, 12, 24, seed=1) < 0.5, 0.0, samples)
-    assert Window.choose("auto", samples).padding is None
+    assert IntensityRange.choose("auto", samples).padding is None
 
 
 def test_what_auto_leaves_out_is_styled_too() -> None:
     """Else single samples beyond the percentiles would be specks in the result."""
     samples = numbers(1, 12, 12, 24)
     samples[0, 0, 0, 0] = 9.0
-    window = Window.choose("auto", samples)
+    window = IntensityRange.choose("auto", samples)
     assert window.high < 1 and window.covers(samples).all()
     assert torch.equal(window.outside(samples, window.inside(samples)), samples)
     assert window.outside(samples, 0 * samples)[0, 0, 0, 0] == window.low
-    assert not Window.choose("0,1", samples).covers(samples).all()
+    assert not IntensityRange.choose("0,1", samples).covers(samples).all()
 
 
 @pytest.mark.parametrize("text", ["lang", "5", "3,3", "nan,inf"])
 def test_windows_that_are_none(text: str) -> None:
     with pytest.raises(RecipeError, match="window: "):
-        Window.choose(text, numbers(1, 4, 4, 4))
+        IntensityRange.choose(text, numbers(1, 4, 4, 4))
 
 
 # -------------------------------------------------------------------------------------------------- planes
@@ -203,7 +205,7 @@ def test_a_style_volume_has_targets_of_its_own_for_each_axis() -> None:
     """A volume is at no distance from itself when each plane has its own target, of all its slices together."""
     striped = numbers(1, 24, 1, 1).expand(1, 24, 24, 24).contiguous()
     content = Field(striped, tuple(Axis(name) for name in "zyx"))
-    record = stylize(content, [Style(content)], QUICK.set("style.window=0")).record
+    record = stylize(content, [Style(content)], QUICK.set("style.frames=0")).record
     assert record.stages[0].costs["style"][0] < 1e-4
 
 

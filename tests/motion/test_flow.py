@@ -11,18 +11,18 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from tiny import numbers
 from torch import Tensor
 from torchvision.models.optical_flow import raft_small
 
 from tests.benchmarks.scenes import known_scene
+from tests.tiny import numbers
 from volstyle.codecs import write
 from volstyle.codecs.flow import FlowFiles
 from volstyle.errors import InputError, WeightsError
-from volstyle.field import Axis, Field
-from volstyle.flow import given, raft
-from volstyle.motion import estimate_motion
-from volstyle.resample import resize
+from volstyle.grid.field import Axis, Field
+from volstyle.grid.resample import resize
+from volstyle.motion.flow import given, raft
+from volstyle.motion.links import estimate_motion
 from volstyle_cli import main
 
 CPU = torch.device("cpu")

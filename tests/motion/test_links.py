@@ -5,11 +5,12 @@ from __future__ import annotations
 
 import pytest
 import torch
-from tiny import numbers
 from torch import Tensor
 
 from tests.benchmarks.scenes import known_scene
-from volstyle.motion import Link, TemporalTerm, along_motion, estimate_motion, moved_along
+from tests.tiny import numbers
+from volstyle.loss.temporal import TemporalTerm
+from volstyle.motion.links import Link, along_motion, estimate_motion, moved_along
 
 
 def still(height: int, width: int, trust: Tensor | None = None) -> Link:

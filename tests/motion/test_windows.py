@@ -7,20 +7,21 @@ from pathlib import Path
 
 import pytest
 import torch
-from tiny import numbers, tiny_field, tiny_network
 
-from volstyle import pipeline
+from tests.tiny import numbers, tiny_field, tiny_network
 from volstyle.codecs.clip import Clip
+from volstyle.engine import outline as outlines
+from volstyle.engine.checkpoint import Reached
+from volstyle.engine.scene import Style
+from volstyle.engine.stylize import stylize
 from volstyle.errors import InputError, RecipeError
-from volstyle.motion import GAPS, TemporalTerm, estimate_motion, warping_error
-from volstyle.pipeline import stylize
+from volstyle.grid.resample import resize
+from volstyle.loss.temporal import TemporalTerm
+from volstyle.motion.links import GAPS, estimate_motion, warping_error
+from volstyle.motion.shots import CutFinder, read_cuts
+from volstyle.motion.windows import Span, plan_windows
 from volstyle.recipe import Recipe, ScheduleChoice
-from volstyle.resample import resize
-from volstyle.scene import Style
-from volstyle.shots import CutFinder, read_cuts
-from volstyle.state import Reached
-from volstyle.windows import Window, plan_windows
-from volstyle_cli.films import Lasting
+from volstyle_cli.run.film import Lasting
 
 CLIP = ("t", "y", "x")
 RECIPE = Recipe(
@@ -30,7 +31,7 @@ RECIPE = Recipe(
 
 @pytest.fixture(autouse=True)
 def _network(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pipeline, "load_network", lambda *_, **__: tiny_network(2, dtype=torch.float32))
+    monkeypatch.setattr(outlines, "load_network", lambda *_, **__: tiny_network(2, dtype=torch.float32))
 
 
 def smooth(frames: int, seed: int = 0) -> torch.Tensor:
@@ -135,7 +136,7 @@ def test_a_loop_is_one_shot_and_its_last_window_sees_its_first() -> None:
     assert last.shape[1] == windows[-1].count
     torch.testing.assert_close(last[:, -4:], clip.samples[:, :4])
     torch.testing.assert_close(last[:, windows[-1].finished], clip.samples[:, windows[-1].own])
-    assert plan_windows(20, (), 0, 4, loop=True) == (Window(0, 20),)
+    assert plan_windows(20, (), 0, 4, loop=True) == (Span(0, 20),)
     with pytest.raises(RecipeError, match=r"loop: the clip cuts at frame 7, 12, a loop is one shot"):
         plan_windows(20, (7, 12), 8, 4, loop=True)
 

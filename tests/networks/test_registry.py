@@ -14,16 +14,17 @@ from urllib.error import URLError
 import pytest
 import torch
 from safetensors.torch import save_file
-from tiny import TAPS, numbers, tiny_network
 from torch import Tensor, nn
 from torchvision import models
 
+from tests.tiny import TAPS, numbers, tiny_network
 from volstyle.errors import NetworkError, ShapeError, WeightsError
-from volstyle.extractor import Network
-from volstyle.inflate import Placement
-from volstyle.layers import Aside, Chain, Convolution, Rectifier, Situation
-from volstyle.networks import load_network, random_network
-from volstyle.weights import State, download, load_state
+from volstyle.networks.extractor import Network
+from volstyle.networks.inflation import Placement
+from volstyle.networks.layers import Branch, Chain, Context, Convolution, Rectifier
+from volstyle.networks.random_filters import random_network
+from volstyle.networks.registry import load_network
+from volstyle.networks.weights import Weights, download, load_weights
 
 IMAGENET = (torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.225]))
 KINETICS = (torch.tensor([0.43216, 0.394666, 0.37645]), torch.tensor([0.22803, 0.22145, 0.216989]))
@@ -88,8 +89,8 @@ def test_vgg16_from_a_file_is_torchvisions(vgg16: nn.Sequential, vgg16_file: Pat
 
 def test_vgg19_is_torchvisions(monkeypatch: pytest.MonkeyPatch) -> None:
     features = vgg_features("vgg19")
-    state = State({f"features.{key}": value for key, value in features.state_dict().items()}, {}, "digest")
-    monkeypatch.setattr("volstyle.weights.load_state", lambda _: state)
+    state = Weights({f"features.{key}": value for key, value in features.state_dict().items()}, {}, "digest")
+    monkeypatch.setattr("volstyle.networks.weights.load_weights", lambda _: state)
     network = load_network("vgg19", weights=Path("vgg19.pth"), pooling="max")
     samples = numbers(1, 3, 33, 32)
     assert list(network.on(2).taps) == VGG19_TAPS
@@ -130,7 +131,9 @@ def video_model(name: str) -> nn.Module:
 @pytest.mark.parametrize("name", ["r3d_18", "mc3_18", "r2plus1d_18"])
 def test_video_networks_are_torchvisions(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     model = video_model(name)
-    monkeypatch.setattr("volstyle.weights.load_state", lambda _: State(model.state_dict(), {}, "digest"))
+    monkeypatch.setattr(
+        "volstyle.networks.weights.load_weights", lambda _: Weights(model.state_dict(), {}, "digest")
+    )
     extractor = load_network(name, weights=Path("weights.pth")).on(3)
     samples = numbers(1, 3, 9, 20, 17)
     found = extractor(samples, extractor.taps)
@@ -176,10 +179,10 @@ def test_what_no_tap_needs_is_not_computed() -> None:
     """A layer that cannot run at all, aside and behind."""
 
     class Broken(Rectifier):
-        def run(self, slab: Tensor, at: Situation) -> Tensor:
+        def run(self, slab: Tensor, at: Context) -> Tensor:
             raise AssertionError
 
-    broken = Aside((Broken(3, "aside"),))
+    broken = Branch((Broken(3, "aside"),))
     network = Network("hand", "", 1, 3, Chain((broken, Rectifier(3, "out"), Broken(3, "behind"))), {}, {})
     assert set(network.on(1)(numbers(1, 3, 5), ["out"])) == {"out"}
     with pytest.raises(AssertionError):
@@ -269,7 +272,7 @@ def save_builtin(path: Path, **changes: object) -> Path:
 def test_builtin_by_its_own_format(tmp_path: Path) -> None:
     path = save_builtin(tmp_path / "builtin.safetensors")
     network = load_network("builtin", weights=path)
-    state = load_state(path).tensors
+    state = load_weights(path).tensors
     samples = numbers(1, 3, 12, 9)
     first = (samples - 0.5) / 0.25
     first = nn.functional.pad(first, (2, 2, 2, 2), mode="replicate")
@@ -324,7 +327,7 @@ def test_damaged_file(name: str, tmp_path: Path) -> None:
         save_file({"a": torch.rand(1000)}, str(path))
     whole = path.read_bytes()
     path.write_bytes({"cut": whole[: len(whole) // 2], "text": b"not weights", "empty": b""}[path.stem])
-    assert one_line(lambda: load_state(path)).startswith(f"{path}: not a whole file of tensors")
+    assert one_line(lambda: load_weights(path)).startswith(f"{path}: not a whole file of tensors")
 
 
 @pytest.mark.parametrize("seed", range(40))
@@ -333,23 +336,23 @@ def test_garbage_is_an_error_of_ours(seed: int, tmp_path: Path) -> None:
     path = tmp_path / "garbage.pth"
     noise = bytes(torch.randint(0, 256, (64,), generator=torch.Generator().manual_seed(seed)).tolist())
     path.write_bytes((b"\x80\x02", b"}q\x00", b"", pickle.dumps({"a": 1.0})[:-1])[seed % 4] + noise)
-    one_line(lambda: load_state(path))
+    one_line(lambda: load_weights(path))
 
 
 def test_pickled_code_is_not_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     path = tmp_path / "malice.pth"
     torch.save({"features.0.weight": Malice()}, path)
-    assert "holding code" in one_line(lambda: load_state(path))
+    assert "holding code" in one_line(lambda: load_weights(path))
     path.write_bytes(pickle.dumps(Malice()))
-    one_line(lambda: load_state(path))
+    one_line(lambda: load_weights(path))
     assert [file.name for file in tmp_path.iterdir()] == ["malice.pth"]
 
 
 def test_anything_but_tensors(tmp_path: Path) -> None:
     for value in ({"epoch": 3}, [torch.zeros(1)], {"state_dict": {"a": torch.zeros(1)}}):
         torch.save(value, tmp_path / "other.pth")
-        one_line(lambda: load_state(tmp_path / "other.pth"))
+        one_line(lambda: load_weights(tmp_path / "other.pth"))
 
 
 @pytest.mark.parametrize("number", [float("nan"), float("inf")])
@@ -361,7 +364,7 @@ def test_numbers_that_are_not_finite(number: float, suffix: str, tmp_path: Path)
         torch.save(tensors, path)
     else:
         save_file(tensors, str(path))
-    assert "bad holds NaN or infinite numbers" in one_line(lambda: load_state(path))
+    assert "bad holds NaN or infinite numbers" in one_line(lambda: load_weights(path))
 
 
 def test_weights_of_another_network(vgg16_file: Path, tmp_path: Path) -> None:

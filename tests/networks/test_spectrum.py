@@ -6,21 +6,23 @@ from dataclasses import replace
 
 import pytest
 import torch
-from tiny import CPU, numbers
 from torch.nn import functional
 
+from tests.tiny import CPU, numbers
+from volstyle.engine.blockwise import evaluate, plan_views, style_sums
 from volstyle.errors import NetworkError
-from volstyle.evaluate import evaluate, plan_views, style_sums
-from volstyle.extractor import Network
-from volstyle.filterbanks import random_network, signal_network
-from volstyle.inflate import Placement, convolve
-from volstyle.layers import Aside, Chain, Convolution, Rectifier, Situation
-from volstyle.objective import ContentTerm, Objective, SourceFeatures, StyleTerm, View, owned_features
-from volstyle.spectrum import Spectrum, band_weights
-from volstyle.statistics import gram_distance
-from volstyle.tiles import plan
+from volstyle.grid.tiles import plan
+from volstyle.loss.features import SourceFeatures, owned_features
+from volstyle.loss.objective import Objective, View
+from volstyle.loss.statistics import gram_distance
+from volstyle.loss.terms import ContentTerm, StyleTerm
+from volstyle.networks.extractor import Network
+from volstyle.networks.inflation import Placement, convolve
+from volstyle.networks.layers import Branch, Chain, Context, Convolution, Rectifier
+from volstyle.networks.random_filters import random_network, signal_network
+from volstyle.networks.spectrum import Spectrum, band_weights
 
-ALONE = Situation(Placement((0,)), (), lambda tap, slab: None)
+ALONE = Context(Placement((0,)), (), lambda tap, slab: None)
 
 
 def small_network(channels: int) -> Network:
@@ -31,7 +33,7 @@ def small_network(channels: int) -> Network:
     for tap, spectrum in views:
         kernel = torch.randn(4, spectrum.channels(channels), 3, generator=generator)
         convolution = Convolution(kernel, torch.zeros(4), (1,), (True,))
-        layers.append(Aside((spectrum, convolution, Rectifier(4, tap))))
+        layers.append(Branch((spectrum, convolution, Rectifier(4, tap))))
     taps = {"bands": 1.0, "bins": 1.0}
     return Network("small", "seeded", 1, channels, Chain(tuple(layers)), taps, taps).to(CPU, torch.float64)
 
@@ -131,8 +133,8 @@ def test_sizes_that_cannot_be(size: int, hop: int) -> None:
 
 def test_filters_have_no_bias_and_follow_from_the_seed() -> None:
     def kernels(network: Network) -> list[Convolution]:
-        parts = [part for aside in network.chain.layers if isinstance(aside, Aside) for part in aside.layers]
-        return [p.layers[0] for p in parts if isinstance(p, Aside) and isinstance(p.layers[0], Convolution)]
+        parts = [part for aside in network.chain.layers if isinstance(aside, Branch) for part in aside.layers]
+        return [p.layers[0] for p in parts if isinstance(p, Branch) and isinstance(p.layers[0], Convolution)]
 
     first, same, other = (kernels(signal_network(seed)) for seed in (0, 0, 1))
     assert len(first) == 9

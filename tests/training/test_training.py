@@ -12,12 +12,12 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 
 from volstyle.errors import InputError
-from volstyle.networks import PACKAGED, load_network
+from volstyle.networks.registry import PACKAGED, load_network
+from volstyle.networks.weights import load_weights
 from volstyle.training.batches import draw_batch
 from volstyle.training.model import ARCHITECTURES, Heads, Trunk, export, take_up
 from volstyle.training.programs import Programs, draw_palettes
 from volstyle.training.train import Plan, Progress, train
-from volstyle.weights import load_state
 
 # So few samples cannot tell how alike hundreds of channels are.
 TINY = Plan(steps=16, batch=8, size=32, programs=3, palettes=4, redundancy=0.0, seed=1, compiled=False)
@@ -98,7 +98,7 @@ def test_the_loss_falls(name: str, trained: Trained) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_export_is_a_network(name: str, trained: Trained) -> None:
-    state, architecture = load_state(trained[name][0]), ARCHITECTURES[name]
+    state, architecture = load_weights(trained[name][0]), ARCHITECTURES[name]
     layers = [f"conv{s}_{i}" for s, widths in enumerate(architecture.stages, 1) for i in range(1, len(widths) + 1)]
     assert set(state.tensors) == {f"{layer}.{part}" for layer in layers for part in ("weight", "bias")}
     assert (state.metadata["padding"], state.metadata["pooling"]) == ('"replicate"', '"average"')
@@ -118,7 +118,7 @@ def test_what_the_package_carries(name: str) -> None:
     assert sum(each.stat().st_size for each in PACKAGED.values()) < 8e6
     network = load_network(name)
     assert dict(network.style_taps) == architecture.style and dict(network.content_taps) == architecture.content
-    card = json.loads(load_state(path).metadata["card"])
+    card = json.loads(load_weights(path).metadata["card"])
     assert card["name"] == name if "name" in card else name == "builtin"
     assert card["scores"]["accuracy"] > 10 / card["programs"]
 
@@ -164,7 +164,7 @@ def test_a_stopped_run_goes_on_as_if_it_had_not(name: str, tmp_path: Path, train
     with pytest.raises(KeyboardInterrupt):
         train(TINIES[name], out, resume=True, tell=stop, every=2)
     train(TINIES[name], out, resume=True, tell=lambda _: None, every=2)
-    whole, stopped = load_state(trained[name][0]).tensors, load_state(out).tensors
+    whole, stopped = load_weights(trained[name][0]).tensors, load_weights(out).tensors
     for key, tensor in whole.items():
         assert torch.allclose(tensor, stopped[key], atol=1e-3), key
 
@@ -181,7 +181,7 @@ def test_a_run_goes_on_as_a_longer_one(tmp_path: Path) -> None:
 def test_a_run_starts_from_weights(name: str, tmp_path: Path, trained: Trained) -> None:
     """The same features, up to the last bits, and a card that says so; weights of another network do not do."""
     architecture, (path, _) = ARCHITECTURES[name], trained[name]
-    trunk, tensors, pictures = Trunk(architecture), load_state(path).tensors, _batch(6, architecture.axes)
+    trunk, tensors, pictures = Trunk(architecture), load_weights(path).tensors, _batch(6, architecture.axes)
     last = f"relu{len(architecture.stages)}_{len(architecture.stages[-1])}"
     take_up(trunk, tensors, pictures)
     with torch.no_grad():
@@ -191,7 +191,7 @@ def test_a_run_starts_from_weights(name: str, tmp_path: Path, trained: Trained) 
     assert torch.allclose(found, expected, atol=1e-3)
     out, seed = tmp_path / "second.safetensors", replace(TINIES[name], steps=1, seed=2)
     train(seed, out, resume=True, tell=lambda _: None, start=path)
-    assert json.loads(load_state(out).metadata["card"])["started_from"]["steps"] == TINIES[name].steps
+    assert json.loads(load_weights(out).metadata["card"])["started_from"]["steps"] == TINIES[name].steps
     save_file({"conv1_1.weight": torch.zeros(2)}, out)
     with pytest.raises(InputError, match=r"second.safetensors: not weights of this network"):
         train(seed, tmp_path / "third.safetensors", resume=True, tell=lambda _: None, start=out)

@@ -15,11 +15,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from volstyle.extractor import Extractor
-from volstyle.inflate import pool
-from volstyle.objective import Objective, StyleTerm, View, owned_features
-from volstyle.statistics import Sums, feature_sums
-from volstyle.tiles import Block, Shape, Tile, plan
+from volstyle.grid.tiles import Block, Shape, Tile, plan
+from volstyle.loss.features import owned_features
+from volstyle.loss.objective import Objective, View
+from volstyle.loss.statistics import Sums, feature_sums
+from volstyle.loss.terms import StyleTerm
+from volstyle.networks.extractor import Extractor
+from volstyle.networks.inflation import pool
 
 Plans = tuple[tuple[Block, ...], ...]
 """The blocks of each view of an objective."""

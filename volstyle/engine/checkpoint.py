@@ -13,8 +13,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from volstyle.engine.optimize import Momentum
 from volstyle.errors import InputError
-from volstyle.optimize import Momentum
 from volstyle.record import StageRecord
 
 

@@ -7,12 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import prod
 
-from volstyle.field import Field
-from volstyle.machine import bytes_per_sample
-from volstyle.pipeline import Outline, Step, stylize
+from volstyle.engine.machine import bytes_per_sample
+from volstyle.engine.outline import Outline
+from volstyle.engine.scene import Style
+from volstyle.engine.stylize import Step, stylize
+from volstyle.grid.field import Field
+from volstyle.grid.tiles import Shape
 from volstyle.recipe import ScheduleChoice
-from volstyle.scene import Style
-from volstyle.tiles import Shape
 
 _PIECE, _SIDE = 2**16, 64
 """What is measured: no more samples than the first, unless a side would fall below the second."""

@@ -11,9 +11,9 @@ import psutil
 import torch
 
 from volstyle.errors import CapacityError, RecipeError, nearest
-from volstyle.extractor import Extractor
+from volstyle.grid.tiles import Shape, shrink
+from volstyle.networks.extractor import Extractor
 from volstyle.recipe import AUTO
-from volstyle.tiles import Shape, shrink
 
 DEVICES = (AUTO, "cpu", "cuda", "mps")
 PRECISIONS = {AUTO: None, "float32": torch.float32, "bfloat16": torch.bfloat16}

@@ -10,9 +10,9 @@ from math import prod
 import torch
 from torch import Tensor
 
+from volstyle.engine.blockwise import Evaluation
 from volstyle.errors import RecipeError, nearest
-from volstyle.evaluate import Evaluation
-from volstyle.resample import resize
+from volstyle.grid.resample import resize
 
 OPTIMIZERS = ("adam", "lbfgs", "gd")
 

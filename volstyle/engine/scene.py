@@ -11,13 +11,11 @@ import torch
 from torch import Tensor
 
 from volstyle.errors import RecipeError, ShapeError
-from volstyle.field import Field
-from volstyle.flow import Between, dis
-from volstyle.motion import Link, estimate_motion
-from volstyle.resample import resize
-
-LUMA = (0.299, 0.587, 0.114)
-"""Weights of R, G and B in luma (ITU-R BT.601)."""
+from volstyle.grid.color import luma
+from volstyle.grid.field import Field
+from volstyle.grid.resample import resize
+from volstyle.motion.flow import Between, dis
+from volstyle.motion.links import Link, estimate_motion
 
 
 @dataclass(frozen=True)
@@ -96,7 +94,7 @@ class Scene:
         motion = estimate_motion(content.samples, loop=loop, borders=True, flow=flow) if moves else ()
         return Scene(seen, ready, regions, content.samples, motion)
 
-    def finished(self, samples: Tensor, strength: float) -> Tensor:
+    def restored(self, samples: Tensor, strength: float) -> Tensor:
         """Result (C, *S) from optimized samples (C', *S): colors back, content where no style was asked for, and
         blended with the content as far as strength is below 1."""
         if samples.shape[0] != self.original.shape[0]:
@@ -136,17 +134,6 @@ def _check_times(content: Field, styles: Sequence[Style]) -> None:
 def _check_finite(name: str, field: Field) -> None:
     if not field.samples.isfinite().all():
         raise ShapeError(f"{name}: samples hold NaN or infinite numbers")
-
-
-def luma(samples: Tensor) -> Tensor:
-    """(3, *S) or (1, *S) -> (1, *S). Raises ShapeError for other channels."""
-    if samples.shape[0] == 1:
-        return samples
-    if samples.shape[0] != len(LUMA):
-        raise ShapeError(f"luma: samples have {samples.shape[0]} channels, must be 3 or 1")
-    weights = torch.tensor(LUMA).to(samples)
-    combined: Tensor = torch.tensordot(weights, samples, dims=([0], [0]))
-    return combined[None]
 
 
 def _matched(style: Tensor, content: Tensor, where: Tensor | None) -> Tensor:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from volstyle.field import Axis
+from volstyle.grid.field import Axis
+from volstyle.grid.resample import fitted
 from volstyle.recipe import ScheduleChoice
-from volstyle.resample import fitted
 
 
 @dataclass(frozen=True)

@@ -19,17 +19,17 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from volstyle.engine.blockwise import style_sums
+from volstyle.engine.machine import Machine, choose_core
 from volstyle.errors import ShapeError
-from volstyle.evaluate import style_sums
-from volstyle.extractor import Network
-from volstyle.field import Field
-from volstyle.machine import Machine, choose_core
-from volstyle.motion import estimate_motion, warping_error
-from volstyle.resample import fitted, resize
-from volstyle.scene import luma
-from volstyle.statistics import Sums, gram_distance
-from volstyle.texture import scales_of, texture_distance, texture_statistics
-from volstyle.tiles import plan
+from volstyle.grid.color import luma
+from volstyle.grid.field import Field
+from volstyle.grid.resample import fitted, resize
+from volstyle.grid.tiles import plan
+from volstyle.judges.portilla_simoncelli import scales_of, texture_distance, texture_statistics
+from volstyle.loss.statistics import Sums, gram_distance
+from volstyle.motion.links import estimate_motion, warping_error
+from volstyle.networks.extractor import Network
 
 GAPS = (1, 10)
 """Frames between the two of a warping error: flicker, and what creeps."""

@@ -17,14 +17,14 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from volstyle.engine.blockwise import style_sums
+from volstyle.engine.machine import Machine, choose_core
 from volstyle.errors import NetworkError, ShapeError
-from volstyle.evaluate import style_sums
-from volstyle.extractor import Extractor, Tap
-from volstyle.field import Field
-from volstyle.inflate import Placement
-from volstyle.machine import Machine, choose_core
-from volstyle.objective import owned_features
-from volstyle.tiles import Box, Shape, Tile, plan
+from volstyle.grid.field import Field
+from volstyle.grid.tiles import Box, Shape, Tile, plan
+from volstyle.loss.features import owned_features
+from volstyle.networks.extractor import Extractor, Tap
+from volstyle.networks.inflation import Placement
 
 COUNT = 9
 _ALL = slice(None)
@@ -32,7 +32,7 @@ _STACK_SAMPLES = 2**18
 """In windows that go through the network together."""
 
 
-class Inputs(Protocol):
+class Fields(Protocol):
     """Fields with the same axes, had one at a time: a list, or files that are read when asked for."""
 
     def __len__(self) -> int: ...
@@ -79,7 +79,7 @@ class Patch:
 def find_peaks(
     extractor: Extractor,
     tap: str,
-    inputs: Inputs,
+    inputs: Fields,
     machine: Machine,
     units: Collection[int] | None = None,
     count: int = COUNT,
@@ -116,7 +116,7 @@ def find_peaks(
 def view_patches(
     extractor: Extractor,
     tap: str,
-    inputs: Inputs,
+    inputs: Fields,
     machine: Machine,
     peaks: Mapping[int, Sequence[Peak]],
 ) -> Iterator[Patch]:

@@ -9,20 +9,19 @@ of 1 is a result that has nothing of the style, a content cost of 1 one that has
 
 from __future__ import annotations
 
-import math
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 import torch
 from torch import Tensor
 
-from volstyle.extractor import Extractor
-from volstyle.statistics import Statistic, Sums, joined, mixed
-from volstyle.tiles import Block, Shape, Tile
+from volstyle.grid.tiles import Tile
+from volstyle.loss.features import SourceFeatures
+from volstyle.loss.statistics import Statistic, Sums, joined, mixed
 
-_ALL = slice(None)
 SCALINGS = ("relative", "gatys")
+
 COLOR_GRAIN = 8.0
 """How much more smoothness asks of color than of light. Statistics led by their strongest directions, those of
 light, leave colors a fringe of one sample; at 8 it is gone and strokes stay as they are."""
@@ -87,59 +86,6 @@ class ContentTerm:
         return self.weight * torch.stack(parts).sum()
 
 
-class SourceFeatures:
-    """Features of a content field where a tile owns them: computed anew, or kept while they fit.
-
-    extractor, taps: what is computed. samples: (C, *S). capacity: bytes that may be kept in all; a feature that
-    is kept has the bits that would be computed.
-    """
-
-    def __init__(
-        self, extractor: Extractor, samples: Tensor, taps: Collection[str], capacity: float = math.inf
-    ) -> None:
-        self._extractor = extractor
-        self._samples = samples
-        self._taps = taps
-        self._left = capacity
-        self._kept: dict[tuple[tuple[int, int], ...], dict[str, Tensor]] = {}
-
-    def __call__(self, tile: Tile) -> Mapping[str, Tensor]:
-        place = tuple((side.start, side.stop) for side in tile.core)
-        if place in self._kept:
-            return self._kept[place]
-        with torch.no_grad():
-            owned = owned_features(self._extractor, self._samples, tile, self._taps)
-        size = sum(features.numel() * features.element_size() for features in owned.values())
-        if size <= self._left:
-            self._left -= size
-            self._kept[place] = {tap: features.clone() for tap, features in owned.items()}
-        return owned
-
-    def powers(self, blocks: Iterable[Block]) -> dict[str, float]:
-        """tap -> ‖â‖² of the whole source: the scales of "relative"."""
-        total = dict.fromkeys(self._taps, 0.0)
-        for tile in (tile for block in blocks for tile in block.tiles):
-            for tap, features in self(tile).items():
-                total[tap] += float(features.float().square().sum())
-        return {tap: max(power, 1e-12) for tap, power in total.items()}
-
-
-def owned_features(
-    extractor: Extractor, samples: Tensor, tile: Tile, taps: Collection[str], window: Tensor | None = None
-) -> dict[str, Tensor]:
-    """tap -> features (1, K, *S') that the tile owns in a field of samples (C, *S).
-
-    window: (1, C, *W), the samples at the tile's window if the caller has them as a leaf of its own.
-    """
-    if window is None:
-        window = samples[(_ALL, *tile.window)][None]
-    shape = tuple(samples.shape[1:])
-    return {
-        tap: features[(_ALL, _ALL, *tile.owned(extractor.tap(tap).reach.stride, features.shape[2:], shape))]
-        for tap, features in extractor(window, taps).items()
-    }
-
-
 @dataclass(frozen=True)
 class SmoothnessTerm:
     """weight · Σ_axes mean (x_{i+1} − x_i)²: squared total variation along some axes of the field.
@@ -181,47 +127,9 @@ class SmoothnessTerm:
         return float(cost)
 
 
-@dataclass(frozen=True)
-class View:
-    """One network's look at the field, and what is asked of it there.
-
-    group: how many samples along an axis share style statistics (frames of a clip, slices of a volume), None for
-    all. along: that axis.
-    regions: (R, *S) weights of the positions in each region of the style, None for one region of all.
-    A field may be looked at in several ways at once: a volume by its slices along each axis.
-    """
-
-    extractor: Extractor
-    style: StyleTerm | None
-    content: ContentTerm | None
-    group: int | None = None
-    regions: Tensor | None = None
-    along: int = 0
-
-    @property
-    def taps(self) -> frozenset[str]:
-        """All taps that some term reads."""
-        style = self.style.taps if self.style else {}
-        content = self.content.taps if self.content else {}
-        return frozenset(style) | frozenset(content)
-
-
 class SampleTerm(Protocol):
     """A cost of the samples themselves, with no network between."""
 
     def add_gradient(self, samples: Tensor, gradient: Tensor) -> float:
         """The cost of samples (C, *S); its gradient is added to gradient."""
         ...
-
-
-@dataclass(frozen=True)
-class Objective:
-    """The sum of all terms of all views, and of the terms of the samples, by name.
-
-    margin: how far views see the field continued beyond each end from the other end; None for a field that ends.
-    Plans, regions and sources of content are those of the continued field.
-    """
-
-    views: tuple[View, ...]
-    sample_terms: Mapping[str, SampleTerm] = field(default_factory=dict)
-    margin: Shape | None = None

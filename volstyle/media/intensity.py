@@ -20,7 +20,7 @@ _BACKGROUND_SHARE, _BACKGROUND_SOLID = 0.05, 0.75
 
 
 @dataclass(frozen=True)
-class Window:
+class IntensityRange:
     """The intensities from low to high, both included, in the units of the file.
 
     low becomes 0, high becomes 1. Samples outside, and those of padding, are not styled and keep their bits.
@@ -34,7 +34,7 @@ class Window:
     open: bool = False
 
     @staticmethod
-    def choose(text: str, samples: Tensor, padding: float | None = None) -> Window:
+    def choose(text: str, samples: Tensor, padding: float | None = None) -> IntensityRange:
         """lung, soft, bone, brain, "LO,HI", or auto: the 0.5 to 99.5 percentile of samples (C, *S), open.
 
         A background of one lowest intensity, as in a brain without its skull, is padding for auto.
@@ -42,7 +42,7 @@ class Window:
         """
         if text in WINDOWS:
             center, width = WINDOWS[text]
-            return Window(center - width / 2, center + width / 2, padding)
+            return IntensityRange(center - width / 2, center + width / 2, padding)
         if text == "auto":
             if padding is None and _has_background(samples):
                 padding = float(samples.min())
@@ -55,7 +55,7 @@ class Window:
             low, high = torch.quantile(seen.flatten()[::every], ranks).tolist()
             if low == high:
                 low, high = float(seen.min()), float(seen.max())
-            return Window(low, high, padding, open=True)
+            return IntensityRange(low, high, padding, open=True)
         match = re.fullmatch(
             r"\s*(-?\d*\.?\d+(?:e[+-]?\d+)?)\s*,\s*(-?\d*\.?\d+(?:e[+-]?\d+)?)\s*", text, re.IGNORECASE
         )
@@ -64,7 +64,7 @@ class Window:
         low, high = float(match[1]), float(match[2])
         if not low < high:
             raise RecipeError(f"window: low {low:g} must be below high {high:g}")
-        return Window(low, high, padding)
+        return IntensityRange(low, high, padding)
 
     def covers(self, samples: Tensor) -> Tensor:
         """Where samples may be styled: bool, of their shape."""

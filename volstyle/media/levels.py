@@ -16,10 +16,10 @@ import torch
 from scipy import signal as scipy_signal
 from torch import Tensor
 
+from volstyle.engine.scene import Style
 from volstyle.errors import ShapeError
-from volstyle.field import Field
-from volstyle.filterbanks import SIGNAL_SPREAD
-from volstyle.scene import Style
+from volstyle.grid.field import Field
+from volstyle.networks.random_filters import SIGNAL_SPREAD
 
 _WELCH = 2048
 _FINEST_RATIO = 100_000

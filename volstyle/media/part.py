@@ -8,10 +8,10 @@ from math import prod
 
 from torch import Tensor
 
-from volstyle.field import Field
-from volstyle.flow import Flows
-from volstyle.scene import Style
-from volstyle.windows import Window
+from volstyle.engine.scene import Style
+from volstyle.grid.field import Field
+from volstyle.motion.flow import Flows
+from volstyle.motion.windows import Span
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Part:
 
     grid: Field
     read: Callable[[], Problem]
-    window: Window | None = None
+    window: Span | None = None
 
     @property
     def size(self) -> int:

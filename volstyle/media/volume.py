@@ -14,10 +14,10 @@ from torch import Tensor
 from volstyle.codecs import Selection, read
 from volstyle.codecs.stored import Stored
 from volstyle.errors import InputError, RecipeError
-from volstyle.field import Axis, Field
-from volstyle.intensity import Window
+from volstyle.grid.field import Axis, Field
+from volstyle.media.intensity import IntensityRange
+from volstyle.media.part import Problem
 from volstyle.recipe import Recipe
-from volstyle_cli.parts import Problem
 
 _AXES = (["z", "y", "x"], ["t", "z", "y", "x"])
 _MILLIMETERS = {"um": 1e-3, "µm": 1e-3, "mm": 1.0, "cm": 10.0, "m": 1e3}
@@ -30,7 +30,7 @@ class Volume:
     """
 
     source: Field
-    windows: tuple[Window, ...]
+    windows: tuple[IntensityRange, ...]
     mask: Tensor | None
     color: bool
 
@@ -41,7 +41,8 @@ class Volume:
         channels = (source.samples,) if stored.color else torch.split(source.samples, 1)
         if recipe.volume.color and len(channels) > 1:
             raise RecipeError(f"color: {len(channels)} channels cannot become R, G, B; leave --color out")
-        windows = tuple(Window.choose(recipe.volume.window, channel, stored.padding) for channel in channels)
+        window = recipe.volume.window
+        windows = tuple(IntensityRange.choose(window, channel, stored.padding) for channel in channels)
         return Volume(source, windows, mask, recipe.volume.color or stored.color)
 
     @property
@@ -80,7 +81,7 @@ class Volume:
         samples = torch.stack(moments, dim=1) if len(self.source.axes) > 3 else moments[0]
         return replace(self.source, samples=samples)
 
-    def _pieces(self, samples: Tensor) -> list[tuple[Window, Tensor]]:
+    def _pieces(self, samples: Tensor) -> list[tuple[IntensityRange, Tensor]]:
         moments = samples.unbind(1) if len(self.source.axes) > 3 else (samples,)
         width = len(samples) // len(self.windows)
         return [

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from volstyle.resample import resize
-from volstyle.weights import torchvision_model
+from volstyle.grid.resample import resize
+from volstyle.networks.weights import torchvision_model
 
 ESTIMATORS = ("dis", "raft", "raft_small")
 """OpenCV's DIS, and torchvision's RAFT in two sizes."""

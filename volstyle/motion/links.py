@@ -1,4 +1,4 @@
-"""How things move in a clip, and what it costs a result not to move with them."""
+"""How things move in a clip: where the things of each frame are in the frames near it."""
 
 from __future__ import annotations
 
@@ -8,9 +8,8 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from volstyle.flow import Between, dis, warp
-from volstyle.inflate import pool
-from volstyle.resample import fitted, resize
+from volstyle.grid.resample import fitted, resize
+from volstyle.motion.flow import Between, dis, warp
 
 GAPS = (1, 2, 4, 8)
 """How many frames apart two frames are that are held together, each in both directions. Without the last, errors
@@ -21,14 +20,6 @@ _LONGEST = 640
 
 _BATCH = 8
 """Frames warped at once."""
-
-_BROAD_SIDE, _BROAD_WEIGHT = 8, 8.0
-"""Of the blocks whose mean differences count once more, in samples, and how much more. What is broader than a
-block is warped exactly: to hold it hard costs no stroke, and a still background drifts a third as much."""
-
-
-_FIXED_WEIGHT = 4.0
-"""Of a pair of which one frame is fixed."""
 
 
 @dataclass(frozen=True)
@@ -105,51 +96,10 @@ def warping_error(samples: Tensor, link: Link) -> Tensor:
     2018 (arXiv 1808.00449), section 4.
     """
     errors = []
-    for now, then, flow, trust in _pieces(samples, link):
+    for now, then, flow, trust in frame_pairs(samples, link):
         apart = (warp(then, flow) - now).square().mean(1, keepdim=True) * trust
         errors.append(apart.sum((1, 2, 3)) / trust.sum((1, 2, 3)).clamp_min(1))
     return torch.cat(errors)
-
-
-@dataclass(frozen=True)
-class TemporalTerm:
-    """weight · mean over links of Σ (M d² + 8 M d̄²) / (Σ M · variance), where d = warp(O_{t+gap}) − O_t.
-
-    d̄ is the mean of d over the trusted samples of a block of 8 × 8. All frames are free at once, so there
-    is no order in which errors could pile up. links: how things move. variance: of the content's samples,
-    which makes the cost relative, like the others. fixed: (T,), 1 at frames that stay as they are; a pair of
-    which one does counts four times, since only the other can give way. Source: the short and long-term
-    losses of Ruder et al. 2016, eq. 8 and 10, for both directions; their c is `trust`, here with the borders
-    of moving things, which would flicker else. d̄ and the four are ours.
-    """
-
-    weight: float
-    links: tuple[Link, ...]
-    variance: float
-    fixed: Tensor | None = None
-
-    def add_gradient(self, samples: Tensor, gradient: Tensor) -> float:
-        """The cost of samples (C, T, H, W); its gradient is added to gradient."""
-        cost = torch.zeros((), device=samples.device)
-        fixed = samples.new_zeros(samples.shape[1]) if self.fixed is None else self.fixed.to(samples)
-        for link in self.links:
-            known = max(int(link.trust.sum(dtype=torch.int64)), 1)
-            scale = self.weight / (len(self.links) * known * samples.shape[0] * self.variance)
-            of_all = (_pieces(part, link) for part in (samples, gradient, fixed[None, :, None, None]))
-            for (now, then, flow, trust), (to_now, to_then, *_), (now_fixed, then_fixed, *_) in zip(
-                *of_all, strict=True
-            ):
-                leaf = then.detach().requires_grad_()
-                with torch.enable_grad():
-                    warped = warp(leaf, flow)
-                apart = (warped.detach() - now) * trust
-                pull = apart + _BROAD_WEIGHT * _broad(apart, trust)
-                pull *= 1 + (_FIXED_WEIGHT - 1) * (now_fixed - then_fixed).abs()
-                cost += scale * (apart * pull).sum()
-                (slope,) = torch.autograd.grad(warped, leaf, pull * (2 * scale))
-                to_then.add_(slope)
-                to_now.sub_(pull, alpha=2 * scale)
-        return float(cost)
 
 
 def along_motion(gradient: Tensor, links: Sequence[Link], memory: float) -> Tensor:
@@ -197,17 +147,7 @@ def _carried(samples: Tensor, link: Link, memory: float) -> Tensor:
     return found
 
 
-def _broad(apart: Tensor, trust: Tensor) -> Tensor:
-    """The mean of each block of (N, C, H, W) where (N, 1, H, W) is 1, there: a projection, so that Σ apart · broad
-    is Σ broad², and its gradient twice broad. At an end a block may be cut."""
-    height, width = apart.shape[2:]
-    of_all, known = (pool(part, "average", (_BROAD_SIDE, _BROAD_SIDE), partial=True) for part in (apart, trust))
-    means = of_all / known.clamp_min(1e-6)
-    whole = means.repeat_interleave(_BROAD_SIDE, 2).repeat_interleave(_BROAD_SIDE, 3)
-    return whole[..., :height, :width] * trust
-
-
-def _pieces(samples: Tensor, link: Link) -> Iterator[tuple[Tensor, Tensor, Tensor, Tensor]]:
+def frame_pairs(samples: Tensor, link: Link) -> Iterator[tuple[Tensor, Tensor, Tensor, Tensor]]:
     """Frames t and t + gap as views (N, C, H, W), their flow and trust, a few frames at a time."""
     frames = samples.movedim(1, 0)
     total = link.flow.shape[0]

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from volstyle.errors import RecipeError
-from volstyle.motion import GAPS
+from volstyle.motion.links import GAPS
 
 HELD, BEYOND = max(GAPS), 4
 """Frames of other windows that a window sees before and after its own. Without the latter, and with pairs across
@@ -21,7 +21,7 @@ the border counted like others, the warping error where two join is three to fiv
 
 
 @dataclass(frozen=True)
-class Window:
+class Span:
     """Frames start to stop of a clip, optimized together. The first `held` of them are finished already, the last
     `beyond` are left to the next window. Finished are `ahead` more that follow them: the first of the clip, which
     loops."""
@@ -50,7 +50,7 @@ class Window:
 
 def plan_windows(
     count: int, cuts: Sequence[int], length: int, held: int, beyond: int = 0, *, loop: bool = False
-) -> tuple[Window, ...]:
+) -> tuple[Span, ...]:
     """Windows whose own frames are disjoint, in order, and all frames of a clip.
 
     count: frames of the clip. cuts: first frames of shots but the first, in order. length: frames a window
@@ -70,7 +70,7 @@ def plan_windows(
         for first, last in pairwise(ends):
             back = min(held, first - start)
             more = min(beyond, stop - last)
-            windows.append(Window(first - back, last + more, back, more))
+            windows.append(Span(first - back, last + more, back, more))
     if loop and len(windows) > 1:
         windows[-1] = replace(windows[-1], ahead=min(held, windows[0].own.stop))
     return tuple(windows)

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from volstyle.errors import NetworkError, ShapeError, nearest
-from volstyle.inflate import Placement, channels_last, fold, standard_placement, unfold
-from volstyle.layers import Aside, Chain, Reach, Situation
+from volstyle.networks.inflation import Placement, channels_last, fold, standard_placement, unfold
+from volstyle.networks.layers import Branch, Chain, Context, Reach
 
 
 @dataclass(frozen=True)
@@ -125,12 +125,12 @@ class Extractor:
             if name in names:
                 found[name] = unfold(slab, new_shape, self.placement)
 
-        at = Situation(self.placement, new_shape, emit)
+        at = Context(self.placement, new_shape, emit)
         slab = channels_last(fold(samples, self.placement))
         for layer, inside in zip(self.network.chain.layers, self._inside, strict=True):
             if len(found) == len(names):
                 break
-            if not isinstance(layer, Aside) or inside & set(names):
+            if not isinstance(layer, Branch) or inside & set(names):
                 slab = layer.run(slab, at)
         return found
 

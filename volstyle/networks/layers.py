@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, Self, cast
 import torch
 from torch import Tensor
 
-from volstyle.inflate import Placement, box_filter, convolve, inflate_kernel, pool, reduce_kernel
+from volstyle.networks.inflation import Placement, box_filter, convolve, inflate_kernel, pool, reduce_kernel
 
 
 class Reach(NamedTuple):
@@ -44,7 +44,7 @@ class Reach(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Situation:
+class Context:
     """Where a slab stands: how it was folded, and whom to tell of features on the way (tap, slab)."""
 
     placement: Placement
@@ -55,7 +55,7 @@ class Situation:
 class Layer:
     """A frozen map of slabs; what is said here holds for layers that change neither grid nor kernels."""
 
-    def run(self, slab: Tensor, at: Situation) -> Tensor:
+    def run(self, slab: Tensor, at: Context) -> Tensor:
         """(N, C, *own) -> (N, K, *own')."""
         raise NotImplementedError
 
@@ -95,7 +95,7 @@ class Normalization(Layer):
     std: Tensor
     dtype: torch.dtype = torch.float32
 
-    def run(self, slab: Tensor, at: Situation) -> Tensor:
+    def run(self, slab: Tensor, at: Context) -> Tensor:
         broadcast = (1, -1) + (1,) * (slab.dim() - 2)
         return ((slab - self.mean.view(broadcast)) / self.std.view(broadcast)).to(self.dtype)
 
@@ -117,7 +117,7 @@ class Convolution(Layer):
     replicate: tuple[bool, ...]
     box: int = 1
 
-    def run(self, slab: Tensor, at: Situation) -> Tensor:
+    def run(self, slab: Tensor, at: Context) -> Tensor:
         if self.box > 1:
             for axis in at.placement.meaned:
                 slab = box_filter(slab, at.new_shape, at.placement.new.index(axis), self.box)
@@ -167,7 +167,7 @@ class Rectifier(Layer):
     tap: str | None = None
     guides: bool = False
 
-    def run(self, slab: Tensor, at: Situation) -> Tensor:
+    def run(self, slab: Tensor, at: Context) -> Tensor:
         slab = cast(Tensor, _GuidedRectifier.apply(slab)) if self.guides else slab.relu_()
         if self.tap is not None:
             at.emit(self.tap, slab)
@@ -204,7 +204,7 @@ class Pool(Layer):
     kind: str
     widths: tuple[int, ...]
 
-    def run(self, slab: Tensor, at: Situation) -> Tensor:
+    def run(self, slab: Tensor, at: Context) -> Tensor:
         return pool(slab, self.kind, self.widths)
 
     def reach(self, before: Reach, placement: Placement) -> Reach:
@@ -247,7 +247,7 @@ class Composite(Layer):
 class Chain(Composite):
     """One layer after the other."""
 
-    def run(self, slab: Tensor, at: Situation) -> Tensor:
+    def run(self, slab: Tensor, at: Context) -> Tensor:
         for layer in self.layers:
             slab = layer.run(slab, at)
         return slab
@@ -280,7 +280,7 @@ class _Parallel(Composite):
 class Bank(_Parallel):
     """Filters of several widths side by side, their features joined as channels."""
 
-    def run(self, slab: Tensor, at: Situation) -> Tensor:
+    def run(self, slab: Tensor, at: Context) -> Tensor:
         return torch.cat([layer.run(slab, at) for layer in self.layers], dim=1)
 
 
@@ -288,16 +288,16 @@ class Bank(_Parallel):
 class Residual(_Parallel):
     """The sum of a body and a shortcut (an empty Chain is the identity)."""
 
-    def run(self, slab: Tensor, at: Situation) -> Tensor:
+    def run(self, slab: Tensor, at: Context) -> Tensor:
         body, shortcut = self.layers
         return body.run(slab, at) + shortcut.run(slab, at)
 
 
 @dataclass(frozen=True)
-class Aside(Chain):
+class Branch(Chain):
     """Layers that look at the slab and leave it as it was: the next layer is fed what they were fed."""
 
-    def run(self, slab: Tensor, at: Situation) -> Tensor:
+    def run(self, slab: Tensor, at: Context) -> Tensor:
         super().run(slab, at)
         return slab
 

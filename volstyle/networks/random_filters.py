@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from volstyle.extractor import Network
-from volstyle.layers import Aside, Bank, Chain, Convolution, Layer, Normalization, Pool, Rectifier
-from volstyle.spectrum import Spectrum
+from volstyle.networks.extractor import Network
+from volstyle.networks.layers import Bank, Branch, Chain, Convolution, Layer, Normalization, Pool, Rectifier
+from volstyle.networks.spectrum import Spectrum
 
 SIGNAL_SPREAD = 0.025
 """Standard deviation of a signal's samples around 0.5; the rest of [0, 1] is for its peaks."""
@@ -57,9 +57,9 @@ def signal_network(seed: int = 0, channels: int = 1) -> Network:
         for width in widths:
             tap = f"{name}_{width}"
             convolution = _glorot(generator, filters, spectrum.channels(channels), (width,))
-            banks.append(Aside((convolution, Rectifier(filters, tap))))
+            banks.append(Branch((convolution, Rectifier(filters, tap))))
             style_taps[tap] = 1.0
-        layers.append(Aside(tuple(banks)))
+        layers.append(Branch(tuple(banks)))
     scales, taps = _scales(generator, channels, axes=1, filters=16, levels=4)
     layers += scales
     style_taps |= taps
@@ -83,7 +83,7 @@ def _scales(
     taps = [f"scale{2**level}" for level in range(levels)]
     for tap in taps:
         bank = Bank(tuple(_glorot(generator, filters, channels, (width,) * axes) for width in (3, 7)))
-        layers += [Aside((bank, Rectifier(2 * filters, tap))), Pool("average", (2,) * axes)]
+        layers += [Branch((bank, Rectifier(2 * filters, tap))), Pool("average", (2,) * axes)]
     return layers, dict.fromkeys(taps, 1.0)
 
 

@@ -20,10 +20,10 @@ import torch
 from torch import Tensor, nn
 
 from volstyle.errors import NetworkError, WeightsError, nearest
-from volstyle.extractor import Network
-from volstyle.filterbanks import random_network, signal_network
-from volstyle.layers import Chain, Convolution, Layer, Normalization, Pool, Rectifier, Residual
-from volstyle.weights import load_state, torchvision_model
+from volstyle.networks.extractor import Network
+from volstyle.networks.layers import Chain, Convolution, Layer, Normalization, Pool, Rectifier, Residual
+from volstyle.networks.random_filters import random_network, signal_network
+from volstyle.networks.weights import load_weights, torchvision_model
 
 PACKAGED = {name: Path(__file__).with_name(f"{name}.safetensors") for name in ("builtin", "builtin3d")}
 """The networks whose weights the package carries."""
@@ -69,7 +69,7 @@ def _builtin(name: str, weights: Path | None, pooling: str) -> Network:
     """The format `python -m volstyle.training` writes: conv{stage}_{i}.weight and .bias, a pool between stages; in
     the metadata, as JSON, mean and std of the input, and the taps it recommends for style and content."""
     path = weights or PACKAGED[name]
-    state = load_state(path)
+    state = load_weights(path)
     convolutions = sorted(key[:-7] for key in state.tensors if re.fullmatch(r"conv\d+_\d+\.weight", key))
     try:
         if not convolutions:

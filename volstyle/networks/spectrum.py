@@ -12,8 +12,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from volstyle.errors import NetworkError
-from volstyle.inflate import Placement
-from volstyle.layers import Layer, Reach, Situation
+from volstyle.networks.inflation import Placement
+from volstyle.networks.layers import Context, Layer, Reach
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Spectrum(Layer):
         if self.size % 2 or self.hop % 2 or not 0 < self.hop <= self.size:
             raise NetworkError(f"spectrum: size {self.size} and hop {self.hop}, must be even, hop at most size")
 
-    def run(self, slab: Tensor, at: Situation) -> Tensor:
+    def run(self, slab: Tensor, at: Context) -> Tensor:
         # There is no transform in half precision.
         slab = slab if slab.dtype == torch.float64 else slab.float()
         # Half a sample off the usual one, so that it is symmetric about the frame and nowhere zero.

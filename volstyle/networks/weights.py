@@ -18,7 +18,7 @@ from volstyle.errors import WeightsError
 
 
 @dataclass(frozen=True)
-class State:
+class Weights:
     """What a weights file holds: tensors by name, the file's metadata, and its sha256."""
 
     tensors: Mapping[str, Tensor]
@@ -26,7 +26,7 @@ class State:
     digest: str
 
 
-def load_state(path: Path) -> State:
+def load_weights(path: Path) -> Weights:
     """Tensors from a safetensors file or a torch state dict; nothing else in it is ever run.
 
     Raises WeightsError when the file is missing, damaged, holds anything but tensors, or numbers that are not
@@ -44,7 +44,7 @@ def load_state(path: Path) -> State:
     for name, tensor in tensors.items():
         if not torch.isfinite(tensor).all():
             raise WeightsError(f"{path}: {name} holds NaN or infinite numbers; get the weights again")
-    return State(tensors, metadata, sha256(path))
+    return Weights(tensors, metadata, sha256(path))
 
 
 def torchvision_model(name: str, weights: Path | None, option: str = "--weights") -> tuple[Any, str]:
@@ -60,7 +60,7 @@ def torchvision_model(name: str, weights: Path | None, option: str = "--weights"
         weights = download(url, url.rsplit("-", 1)[1].split(".")[0], option)
     with torch.device("meta"):
         model = models.get_model(name, weights=None)
-    state = load_state(weights)
+    state = load_weights(weights)
     try:
         gaps = model.load_state_dict(dict(state.tensors), strict=False, assign=True)
     except RuntimeError as error:

@@ -8,16 +8,16 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from tiny import numbers
 
+from tests.tiny import numbers
 from volstyle.codecs import read, write
-from volstyle.field import Axis, Field
+from volstyle.grid.field import Axis, Field
 from volstyle.record import Record, StageRecord
 from volstyle_cli import main
-from volstyle_cli.history import save_record
+from volstyle_cli.draw.report import write_report
 from volstyle_cli.options import ImageOptions, VideoOptions
-from volstyle_cli.order import order_of
-from volstyle_cli.report import write_report
+from volstyle_cli.run.command import save_record
+from volstyle_cli.run.order import order_of
 
 PLANE = (Axis("y"), Axis("x"))
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")

@@ -20,19 +20,19 @@ import av
 import numpy as np
 import pytest
 import torch
-from tiny import numbers
 from torch import Tensor
 
+from tests.tiny import numbers
 from volstyle.codecs import Encoding, Selection, open_clip, probe, read, write
 from volstyle.codecs import video as video_codec
 from volstyle.codecs.clip import Clip, PictureOrigin, Spool
 from volstyle.codecs.video import VideoOrigin
 from volstyle.errors import InputError
-from volstyle.field import Axis, Field
-from volstyle.resample import resize
-from volstyle.windows import Window
+from volstyle.grid.field import Axis, Field
+from volstyle.grid.resample import resize
+from volstyle.motion.windows import Span
 from volstyle_cli import main
-from volstyle_cli.films import Film, Lasting
+from volstyle_cli.run.film import Film, Lasting
 
 CLIP = (Axis("t", 0.1, "s"), Axis("y"), Axis("x"))
 LINE = (
@@ -108,14 +108,14 @@ def test_what_lasts_as_long_is_the_whole_resized_in_time(have: int) -> None:
     field = Field(numbers(3, have, 6, 7), CLIP)
     whole = resize(field.samples, (10, 6, 7), kind="linear")
     lasting = Lasting(Clip.of(field), 10)
-    for window in (Window(0, 3), Window(2, 7, 1), Window(5, 10, 2)):
+    for window in (Span(0, 3), Span(2, 7, 1), Span(5, 10, 2)):
         torch.testing.assert_close(lasting.during(window), whole[:, window.start : window.stop])
         if have == 10:
             assert torch.equal(lasting.during(window), field.samples[:, window.start : window.stop])
 
 
 def test_held_are_the_last_frames_that_a_window_finished_and_kept_all_of_them() -> None:
-    window, other = Window(0, 16, beyond=4), Window(4, 24, held=8)
+    window, other = Span(0, 16, beyond=4), Span(4, 24, held=8)
     clip = Clip.of(Field(blocks(24), CLIP))
     film = Film(clip, (window, other), Lasting(clip, 24), (), (), None)
     reached = numbers(3, 16, 6, 7)
@@ -176,7 +176,7 @@ def test_stopped_in_its_third_window_the_rest_stays_as_it_was(run: Run, monkeypa
     def stoppable() -> Iterator[Callable[[], bool]]:
         yield lambda: len(steps) == 3 or bool(steps.append(1))
 
-    monkeypatch.setattr("volstyle_cli.run.stoppable", stoppable)
+    monkeypatch.setattr("volstyle_cli.run.carry_out.stoppable", stoppable)
     code, out, _ = run(LINE, "--set", "schedule.steps=2", "--set", "temporal.window=8", "--quality", "lossless")
     assert code == 130
     assert "stopped    in stage 2 of 3, after step 2" in out
@@ -314,7 +314,7 @@ def test_killed_while_encoding_it_ends_with_the_same_bytes(run: Run, monkeypatch
     # Of a part that is done, 4 finished frames in 16 bits and 8 that the next one holds in float32.
     assert max(part.stat().st_size for part in parts) < 3 * 32 * 40 * 4 * (2 + 8) + 2**13
     steps: list[int] = []
-    monkeypatch.setattr("volstyle_cli.run.Progress.__call__", lambda *_: steps.append(1))
+    monkeypatch.setattr("volstyle_cli.run.progress.Progress.__call__", lambda *_: steps.append(1))
     assert run(LINE)[0] == 0
     assert not steps
     assert Path("a.mp4").read_bytes() == expected

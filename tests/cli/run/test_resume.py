@@ -16,12 +16,12 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors import SafetensorError
-from tiny import numbers
 from torch import Tensor
 
-from volstyle import state
+from tests.tiny import numbers
 from volstyle.codecs import write
-from volstyle.field import Axis, Field
+from volstyle.engine import checkpoint
+from volstyle.grid.field import Axis, Field
 from volstyle_cli import main
 
 PLANE = (Axis("y"), Axis("x"))
@@ -105,7 +105,7 @@ def test_a_disk_that_fills_up_loses_at_most_a_stage(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     expected = undisturbed()
-    save = state.save_file
+    save = checkpoint.save_file
 
     def full(tensors: dict[str, Tensor], path: Path, metadata: dict[str, str]) -> None:
         save(tensors, path, metadata)
@@ -113,7 +113,7 @@ def test_a_disk_that_fills_up_loses_at_most_a_stage(
             raise SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)")
 
     with monkeypatch.context() as patched:
-        patched.setattr(state, "save_file", full)
+        patched.setattr(checkpoint, "save_file", full)
         assert main(LINE.split()) == 2
     error = capsys.readouterr().err
     assert error == "volstyle: .a.mp4.state: no room left on the disk; free some, and the same command goes on\n"
@@ -134,7 +134,7 @@ def test_an_error_of_the_system_keeps_its_number(tmp_path: Path) -> None:
     resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))
     try:
         with pytest.raises(OSError, match="os error") as error:
-            state.Reached(torch.zeros(3, 1000)).save(tmp_path / "part")
+            checkpoint.Reached(torch.zeros(3, 1000)).save(tmp_path / "part")
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert error.value.errno == errno.EFBIG
@@ -146,7 +146,7 @@ def ended() -> bool:
 
 
 WARM = """
-import os, sys, volstyle_cli, volstyle_cli.run
+import os, sys, volstyle_cli, volstyle_cli.run.carry_out
 for _ in sys.stdin:
     run = os.fork()
     if not run:
