@@ -36,9 +36,7 @@ class StyleMode(StrEnum):
 _INFLATIONS = {StyleMode.PLANES: "planes", StyleMode.INFLATE: "mean", StyleMode.NATIVE: "native"}
 
 _SIZE_HELP = "Long side being optimized: " + ", ".join(f"{size} for {kind}s" for kind, size in SIZES.items())
-
 _SERIES = (".csv", ".tsv", ".npy", ".dcm")
-
 _LOOK, _RUN, _FILES = "Look", "Machine", "Files"
 
 

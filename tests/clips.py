@@ -21,15 +21,10 @@ from volstyle.codecs.video import VideoOrigin
 from volstyle.grid.field import Axis, Field
 
 WIDTH, HEIGHT = 64, 48
-
 CLIP = (Axis("t", 1 / 12, "s"), Axis("y"), Axis("x"))
-
 IMAGE = (Axis("y"), Axis("x"))
-
 UNEVEN = (0, 3, 4, 9, 20, 21, 22, 40)
-
 SOUND_RATE = 48000
-
 PACKET = 1024 / SOUND_RATE
 
 LOSSLESS, FORCED = Encoding("lossless"), Encoding(force=True)

@@ -21,7 +21,6 @@ from volstyle.loss.features import SourceFeatures
 from volstyle.loss.statistics import Statistic, Sums, joined, mixed
 
 SCALINGS = ("relative", "gatys")
-
 COLOR_GRAIN = 8.0
 """How much more smoothness asks of color than of light. Statistics led by their strongest directions, those of
 light, leave colors a fringe of one sample; at 8 it is gone and strokes stay as they are."""
