@@ -54,6 +54,16 @@ class Outline:
         """All taps that some term reads."""
         return frozenset(self.recipe.style.taps) | frozenset(self.recipe.content.taps)
 
+    def at(self, index: int) -> Outline:
+        """This run as it is in one stage: the last `schedule.fine` stages, but never the first, read the fine
+        taps."""
+        recipe = self.recipe
+        if index == 0 or index < len(self.stages) - recipe.schedule.fine:
+            return self
+        content = replace(recipe.content, taps=recipe.content.fine_taps)
+        style = replace(recipe.style, taps=recipe.style.fine_taps)
+        return replace(self, recipe=replace(recipe, content=content, style=style))
+
     def grouped(self, extractor: Extractor) -> tuple[int | None, int]:
         """How many samples along which axis share style statistics, a multiple of those a feature owns: frames of
         a clip, or the slices of a volume that a view looks at. None is all."""
@@ -128,8 +138,16 @@ def outline(content: Field, recipe: Recipe) -> Outline:
     recipe = replace(
         recipe,
         network=replace(recipe.network, name=network.name),
-        content=replace(recipe.content, taps=recipe.content.taps or dict(network.content_taps)),
-        style=replace(recipe.style, taps=recipe.style.taps or dict(network.style_taps)),
+        content=replace(
+            recipe.content,
+            taps=recipe.content.taps or dict(network.content_taps),
+            fine_taps=recipe.content.fine_taps or recipe.content.taps or dict(network.content_taps),
+        ),
+        style=replace(
+            recipe.style,
+            taps=recipe.style.taps or dict(network.style_taps),
+            fine_taps=recipe.style.fine_taps or recipe.style.taps or dict(network.style_taps),
+        ),
         device=str(machine.device),
         precision=str(machine.dtype).removeprefix("torch."),
         memory=f"{machine.budget}B",

@@ -152,6 +152,7 @@ def _run_stage(
 ) -> tuple[Reached, bool]:
     """The next stage from where the last one ended, and whether it was stopped."""
     index, device = len(reached.stages), run.machine.device
+    run = run.at(index)
     stage, momentum = run.stages[index], reached.momentum
     began = time.perf_counter()
     costs: dict[str, list[float]] = {}
