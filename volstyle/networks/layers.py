@@ -13,7 +13,15 @@ from typing import Any, NamedTuple, Self, cast
 import torch
 from torch import Tensor
 
-from volstyle.networks.inflation import Placement, box_filter, convolve, inflate_kernel, pool, reduce_kernel
+from volstyle.networks.inflation import (
+    Placement,
+    box_filter,
+    channels_last,
+    convolve,
+    inflate_kernel,
+    pool,
+    reduce_kernel,
+)
 
 
 class Reach(NamedTuple):
@@ -136,7 +144,7 @@ class Convolution(Layer):
 
     def placed(self, placement: Placement) -> Self:
         named = [axis for axis in placement.axes if isinstance(axis, int)]
-        kernel = reduce_kernel(self.kernel, placement)
+        kernel = channels_last(reduce_kernel(self.kernel, placement))  # as slabs lie, or each call would copy it
         return replace(
             self,
             kernel=kernel,
