@@ -30,7 +30,7 @@ OTHER = Recipe().updated(
             "flow": "raft",
             "flow_weights": "b.pth",
         },
-        "schedule": {"smallest": 64, "largest": 256, "ratio": 2, "steps": 7, "growth": 1.1, "fine": 2},
+        "schedule": {"smallest": 64, "largest": 256, "ratio": 2, "steps": 7, "growth": 1.1, "fine_above": 99},
         "optimizer": {"name": "lbfgs", "rate": 1},
         "volume": {"window": "lung", "color": True},
         "series": {"autocorrelation": 1, "quantiles": 2, "lags": 16},
@@ -126,7 +126,7 @@ def test_set_changes_nothing_else() -> None:
     [
         (
             "schedule.step=3",
-            r"recipe: no key 'schedule\.step'; did you mean 'steps'\? allowed: fine, growth, largest, ratio",
+            r"recipe: no key 'schedule\.step'; did you mean 'steps'\? allowed: fine_above, growth, largest, ratio",
         ),
         ("scedule.steps=3", r"recipe: no key 'scedule'; did you mean 'schedule'\?"),
         ("zzz=3", "recipe: no key 'zzz'; allowed: colors, content"),
