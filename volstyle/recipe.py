@@ -6,6 +6,7 @@ import dataclasses
 import math
 import tomllib
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from operator import attrgetter
 from typing import Any, get_type_hints
@@ -215,10 +216,12 @@ def assigned(assignment: str) -> dict[str, Any]:
     key, equals, text = assignment.partition("=")
     if not equals:
         raise RecipeError(f"set: {assignment!r} must be KEY=VALUE, as in schedule.steps=300")
+    value: Any = text.strip()
     try:
-        value = tomllib.loads(f"value = {text.strip()}")["value"]
+        value = tomllib.loads(f"value = {value}")["value"]
     except tomllib.TOMLDecodeError:
-        value = text.strip()
+        with suppress(ValueError):  # ".5" and "1e-3", which TOML does not take for numbers
+            value = float(value)
     for part in reversed(key.strip().split(".")):
         value = {part: value}
     return dict(value)
