@@ -59,8 +59,8 @@ _FITS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
     },
 }
 """Network -> kind of content, "" for any -> choices that fit the two; the medium's own choices win. They were found
-by tests/benchmarks/peers.py. With `builtin`, frames that are held together keep more structure than each for itself
-and need less content weight for as much style."""
+with tests/benchmarks/peers.py. With `builtin`, frames that are held together keep more structure than each for
+itself and need less content weight for as much style."""
 
 _ALIKE = {"vgg16_torchvision": "vgg19", "vgg19_torchvision": "vgg19"}
 """Networks that take the fit of another one; all that are not named here take that of `builtin`."""
