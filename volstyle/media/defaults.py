@@ -58,9 +58,9 @@ _FITS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
         "volume": {"content": {"weight": 0.5}},
     },
 }
-"""Network -> kind of content, "" for any -> choices that fit the two; the medium's own choices win. They were found
-with tests/benchmarks/peers.py. With `builtin`, frames that are held together keep more structure than each for
-itself and need less content weight for as much style."""
+"""Network -> kind of content, "" for any -> choices that fit the two; the medium's own choices win. They were
+found with tests/benchmarks/peers.py. With `builtin`, frames that are held together keep more structure than each
+for itself and need less content weight for as much style."""
 
 _ALIKE = {"vgg16_torchvision": "vgg19", "vgg19_torchvision": "vgg19"}
 """Networks that take the fit of another one; all that are not named here take that of `builtin`."""
