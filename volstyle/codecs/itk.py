@@ -10,7 +10,7 @@ import numpy as np
 import SimpleITK
 
 from volstyle.codecs import Encoding, Facts, Selection
-from volstyle.codecs.atomic import arriving
+from volstyle.codecs.atomic import arriving, check_target
 from volstyle.codecs.stored import NOTICE, Array, Stored, as_field, is_changed, numbers, spatial
 from volstyle.errors import InputError, OutputError
 from volstyle.field import Field
@@ -79,8 +79,7 @@ def read(path: Path, selection: Selection) -> Field:
 
 
 def write(path: Path, field: Field, encoding: Encoding) -> list[str]:
-    if path.suffix.lower() in (".mhd", ".nhdr"):
-        raise OutputError(f"{path}: would be two files; choose .mha or .nrrd, which are one")
+    check(path, field, encoding)
     array, _ = numbers(path, field)
     vector = len(array) > 1
     image = SimpleITK.GetImageFromArray(np.moveaxis(array, 0, -1) if vector else array[0], isVector=vector)
@@ -98,6 +97,13 @@ def write(path: Path, field: Field, encoding: Encoding) -> list[str]:
         except RuntimeError as error:
             raise OutputError(f"{path}: cannot be written by SimpleITK ({error})") from error
     return []
+
+
+def check(path: Path, field: Field | None, encoding: Encoding) -> None:
+    """Raise OutputError for what `write` would refuse."""
+    check_target(path, encoding.force)
+    if path.suffix.lower() in (".mhd", ".nhdr"):
+        raise OutputError(f"{path}: would be two files; choose .mha or .nrrd, which are one")
 
 
 def _check_data_file(path: Path) -> bytes:

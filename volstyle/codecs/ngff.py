@@ -16,7 +16,7 @@ import numpy as np
 import zarr
 
 from volstyle.codecs import Encoding, Facts, Selection
-from volstyle.codecs.atomic import arriving_folder
+from volstyle.codecs.atomic import arriving_folder, check_folder
 from volstyle.codecs.stored import NOTICE, Array, Stored, as_field, is_changed, numbers
 from volstyle.errors import InputError, OutputError
 from volstyle.field import Axis, Field
@@ -88,6 +88,11 @@ def write(path: Path, field: Field, encoding: Encoding) -> list[str]:
         if is_changed(field, array):
             zarr.open_group(temporary, mode="r+").attrs[_NOTICE_KEY] = NOTICE
     return []
+
+
+def check(path: Path, field: Field | None, encoding: Encoding) -> None:
+    """Raise OutputError for what `write` would refuse."""
+    check_folder(path, encoding.force, "*")
 
 
 def _fill(path: Path, array: Array, names: str) -> None:
