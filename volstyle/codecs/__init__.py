@@ -13,7 +13,9 @@ from importlib import import_module
 from pathlib import Path
 from typing import Protocol, cast
 
-from volstyle.codecs.atomic import check_folder, check_target
+import torch
+
+from volstyle.codecs.atomic import check_target
 from volstyle.codecs.clip import Clip, Look
 from volstyle.errors import InputError, OutputError, nearest
 from volstyle.field import Axis, Field
@@ -124,6 +126,15 @@ class Codec(Protocol):
         """
         ...
 
+    def check(self, path: Path, field: Field | None, encoding: Encoding) -> None:
+        """Raise now, before the work, the OutputError that `write` would raise after it.
+
+        field: what will be written, as far as it is known: its axes, sizes, channels and origin are right, its
+        samples may be on the meta device and are never looked at. None before anything has been read: then only
+        path and encoding are checked. A codec may leave this function out; `check_target` then stands for it.
+        """
+        ...
+
 
 class ClipCodec(Protocol):
     """What a module offers that reads and writes clips frame after frame, beside what a Codec does."""
@@ -133,6 +144,10 @@ class ClipCodec(Protocol):
         ...
 
     def write(self, path: Path, clip: Field | Clip, encoding: Encoding) -> list[str]:
+        """As a Codec's."""
+        ...
+
+    def check(self, path: Path, field: Field | None, encoding: Encoding) -> None:
         """As a Codec's."""
         ...
 
@@ -168,28 +183,41 @@ def write(path: Path, field: Field | Clip, encoding: Encoding = DEFAULT) -> list
 
 
 def check_writable(path: Path, encoding: Encoding = DEFAULT, axes: Sequence[str] = ()) -> None:
-    """Raises OutputError now for what `write` would raise after the work: suffix, folder, a file in the way, axes
-    or a quality that the format has not. axes: of the result, if they are known."""
-    name = _writer(path, axes)
-    if axes and tuple(axes) != _TAKES.get(name, tuple(axes)):
-        takes = ", ".join(_TAKES[name])
-        raise OutputError(f"{path}: takes axes {takes}, the result has {', '.join(axes)}; choose another suffix")
-    if path.suffix.lower() in (".mhd", ".nhdr"):
-        raise OutputError(f"{path}: would be two files; choose .mha or .nrrd, which are one")
-    if name == "ngff":
-        check_folder(path, encoding.force, "*")
-    elif name == "frames":
-        from volstyle.codecs import frames
+    """Raise, before anything is read, the OutputError that `write` would raise for a path and an encoding.
 
-        frames.check(path, encoding.force)
-    elif is_sequence(path):
-        check_target(path.parent / "any", force=True)
+    These are a suffix that is not known, a folder that is not there, a file in the way, a quality that the format
+    does not have, and axes that it does not take. axes: the names of the result's axes, if they are known."""
+    name = _writer(path, axes)
+    if axes and name in _TAKES:
+        check_axes(path, Field(torch.empty(3, *(1 for _ in axes)), tuple(map(Axis, axes))), _TAKES[name])
+    _checked(_module(name, path), path, None, encoding)
+
+
+def check(path: Path, field: Field | Clip, encoding: Encoding = DEFAULT) -> None:
+    """Raise, before the work, the OutputError that `write` would raise for this path and a field like this one.
+
+    field: what will be written, as far as it is known. Its samples may be on the meta device: they are not looked
+    at. Its axes, sizes, channels and origin are."""
+    codec = _to_write(path, [axis.name for axis in field.axes])
+    if isinstance(field, Clip):
+        field = Field(torch.empty(3, *field.shape, device="meta"), field.axes, field.origin)
+    _checked(codec, path, field, encoding)
+
+
+def check_axes(path: Path, field: Field | Clip, takes: Sequence[str]) -> None:
+    """Raises OutputError for a field of other axes than the format of path takes."""
+    names = [axis.name for axis in field.axes]
+    if names != list(takes):
+        raise OutputError(
+            f"{path}: takes axes {', '.join(takes)}, the result has {', '.join(names)}; choose another suffix"
+        )
+
+
+def _checked(codec: Codec, path: Path, field: Field | None, encoding: Encoding) -> None:
+    if hasattr(codec, "check"):
+        codec.check(path, field, encoding)
     else:
         check_target(path, encoding.force)
-    if name == "video":
-        from volstyle.codecs import encoder
-
-        encoder.choose_format(path, encoding.quality, deep=False, alpha=False, even=True)
 
 
 def is_sequence(path: Path) -> bool:

@@ -32,7 +32,7 @@ from pydicom.uid import (
 )
 
 from volstyle.codecs import Encoding, Facts, Selection
-from volstyle.codecs.atomic import arriving, arriving_folder
+from volstyle.codecs.atomic import arriving, arriving_folder, check_folder, check_target
 from volstyle.codecs.stored import NOTICE, Array, Stored, as_field, check_room, numbers, own, spatial
 from volstyle.errors import InputError, OutputError
 from volstyle.field import Field
@@ -133,9 +133,7 @@ def read(path: Path, selection: Selection) -> Field:
 
 
 def write(path: Path, field: Field, encoding: Encoding) -> list[str]:
-    origin = own(field, DicomOrigin)
-    if origin is None:
-        raise OutputError(f"{path}: DICOM says of whom it is, so it is written from DICOM only; choose .nii.gz")
+    origin = _source(path, field)
     array, color = numbers(path, field, DicomOrigin)
     laid = np.moveaxis(array, 0, -1) if color else array[0]
     into_color = color and not origin.color
@@ -150,8 +148,6 @@ def write(path: Path, field: Field, encoding: Encoding) -> list[str]:
             return []
         derived = [dataset]
     else:
-        if path.suffix:
-            raise OutputError(f"{path}: a series of {len(laid)} slices is a folder; give one, as in {path.stem}/")
         derived = [
             _derived(dataset, pixels, series, into_color)
             for dataset, pixels in zip(origin.datasets, laid, strict=True)
@@ -160,6 +156,28 @@ def write(path: Path, field: Field, encoding: Encoding) -> list[str]:
         for number, dataset in enumerate(derived, start=1):
             dataset.save_as(temporary / f"{number:05d}.dcm", enforce_file_format=True)
     return []
+
+
+def check(path: Path, field: Field | None, encoding: Encoding) -> None:
+    """Raise OutputError for what `write` would refuse."""
+    if path.suffix:
+        check_target(path, encoding.force)
+    else:
+        check_folder(path, encoding.force, PATTERN)
+    if field is not None:
+        _source(path, field)
+
+
+def _source(path: Path, field: Field) -> DicomOrigin:
+    """The origin of a field that came from DICOM. Raises OutputError for one that did not, or that is no file."""
+    origin = own(field, DicomOrigin)
+    if origin is None:
+        raise OutputError(f"{path}: DICOM says of whom it is, so it is written from DICOM only; choose .nii.gz")
+    if path.suffix and len(origin.datasets) > 1:
+        raise OutputError(
+            f"{path}: a series of {len(origin.datasets)} slices is a folder; give one, as in {path.stem}/"
+        )
+    return origin
 
 
 def _derived(dataset: Dataset, pixels: Array, series: str, into_color: bool) -> Dataset:

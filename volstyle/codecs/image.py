@@ -11,8 +11,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from volstyle.codecs import Encoding, Facts, Selection
-from volstyle.codecs.atomic import arriving
+from volstyle.codecs import Encoding, Facts, Selection, check_axes
+from volstyle.codecs.atomic import arriving, check_target
 from volstyle.codecs.clip import PictureOrigin
 from volstyle.errors import InputError, OutputError
 from volstyle.field import Axis, Field
@@ -62,12 +62,17 @@ def write(path: Path, field: Field, encoding: Encoding) -> list[str]:
     return notes
 
 
+def check(path: Path, field: Field | None, encoding: Encoding) -> None:
+    """Raise OutputError for what `write` would refuse."""
+    check_target(path, encoding.force)
+    if field is not None:
+        check_axes(path, field, ("y", "x"))
+
+
 def encoded(path: Path, field: Field) -> tuple[bytes, list[str]]:
     """A file of the suffix of path, and notes. PNG and TIFF keep 16 bits and alpha; gray comes back gray when the
     result is. Raises OutputError."""
-    if len(field.axes) != 2:
-        names = ", ".join(axis.name for axis in field.axes)
-        raise OutputError(f"{path}: an image has axes y, x, the result has {names}; choose a suffix for those")
+    check_axes(path, field, ("y", "x"))
     origin = field.origin
     if not isinstance(origin, ImageOrigin):
         origin = ImageOrigin(alpha=origin.alpha if isinstance(origin, PictureOrigin) else None)

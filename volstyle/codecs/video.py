@@ -22,11 +22,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from volstyle.codecs import WHOLE, Encoding, Facts, Moment, Selection
-from volstyle.codecs.atomic import arriving
+from volstyle.codecs import WHOLE, Encoding, Facts, Moment, Selection, check_axes
+from volstyle.codecs.atomic import arriving, check_target
 from volstyle.codecs.clip import Clip, ClipOrigin, Look, PictureOrigin, briefly
 from volstyle.codecs.color import BT709, Color, to_samples
-from volstyle.errors import InputError, OutputError
+from volstyle.errors import InputError
 from volstyle.field import Axis, Field
 
 _GLANCE = 256
@@ -125,9 +125,7 @@ def _fields(path: Path, selection: Selection, origin: VideoOrigin, see_through: 
 
 def write(path: Path, clip: Field | Clip, encoding: Encoding) -> list[str]:
     """A clip, at the time stamps of its origin, with its sound; what could not be kept is noted."""
-    if [axis.name for axis in clip.axes] != ["t", "y", "x"]:
-        names = ", ".join(axis.name for axis in clip.axes)
-        raise OutputError(f"{path}: a clip has axes t, y, x, the result has {names}; choose a suffix for those")
+    check_axes(path, clip, ("t", "y", "x"))
     clip = clip if isinstance(clip, Clip) else Clip.of(clip)
     count = clip.shape[0]
     origin = _timed(clip)
@@ -150,6 +148,16 @@ def write(path: Path, clip: Field | Clip, encoding: Encoding) -> list[str]:
                 if index in times:
                     encoder.add(frame, *times[index])
         return [*notes, *encoder.notes]
+
+
+def check(path: Path, field: Field | None, encoding: Encoding) -> None:
+    """Raise OutputError for what `write` would refuse."""
+    from volstyle.codecs.encoder import choose_format  # imports what is above
+
+    check_target(path, encoding.force)
+    choose_format(path, encoding.quality, deep=False, alpha=False, even=True)
+    if field is not None:
+        check_axes(path, field, ("t", "y", "x"))
 
 
 def _timed(clip: Clip) -> VideoOrigin:
