@@ -32,7 +32,7 @@ from volstyle.codecs.stored import (
     spatial,
 )
 from volstyle.errors import InputError
-from volstyle.field import Field
+from volstyle.grid.field import Field
 
 _NOTICE_KEY = "volstyle_notice"
 _NUMBERS = "iufb"

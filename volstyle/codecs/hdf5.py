@@ -35,7 +35,7 @@ from volstyle.codecs.stored import (
     spatial,
 )
 from volstyle.errors import InputError
-from volstyle.field import Axis, Field
+from volstyle.grid.field import Axis, Field
 
 _NOTICE_KEY = "volstyle_notice"
 _SIZES_KEY = "element_size_um"  # of Fiji and ilastik: z, y, x

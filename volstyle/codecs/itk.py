@@ -32,7 +32,7 @@ from volstyle.codecs.stored import (
     steps_in_mm,
 )
 from volstyle.errors import InputError, OutputError
-from volstyle.field import Axis, Field
+from volstyle.grid.field import Axis, Field
 
 _NOTICE_KEY = "volstyle_notice"
 _HEADER = 2**16

@@ -33,7 +33,7 @@ from volstyle.codecs.stored import (
     smaller,
 )
 from volstyle.errors import InputError, OutputError
-from volstyle.field import Axis, Field
+from volstyle.grid.field import Axis, Field
 
 _UNITS = {
     "nanometer": "nm",

@@ -39,7 +39,7 @@ from volstyle.codecs.stored import (
     steps_in_mm,
 )
 from volstyle.errors import InputError
-from volstyle.field import Axis, Field
+from volstyle.grid.field import Axis, Field
 
 _MOST_AXES = 4
 _COMMENT = 6  # NIfTI's code of an extension in plain text

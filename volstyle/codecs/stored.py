@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from volstyle.errors import CapacityError, InputError, OutputError, VolstyleError
-from volstyle.field import Axis, Field, Origin
+from volstyle.grid.field import Axis, Field, Origin
 
 NOTICE = "Styled by volstyle. Not for diagnosis."
 

@@ -35,7 +35,7 @@ from volstyle.codecs.stored import (
     smaller,
 )
 from volstyle.errors import InputError
-from volstyle.field import Axis, Field
+from volstyle.grid.field import Axis, Field
 
 _DEPTH = "ZQI"  # Z, or what tifffile calls axes nobody named
 _UNITS = {"µm": "um", "μm": "um", "micron": "um", "microns": "um", "\\u00B5m": "um"} | {

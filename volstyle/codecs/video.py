@@ -27,7 +27,7 @@ from volstyle.codecs.atomic import arriving, check_target
 from volstyle.codecs.clip import Clip, ClipOrigin, Look, PictureOrigin, briefly
 from volstyle.codecs.color import BT709, Color, to_samples
 from volstyle.errors import InputError
-from volstyle.field import Axis, Field
+from volstyle.grid.field import Axis, Field
 
 _GLANCE = 256
 """Long side of what is shown when a clip is looked through: by FFmpeg, ten times as quick as its true colors."""
