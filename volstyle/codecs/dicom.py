@@ -31,7 +31,7 @@ from pydicom.uid import (
     generate_uid,
 )
 
-from volstyle.codecs import Encoding, Facts, Selection
+from volstyle.codecs import Encoding, Facts, Selection, suffix_of
 from volstyle.codecs.atomic import arriving, arriving_folder, check_folder, check_target
 from volstyle.codecs.stored import NOTICE, Array, Stored, as_field, check_room, numbers, own, spatial
 from volstyle.errors import InputError, OutputError
@@ -142,7 +142,7 @@ def write(path: Path, field: Field, encoding: Encoding) -> list[str]:
         frames = np.empty_like(laid)
         frames[list(origin.order)] = laid
         dataset = _derived(origin.datasets[0], frames, series, into_color)
-        if path.suffix:
+        if suffix_of(path):
             with arriving(path, encoding.force) as temporary:
                 dataset.save_as(temporary, enforce_file_format=True)
             return []
@@ -160,7 +160,7 @@ def write(path: Path, field: Field, encoding: Encoding) -> list[str]:
 
 def check(path: Path, field: Field | None, encoding: Encoding) -> None:
     """Raise OutputError for what `write` would refuse."""
-    if path.suffix:
+    if suffix_of(path):
         check_target(path, encoding.force)
     else:
         check_folder(path, encoding.force, PATTERN)
@@ -173,7 +173,7 @@ def _source(path: Path, field: Field) -> DicomOrigin:
     origin = own(field, DicomOrigin)
     if origin is None:
         raise OutputError(f"{path}: DICOM says of whom it is, so it is written from DICOM only; choose .nii.gz")
-    if path.suffix and len(origin.datasets) > 1:
+    if suffix_of(path) and len(origin.datasets) > 1:
         raise OutputError(
             f"{path}: a series of {len(origin.datasets)} slices is a folder; give one, as in {path.stem}/"
         )
@@ -216,7 +216,9 @@ def _derived(dataset: Dataset, pixels: Array, series: str, into_color: bool) -> 
 
 def _datasets(path: Path) -> list[tuple[Path, Dataset]]:
     """Of a file, or of all DICOM files with pixels right in a folder."""
-    files = sorted(file for file in path.iterdir() if file.is_file()) if path.is_dir() else [path]
+    files = [path]
+    if path.is_dir():
+        files = sorted(file for file in path.iterdir() if file.is_file() and not file.name.startswith("."))
     found: list[tuple[Path, Dataset]] = []
     for file in files:
         try:
