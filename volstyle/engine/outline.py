@@ -76,6 +76,12 @@ class Outline:
         return tuple(plans)
 
     @property
+    def stride(self) -> Shape:
+        """How far apart features are, in samples along each axis, where they are farthest."""
+        strides = [extractor.reach(self.taps).stride for extractor in self.extractors]
+        return tuple(max(steps) for steps in zip(*strides, strict=True))
+
+    @property
     def margin(self) -> Shape | None:
         """How far a periodic field is continued beyond its ends; None for one that ends."""
         if not self.recipe.periodic:
@@ -125,9 +131,12 @@ def outline(content: Field, recipe: Recipe) -> Outline:
             raise RecipeError(f"{name}: {value!r} is unknown; {nearest(value, allowed)}")
     machine = Machine.choose(recipe.device, recipe.precision, recipe.memory)
     network = network_for(content, recipe).to(machine.device, machine.dtype)
+    inflation = recipe.network.inflation
+    if inflation == "planes" and len(content.axes) > 2 and content.shape[0] == 1:
+        inflation = "center"  # a volume of one slice is looked at in that slice alone
     recipe = replace(
         recipe,
-        network=replace(recipe.network, name=network.name),
+        network=replace(recipe.network, name=network.name, inflation=inflation),
         content=replace(recipe.content, taps=recipe.content.taps or dict(network.content_taps)),
         style=replace(recipe.style, taps=recipe.style.taps or dict(network.style_taps)),
         device=str(machine.device),
@@ -139,10 +148,8 @@ def outline(content: Field, recipe: Recipe) -> Outline:
     shape = optimized_shape(content.shape, content.axes, kept, recipe.schedule.largest)
     for extractor in run.extractors:
         extractor.check(content.channels, shape, run.taps)
-    strides = [extractor.reach(run.taps).stride for extractor in run.extractors]
-    stride = tuple(max(steps) for steps in zip(*strides, strict=True))
-    stages = plan_stages(shape, kept, tuple(2 * step for step in stride), recipe.schedule)
-    return replace(run, stages=_periodic(stages, stride) if recipe.periodic else stages)
+    stages = plan_stages(shape, kept, tuple(2 * step for step in run.stride), recipe.schedule)
+    return replace(run, stages=_periodic(stages, run.stride) if recipe.periodic else stages)
 
 
 def _periodic(stages: tuple[Stage, ...], stride: Shape) -> tuple[Stage, ...]:
