@@ -96,11 +96,15 @@ def test_slices_of_different_slopes_have_their_values(tmp_path: Path, suffix: st
 @pytest.mark.parametrize("suffix", SUFFIXES)
 @pytest.mark.parametrize("dtype", ["u1", "i1", ">u2", "<i4", "i8", "u8", "f2", ">f4", "f8", "?"])
 def test_every_type_goes_into_every_format(tmp_path: Path, suffix: str, dtype: str) -> None:
-    array = (np.arange(8 * 9 * 10).reshape(8, 9, 10) % 2 if dtype == "?" else counts()[:8, :9, :10] % 100).astype(dtype)
+    array = (np.arange(8 * 9 * 10).reshape(8, 9, 10) % 2 if dtype == "?" else counts()[:8, :9, :10] % 100).astype(
+        dtype
+    )
     np.save(tmp_path / "in.npy", array)
     field = read(tmp_path / "in.npy")
     write(tmp_path / f"out{suffix}", field)
-    np.testing.assert_array_equal(read(tmp_path / f"out{suffix}").samples.squeeze().numpy(), array.astype(np.float32))
+    np.testing.assert_array_equal(
+        read(tmp_path / f"out{suffix}").samples.squeeze().numpy(), array.astype(np.float32)
+    )
 
 
 def test_large_whole_numbers_are_not_rounded(tmp_path: Path) -> None:
@@ -114,7 +118,9 @@ def test_large_whole_numbers_are_not_rounded(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("suffix", [".tif", ".h5", ".zarr", ".nrrd", ".nii.gz"])
 def test_channels_go_along(tmp_path: Path, suffix: str) -> None:
-    stored = np.stack([np.arange(720).reshape(9, 8, 10), 5 + np.arange(720).reshape(9, 8, 10)], -1).astype(np.float32)
+    stored = np.stack([np.arange(720).reshape(9, 8, 10), 5 + np.arange(720).reshape(9, 8, 10)], -1).astype(
+        np.float32
+    )
     nib.save(nib.Nifti1Image(stored[:, :, :, None], AFFINE), tmp_path / "in.nii.gz")
     field = read(tmp_path / "in.nii.gz")
     assert field.channels == 2
@@ -155,7 +161,9 @@ def test_transparency_goes_along(tmp_path: Path, suffix: str) -> None:
     assert "no place for its orientation and position; its transparency; left out" in note
 
 
-@pytest.mark.parametrize(("suffix", "lost"), [(".npy", "the size of its samples (0.5 um x 0.25 um x 2 um)"), (".h5", "")])
+@pytest.mark.parametrize(
+    ("suffix", "lost"), [(".npy", "the size of its samples (0.5 um x 0.25 um x 2 um)"), (".h5", "")]
+)
 def test_lost_sizes_are_said(tmp_path: Path, suffix: str, lost: str) -> None:
     axes = (Axis("z", 2.0, "um"), Axis("y", 0.25, "um"), Axis("x", 0.5, "um"))
     notes = write(tmp_path / f"out{suffix}", Field(torch.rand(1, 8, 9, 10), axes))
@@ -176,7 +184,9 @@ def test_micrometers_become_millimeters(tmp_path: Path, suffix: str) -> None:
 def test_a_resampled_scan_keeps_its_values_and_its_place(tmp_path: Path) -> None:
     """Twice as many samples of half the size, as a library's caller may make them."""
     field = read(nifti(tmp_path / "in", np.full((8, 8, 8), 1500, np.int16)))
-    finer = field.with_samples(field.samples.repeat_interleave(2, 1).repeat_interleave(2, 2).repeat_interleave(2, 3))
+    finer = field.with_samples(
+        field.samples.repeat_interleave(2, 1).repeat_interleave(2, 2).repeat_interleave(2, 3)
+    )
     write(tmp_path / "out.nii.gz", finer)
     image = nib.load(tmp_path / "out.nii.gz")
     assert image.shape == (16, 16, 16) and float(image.get_fdata().max()) == 1500
@@ -201,5 +211,7 @@ def test_what_cannot_hold_a_nifti_is_refused_before_the_work(tmp_path: Path, nam
 @pytest.mark.parametrize("name", ["out.nii", "out.nrrd", "out.tif", "out.zarr", "out.h5"])
 def test_a_clip_is_no_volume(tmp_path: Path, name: str) -> None:
     planned = Field(torch.empty(3, 4, 8, 8, device="meta"), (Axis("t", 0.1, "s"), Axis("y"), Axis("x")))
-    with pytest.raises(OutputError, match=f"{name}: the format has axes z, y, x or t, z, y, x, the result has t, y, x"):
+    with pytest.raises(
+        OutputError, match=f"{name}: the format has axes z, y, x or t, z, y, x, the result has t, y, x"
+    ):
         check(tmp_path / name, planned)

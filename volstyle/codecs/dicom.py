@@ -344,9 +344,9 @@ def _syntax(dataset: Dataset) -> UID:
 
 
 def _half_digit(number: Any) -> float:
-    """Half a unit of the last digit with which DICOM writes a number."""
-    exponent = Decimal(str(getattr(number, "original_string", number)).strip()).as_tuple().exponent
-    return 0.5 * 10.0 ** int(exponent)
+    """Half a unit of the last digit with which DICOM writes a number; zeros behind the point are none."""
+    written = Decimal(str(getattr(number, "original_string", number)).strip())
+    return 0.5 * 10.0 ** min(0, int(written.normalize().as_tuple().exponent))
 
 
 def _tag(datasets: Sequence[Dataset], sequence: str, keyword: str) -> Any:
