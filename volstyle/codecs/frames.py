@@ -74,7 +74,8 @@ def open_clip(path: Path, selection: Selection, look: Look | None = None) -> Cli
 
     axes = (Axis("t", 1 / RATE, "s"), *image.AXES)
     durations = (*(b - a for a, b in pairwise(ticks)), 1)
-    origin = FramesOrigin(path, (), tuple(ticks), durations, names=tuple(file.name for file in whole))
+    places = tuple((bounds[0] or 0) + tick for tick in ticks)
+    origin = FramesOrigin(path, (), tuple(ticks), durations, places, tuple(file.name for file in whole))
     return Clip((len(whole), *shape), axes, origin, frames, see_through, briefly(notes))
 
 
