@@ -16,7 +16,8 @@ def main(arguments: list[str] | None = None) -> int:
     from typer import TyperException
 
     from volstyle.errors import VolstyleError
-    from volstyle_cli.app import app
+
+    from .app import app
 
     try:
         code = app(arguments, prog_name="volstyle", standalone_mode=False)

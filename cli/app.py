@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from volstyle_cli.options import (
+from .options import (
     DemoOptions,
     EvalOptions,
     ImageOptions,
@@ -19,8 +19,8 @@ from volstyle_cli.options import (
     UnitsOptions,
     VideoOptions,
     VolumeOptions,
-    takes,
 )
+from .parameters import takes
 
 app = typer.Typer(
     name="volstyle",
@@ -79,9 +79,9 @@ def signal(options: SignalOptions) -> None:
 
 
 def _style(kind: str, options: StyleOptions) -> None:
-    from volstyle_cli.order import order_of
-    from volstyle_cli.run import carry_out
-    from volstyle_cli.screen import Screen
+    from .run.carry_out import carry_out
+    from .run.order import order_of
+    from .screen import Screen
 
     if carry_out(order_of(kind, options), Screen(quiet=options.quiet)):
         raise typer.Exit(_STOPPED)
@@ -91,8 +91,8 @@ def _style(kind: str, options: StyleOptions) -> None:
 @takes(DemoOptions)
 def demo(options: DemoOptions) -> None:
     """Draw a clip and three paintings, style them, and say what to look at."""
-    from volstyle_cli.demo import show_demo
-    from volstyle_cli.screen import Screen
+    from .demo import show_demo
+    from .screen import Screen
 
     if show_demo(options, Screen(quiet=options.quiet)):
         raise typer.Exit(_STOPPED)
@@ -102,8 +102,8 @@ def demo(options: DemoOptions) -> None:
 @takes(InfoOptions)
 def info(options: InfoOptions) -> None:
     """What a file is, and what styling it would take."""
-    from volstyle_cli.info import say_info
-    from volstyle_cli.screen import Screen
+    from .info import say_info
+    from .screen import Screen
 
     say_info(Screen(), options)
 
@@ -112,8 +112,8 @@ def info(options: InfoOptions) -> None:
 @takes(EvalOptions)
 def evaluate(options: EvalOptions) -> None:
     """How good results are: style, texture, structure, flicker, drift, beside what the content itself scores."""
-    from volstyle_cli.eval import say_verdicts
-    from volstyle_cli.screen import Screen
+    from .eval import say_verdicts
+    from .screen import Screen
 
     say_verdicts(Screen(), options)
 
@@ -122,8 +122,8 @@ def evaluate(options: EvalOptions) -> None:
 @takes(UnitsOptions)
 def units(options: UnitsOptions) -> None:
     """What the units of a layer see: for each the nine patches that light it most."""
-    from volstyle_cli.screen import Screen
-    from volstyle_cli.units import show_units
+    from .screen import Screen
+    from .units.command import show_units
 
     show_units(options, Screen(quiet=options.quiet))
 
@@ -138,8 +138,8 @@ def replay(
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors.")] = False,
 ) -> None:
     """Do a run again, and say whether it gave the same bytes (exit code 1 if not)."""
-    from volstyle_cli.replay import run_again
-    from volstyle_cli.screen import Screen
+    from .run.replay import run_again
+    from .screen import Screen
 
     outcome = run_again(record, output, Screen(quiet=quiet), force=force)
     raise typer.Exit(outcome)
@@ -154,7 +154,7 @@ def report(
     force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
 ) -> None:
     """One page of a run, to open from disk: before and after, its numbers, its recipe."""
-    from volstyle_cli.report import write_report
+    from .draw.report import write_report
 
     target = output or record.with_suffix(".html")
     write_report(record, target, force=force)
@@ -165,7 +165,7 @@ def report(
 @takes(RecipeOptions)
 def show(options: RecipeOptions) -> None:
     """Print a recipe: the default, or that of a file or a record, with --set."""
-    from volstyle_cli.recipes import recipe_of
+    from .recipes import recipe_of
 
     typer.echo(recipe_of(options).to_toml(), nl=False)
 
@@ -174,7 +174,7 @@ def show(options: RecipeOptions) -> None:
 @takes(SaveOptions)
 def save(options: SaveOptions) -> None:
     """Write a recipe to a file, to be edited and given with --recipe."""
-    from volstyle_cli.recipes import recipe_of, save_recipe
+    from .recipes import recipe_of, save_recipe
 
     save_recipe(options.file, recipe_of(options), force=options.force)
 
@@ -184,6 +184,6 @@ def edit(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="Made from the default if not there.")],
 ) -> None:
     """Open a recipe in $EDITOR; it is kept only if it is one."""
-    from volstyle_cli.recipes import edit_recipe
+    from .recipes import edit_recipe
 
     edit_recipe(file)

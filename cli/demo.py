@@ -8,15 +8,17 @@ from torch import Tensor
 
 from volstyle.codecs import Encoding, Moment, Selection, read, write
 from volstyle.errors import OutputError
-from volstyle.field import Axis, Field
+from volstyle.grid.field import Axis, Field
+from volstyle.media.defaults import BASES
 from volstyle.recipe import Recipe
-from volstyle_cli.art import draw_clip, draw_pictures
-from volstyle_cli.options import BASES, DemoOptions
-from volstyle_cli.order import Order, StyleFile
-from volstyle_cli.recipes import recipe_of
-from volstyle_cli.run import carry_out
-from volstyle_cli.screen import Screen
-from volstyle_cli.sheet import Captioned, contact_sheet
+
+from .art import draw_clip, draw_pictures
+from .draw.contact_sheet import Captioned, contact_sheet
+from .options import DemoOptions
+from .recipes import recipe_of
+from .run.carry_out import carry_out
+from .run.order import Order, StyleFile
+from .screen import Screen
 
 _PAINTINGS = ("swirl", "glass", "woodcut")
 _CLIP, _STILL = Selection(size=224, end=Moment(1.5)), Selection(size=320)

@@ -16,13 +16,14 @@ from rich.text import Text
 from volstyle.codecs import Selection, read
 from volstyle.codecs.atomic import arriving, check_target
 from volstyle.errors import InputError, OutputError
-from volstyle.field import Field
-from volstyle.judges import Verdict, judge
-from volstyle.networks import load_network
-from volstyle_cli.history import order_behind
-from volstyle_cli.options import EvalOptions
-from volstyle_cli.order import moment_of
-from volstyle_cli.screen import Screen
+from volstyle.grid.field import Field
+from volstyle.judges.pictures import Verdict, judge
+from volstyle.networks.registry import load_network
+
+from .options import EvalOptions
+from .run.command import order_behind
+from .run.order import moment_of
+from .screen import Screen
 
 Judged = Mapping[str, tuple[Verdict, ...]]
 """What a result is called -> what the judges say of it."""

@@ -7,17 +7,19 @@ from pathlib import Path
 import torch
 
 from volstyle.codecs import probe
+from volstyle.engine.estimate import peak_memory
+from volstyle.engine.outline import outline
 from volstyle.errors import ShapeError
-from volstyle.estimate import peak_memory
-from volstyle.field import Axis, Field
-from volstyle.pipeline import outline
+from volstyle.grid.field import Axis, Field
+from volstyle.grid.resample import fitted
+from volstyle.media.defaults import BASES, SIZES
+from volstyle.motion.windows import BEYOND, HELD, plan_windows
 from volstyle.record import Record
-from volstyle.resample import fitted
-from volstyle.windows import BEYOND, HELD, plan_windows
-from volstyle_cli.options import BASES, SIZES, InfoOptions
-from volstyle_cli.plan import say_engine
-from volstyle_cli.recipes import recipe_of
-from volstyle_cli.screen import Screen, bytes_text, costs_text, duration_text, size_text
+
+from .options import InfoOptions
+from .recipes import recipe_of
+from .run.plan import say_engine
+from .screen import Screen, bytes_text, costs_text, duration_text, size_text
 
 _AXES = {
     "image": (Axis("y"), Axis("x")),

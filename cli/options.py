@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import dataclasses
-import inspect
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, TypeVar, get_type_hints
+from typing import Annotated, Any
 
 from typer import Argument, Option
 
+from volstyle.media.defaults import BASES, SIZES
 from volstyle.recipe import (
     ContentChoice,
     NetworkChoice,
@@ -21,31 +19,6 @@ from volstyle.recipe import (
     SeriesChoice,
     StyleChoice,
 )
-
-SIZES = {"image": 512, "video": 256, "volume": 256}
-"""What kind of content -> long side being optimized, unless --size says otherwise."""
-
-
-BASES = {
-    "video": Recipe(content=ContentChoice(weight=0.16)),
-    "volume": Recipe(
-        network=NetworkChoice(inflation="planes"),
-        content=ContentChoice(weight=0.5),
-        style=StyleChoice(scale=1.5),
-        schedule=ScheduleChoice(smallest=48, largest=SIZES["volume"], steps=10, growth=2.0),
-    ),
-    "solid": Recipe(
-        network=NetworkChoice(inflation="planes"),
-        content=ContentChoice(weight=0.0),
-        style=StyleChoice(statistic="w2"),
-        smoothness=0.0,
-        schedule=ScheduleChoice(smallest=32, largest=SIZES["volume"], steps=40, growth=1.5),
-        init="noise",
-    ),
-}
-"""Kind of content, or "solid" for none -> what its choices begin with. Volumes have many more samples than
-pictures: fewer steps, most of them where they are cheap, and strokes of more samples. Frames that are held
-together keep more structure than each for itself: with less content weight they have as much of the style."""
 
 
 class Quality(StrEnum):
@@ -385,44 +358,3 @@ class SaveOptions(RecipeOptions):
 
 def _given(**values: Any) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value is not None}
-
-
-Chosen = TypeVar("Chosen")
-
-
-def takes(options: type[Chosen]) -> Callable[[Callable[[Chosen], None]], Callable[..., None]]:
-    """Make a function of one dataclass a command with its fields as arguments and options."""
-    hints = get_type_hints(options, include_extras=True)
-    # What must be given comes first in the help.
-    fields = sorted(dataclasses.fields(options), key=_is_optional)  # type: ignore[arg-type]
-    parameters = [
-        inspect.Parameter(
-            f.name,
-            inspect.Parameter.KEYWORD_ONLY,
-            default=_default(f),
-            annotation=hints[f.name],
-        )
-        for f in fields
-    ]
-
-    def decorate(run: Callable[[Chosen], None]) -> Callable[..., None]:
-        def command(**values: Any) -> None:
-            run(options(**values))
-
-        command.__doc__ = run.__doc__
-        command.__name__ = run.__name__
-        command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-        command.__annotations__ = {name: hints[name] for name in (f.name for f in fields)}
-        return command
-
-    return decorate
-
-
-def _is_optional(entry: dataclasses.Field[Any]) -> bool:
-    return entry.default is not dataclasses.MISSING or entry.default_factory is not dataclasses.MISSING
-
-
-def _default(entry: dataclasses.Field[Any]) -> Any:
-    if entry.default_factory is not dataclasses.MISSING:
-        return entry.default_factory()
-    return inspect.Parameter.empty if entry.default is dataclasses.MISSING else entry.default

@@ -11,7 +11,8 @@ from volstyle.codecs.atomic import arriving
 from volstyle.errors import InputError, OutputError, RecipeError
 from volstyle.recipe import Recipe
 from volstyle.record import Record
-from volstyle_cli.options import RecipeOptions
+
+from .options import RecipeOptions
 
 
 def recipe_of(options: RecipeOptions, base: Recipe | None = None) -> Recipe:

@@ -10,8 +10,8 @@ from tempfile import TemporaryDirectory
 import torch
 
 from volstyle.codecs import Encoding, read, write
-from volstyle.field import Axis, Field
-from volstyle.resample import resize
+from volstyle.grid.field import Axis, Field
+from volstyle.grid.resample import resize
 from volstyle_cli import main as volstyle
 from volstyle_cli.art import SCENES, draw_clip, draw_pictures, draw_rain, draw_shell
 from volstyle_cli.art.paintings import PAINTINGS

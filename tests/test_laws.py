@@ -9,20 +9,22 @@ from pathlib import Path
 
 import pytest
 import torch
-from tiny import CPU, TAPS, numbers, plain_features, tiny_field, tiny_network
 from torch import Tensor
 
-from volstyle.evaluate import Evaluation, evaluate, plan_views, style_sums
-from volstyle.extractor import Extractor, Network
-from volstyle.inflate import Placement
-from volstyle.layers import Chain, Convolution, Normalization, Rectifier
-from volstyle.objective import ContentTerm, Objective, SourceFeatures, StyleTerm, View
-from volstyle.pipeline import stylize
+from tests.tiny import CPU, TAPS, numbers, plain_features, tiny_field, tiny_network
+from volstyle.engine.blockwise import Evaluation, evaluate, plan_views, style_sums
+from volstyle.engine.scene import Style
+from volstyle.engine.stylize import stylize
+from volstyle.grid.tiles import plan
+from volstyle.loss.features import SourceFeatures
+from volstyle.loss.objective import Objective, View
+from volstyle.loss.statistics import STATISTICS, Sums, feature_sums, gatys_distance, gram_sum
+from volstyle.loss.terms import ContentTerm, StyleTerm
+from volstyle.networks.extractor import Extractor, Network
+from volstyle.networks.inflation import Placement
+from volstyle.networks.layers import Chain, Convolution, Normalization, Rectifier
 from volstyle.recipe import ContentChoice, NetworkChoice, Recipe, ScheduleChoice, StyleChoice
 from volstyle.record import Record
-from volstyle.scene import Style
-from volstyle.statistics import STATISTICS, Sums, feature_sums, gatys_distance, gram_sum
-from volstyle.tiles import plan
 
 SHAPES = {1: (13,), 2: (13, 10), 3: (9, 8, 10)}
 
@@ -488,7 +490,7 @@ def test_textbook_style_of_another_size(axes: int) -> None:
 @pytest.mark.parametrize("axes", [1, 2, 3])
 def test_textbook_through_stylize(axes: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Samples are eighths of the integers above: contents by 8², Gram matrices by 8², style costs by 8⁴."""
-    monkeypatch.setattr("volstyle.pipeline.load_network", lambda *_, **__: transparent(axes))
+    monkeypatch.setattr("volstyle.engine.outline.load_network", lambda *_, **__: transparent(axes))
     fields = [
         replace(tiny_field(*LAYOUTS[axes], channels=2), samples=laid_out(values, LAYOUTS[axes]) / 8)
         for values in (CONTENT, STYLE, RESULT)

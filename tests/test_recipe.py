@@ -18,7 +18,7 @@ OTHER = Recipe().updated(
             "weight": 2,
             "taps": {"relu1_1": 0.1, "relu2_1": 3},
             "statistic": "gram",
-            "window": 8,
+            "frames": 8,
             "scale": 0.5,
         },
         "temporal": {
@@ -105,9 +105,18 @@ def test_good_numbers_pass(recipe: Recipe) -> None:
     recipe.check()
 
 
+def test_a_key_by_its_old_name() -> None:
+    old = OTHER.to_toml().replace("frames = 8", "window = 8")
+    assert old != OTHER.to_toml()
+    assert Recipe.from_toml(old) == OTHER
+    assert Recipe().set("style.window=3") == Recipe().set("style.frames=3")
+    with pytest.raises(RecipeError, match=r"style\.frames is given twice"):
+        Recipe().updated({"style": {"window": 3, "frames": 3}})
+
+
 def test_set_changes_nothing_else() -> None:
-    assert OTHER.set("style.window=3") == dataclasses.replace(
-        OTHER, style=dataclasses.replace(OTHER.style, window=3)
+    assert OTHER.set("style.frames=3") == dataclasses.replace(
+        OTHER, style=dataclasses.replace(OTHER.style, frames=3)
     )
 
 

@@ -44,6 +44,13 @@ def changed(**changes: object) -> str:
     return json.dumps(values)
 
 
+def test_a_record_of_before_keys_were_renamed(tmp_path: Path) -> None:
+    values = json.loads(RECORD.to_json())
+    values["recipe"]["style"]["window"] = values["recipe"]["style"].pop("frames") + 1
+    (tmp_path / "record.json").write_text(json.dumps(values))
+    assert Record.load(tmp_path / "record.json").recipe == RECORD.recipe.set("style.frames=2")
+
+
 BAD = {
     "not JSON": "{",
     "another file": "[1, 2]",

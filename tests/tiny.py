@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from volstyle.extractor import Network
-from volstyle.field import Axis, Field
-from volstyle.layers import Chain, Convolution, Layer, Normalization, Pool, Rectifier
+from volstyle.grid.field import Axis, Field
+from volstyle.networks.extractor import Network
+from volstyle.networks.layers import Chain, Convolution, Layer, Normalization, Pool, Rectifier
 
 TAPS = ("relu1_1", "relu2_1", "relu3_1")
 CPU = torch.device("cpu")

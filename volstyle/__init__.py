@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from volstyle.codecs import Encoding, Facts, Moment, Selection, probe, read, write
+    from volstyle.engine.scene import Style
+    from volstyle.engine.stylize import Result, Step, stylize
     from volstyle.errors import (
         CapacityError,
         InputError,
@@ -26,11 +28,9 @@ if TYPE_CHECKING:
         VolstyleError,
         WeightsError,
     )
-    from volstyle.field import Axis, Field, Origin
-    from volstyle.pipeline import Result, Step, stylize
+    from volstyle.grid.field import Axis, Field, Origin
     from volstyle.recipe import Recipe
     from volstyle.record import Record
-    from volstyle.scene import Style
 
 _ROOMS = {
     "codecs": ("Encoding", "Facts", "Moment", "Selection", "probe", "read", "write"),
@@ -44,11 +44,11 @@ _ROOMS = {
         "VolstyleError",
         "WeightsError",
     ),
-    "field": ("Axis", "Field", "Origin"),
-    "pipeline": ("Result", "Step", "stylize"),
+    "grid.field": ("Axis", "Field", "Origin"),
+    "engine.stylize": ("Result", "Step", "stylize"),
     "recipe": ("Recipe",),
     "record": ("Record",),
-    "scene": ("Style",),
+    "engine.scene": ("Style",),
 }
 _HOME = {name: room for room, names in _ROOMS.items() for name in names}
 

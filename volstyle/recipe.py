@@ -45,15 +45,15 @@ class ContentChoice:
 class StyleChoice:
     """weight: β. taps: tap -> λ; empty is the network's own choice. statistic: gram, moments or w2.
 
-    window: frames of a clip, or slices of a volume, that share statistics; 1 is each for itself, 0 all. A network
-    that is coarse in time takes the next multiple of the frames one of its features owns.
+    frames: how many frames of a clip, or slices of a volume, share statistics; 1 is each for itself, 0 all. A
+    network that is coarse in time takes the next multiple of the frames one of its features owns.
     scale: size of the style relative to the content; 0.5 makes its strokes half as large.
     """
 
     weight: float = 1.0
     taps: dict[str, float] = field(default_factory=dict)
     statistic: str = "moments"
-    window: int = 1
+    frames: int = 1
     scale: float = 1.0
 
 
@@ -63,10 +63,10 @@ class TemporalChoice:
 
     At 1 the warping error of a filmed clip is about the content's own; at 2 it is below it, and pictures begin to
     blur: measured by tests/benchmarks/coherence.py. smoothing: how much of its neighbor's gradient a frame takes
-    along the motion, in steps of adam and gd; see `volstyle.motion.along_motion`. window: frames of a long shot
-    that are optimized together, which is what memory grows with; 0 is all. loop: the last frame is followed by
-    the first. flow: dis, raft, raft_small, or a folder of .flo files. flow_weights: a file for RAFT, instead of
-    the usual place.
+    along the motion, in steps of adam and gd; see `motion.links.along_motion`. window: frames of a long shot that
+    are optimized together, which is what memory grows with; 0 is all. loop: the last frame is followed by the
+    first. flow: dis, raft, raft_small, or a folder of .flo files. flow_weights: a file for RAFT, instead of the
+    usual place.
     """
 
     weight: float = 1.0
@@ -211,10 +211,13 @@ class Recipe:
 def _updated(choice: Any, values: Mapping[str, Any], prefix: str) -> Any:
     hints = get_type_hints(type(choice))
     changes = {}
-    for key, value in values.items():
-        name = f"{prefix}{key}"
+    for given, value in values.items():
+        name = f"{prefix}{given}"
+        key = _RENAMED.get(name, given)
         if key not in hints:
             raise RecipeError(f"recipe: no key {name!r}; {nearest(key, hints)}")
+        if key in changes:
+            raise RecipeError(f"recipe: {prefix}{key} is given twice, once by its old name; leave one out")
         changes[key] = _checked(getattr(choice, key), value, name, hints[key])
     return dataclasses.replace(choice, **changes)
 
@@ -244,7 +247,7 @@ _KINDS = {str: "text", int: "a whole number", float: "a number", bool: "true or 
 _LEAST = {
     "content.weight": 0,
     "style.weight": 0,
-    "style.window": 0,
+    "style.frames": 0,
     "temporal.weight": 0,
     "temporal.smoothing": 0,
     "temporal.window": 0,
@@ -258,4 +261,7 @@ _LEAST = {
     "schedule.steps": 1,
     "seed": 0,
 }
+_RENAMED = {"style.window": "frames"}
+"""Keys of older recipes and records -> what they are called now, in the same table."""
+
 _ABOVE = {"style.scale": 0, "schedule.ratio": 1, "schedule.growth": 0, "optimizer.rate": 0}

@@ -14,11 +14,12 @@ import torch
 from volstyle.codecs import Encoding, write
 from volstyle.codecs.stored import Stored
 from volstyle.codecs.video import VideoOrigin
-from volstyle.field import Axis, Field
-from volstyle_cli.art import harbor, scenes
-from volstyle_cli.art.paintings import PAINTINGS, Picture
-from volstyle_cli.art.shell import STEP_MM, shell
-from volstyle_cli.art.sound import SOUND_RATE_HZ, harbor_sound, rain, write_sound
+from volstyle.grid.field import Axis, Field
+
+from . import harbor, scenes
+from .paintings import PAINTINGS, Picture
+from .shell import STEP_MM, shell
+from .sound import SOUND_RATE_HZ, harbor_sound, rain, write_sound
 
 SCENES = {"still-life": scenes.still_life, "valley": scenes.valley}
 """Name -> painter."""

@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from volstyle_cli.art.paintings import Picture, color, noise
+from .paintings import Picture, color, noise
 
 HEIGHT, WIDTH, FRAMES, RATE = 360, 640, 96, 24
 _FINE = 2

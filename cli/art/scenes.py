@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from volstyle_cli.art.paintings import Picture, color, noise
+from .paintings import Picture, color, noise
 
 HEIGHT, WIDTH = 480, 640
 _FINE = 2

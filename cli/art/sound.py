@@ -9,7 +9,7 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
-from volstyle_cli.art.harbor import BEAT, FRAMES, RATE
+from .harbor import BEAT, FRAMES, RATE
 
 SOUND_RATE_HZ = 44100
 _TUNE = (0, 7, 12, 16, 12, 7, 5, 12, 17, 21, 17, 12, 3, 10, 15, 19)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from tests.benchmarks.common import in_turns, picture, random_vgg19
-from volstyle.inflate import Placement
+from volstyle.networks.inflation import Placement
 
 TAPS = ("relu3_1",)
 

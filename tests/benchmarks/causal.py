@@ -22,14 +22,16 @@ from torch import Tensor
 
 from tests.benchmarks.coherence import estimated
 from volstyle.codecs import Moment, Selection, read
-from volstyle.evaluate import evaluate
-from volstyle.field import Field
-from volstyle.flow import warp
-from volstyle.motion import Link, estimate_motion, warping_error
-from volstyle.optimize import optimize
-from volstyle.pipeline import _objective, outline, stylize
-from volstyle.scene import Scene, Style
-from volstyle_cli.options import BASES
+from volstyle.engine.blockwise import evaluate
+from volstyle.engine.optimize import optimize
+from volstyle.engine.outline import outline
+from volstyle.engine.scene import Scene, Style
+from volstyle.engine.stylize import stylize
+from volstyle.engine.targets import stage_objective
+from volstyle.grid.field import Field
+from volstyle.media.defaults import BASES
+from volstyle.motion.flow import warp
+from volstyle.motion.links import Link, estimate_motion, warping_error
 
 
 @dataclass(frozen=True)
@@ -77,7 +79,7 @@ def causal(content: Field, style: Field, steps: int, past: Link) -> tuple[Tensor
         frame = replace(content, samples=content.samples[:, t : t + 1])
         run = outline(frame, recipe)
         scene = Scene.prepare(frame, [Style(style)], keep_colors=False, coherent=False)
-        objective, plans = _objective(scene, run.stages[-1], run, (), torch.zeros(1, dtype=torch.bool))
+        objective, plans = stage_objective(scene, run.stages[-1], run, (), torch.zeros(1, dtype=torch.bool))
         start = frame.samples
         if done:
             flow, trust = link.flow[t - 1 : t].float(), link.trust[t - 1]

@@ -25,18 +25,18 @@ from torch import Tensor
 from tests.benchmarks.common import picture
 from tests.benchmarks.scenes import KnownScene, known_scene
 from volstyle.codecs import Moment, Selection, read
-from volstyle.field import Axis, Field
-from volstyle.flow import warp
-from volstyle.judges import brightness, structure_kept, style_distances
-from volstyle.motion import Link, estimate_motion, warping_error
-from volstyle.networks import load_network
-from volstyle.pipeline import stylize
+from volstyle.engine.scene import Style
+from volstyle.engine.stylize import stylize
+from volstyle.grid.field import Axis, Field
+from volstyle.grid.resample import fitted, resize
+from volstyle.judges.pictures import brightness, structure_kept, style_distances
+from volstyle.media.defaults import BASES
+from volstyle.motion.flow import warp
+from volstyle.motion.links import Link, estimate_motion, warping_error
+from volstyle.motion.windows import BEYOND, HELD, plan_windows
+from volstyle.networks.registry import load_network
 from volstyle.recipe import Recipe
-from volstyle.resample import fitted, resize
-from volstyle.scene import Style
-from volstyle.windows import BEYOND, HELD, plan_windows
 from volstyle_cli.art import harbor
-from volstyle_cli.options import BASES
 
 _HARBOR_START = 24
 

@@ -11,9 +11,9 @@ import torch
 from torch import Tensor, nn
 from torchvision import models
 
-from volstyle.extractor import Network
-from volstyle.field import Axis, Field
-from volstyle.networks import load_network
+from volstyle.grid.field import Axis, Field
+from volstyle.networks.extractor import Network
+from volstyle.networks.registry import load_network
 
 
 def random_vgg19(pooling: str) -> tuple[nn.Sequential, Network]:

@@ -20,19 +20,19 @@ from torch.nn import functional
 
 from tests.benchmarks.signals import RATE_HZ, sound
 from volstyle.codecs import Selection, read
-from volstyle.extractor import Network
-from volstyle.field import Field
-from volstyle.filterbanks import SIGNAL_SPREAD, signal_network
-from volstyle.inflate import Placement
-from volstyle.layers import Chain, Composite, Convolution, Layer, Situation
-from volstyle.listening import listen
-from volstyle.pipeline import stylize
-from volstyle.scene import Style
-from volstyle.signals import lasting, noise_like, prepare
+from volstyle.engine.scene import Style
+from volstyle.engine.stylize import stylize
+from volstyle.grid.field import Field
+from volstyle.judges.sounds import listen
+from volstyle.media.levels import lasting, noise_like, prepare
+from volstyle.networks.extractor import Network
+from volstyle.networks.inflation import Placement
+from volstyle.networks.layers import Chain, Composite, Context, Convolution, Layer
+from volstyle.networks.random_filters import SIGNAL_SPREAD, signal_network
 from volstyle_cli.options import SignalOptions
 
 PATCHES, ROUNDS = 6000, 12
-_AT = Situation(Placement((0,)), (), lambda _, __: None)
+_AT = Context(Placement((0,)), (), lambda _, __: None)
 
 
 def learned(network: Network, samples: Tensor) -> Network:
@@ -97,7 +97,7 @@ def main() -> None:
         networks = {f"random, seed {seed}": signal_network(seed) for seed in range(3)}
         networks["learned"] = learned(signal_network(0), examples[None])
         for name, network in networks.items():
-            with patch("volstyle.pipeline.load_network", return_value=network):
+            with patch("volstyle.engine.outline.load_network", return_value=network):
                 found = stylize(
                     ready.content, ready.styles, recipe.set("content.weight=0"), init=Field(noise, style.axes)
                 ).field

@@ -6,9 +6,9 @@ import time
 from itertools import pairwise
 
 from tests.benchmarks.common import clip, image
-from volstyle.pipeline import stylize
+from volstyle.engine.scene import Style
+from volstyle.engine.stylize import stylize
 from volstyle.recipe import Recipe
-from volstyle.scene import Style
 
 COUNTS = (8, 16, 32, 64, 128)
 RECIPE = Recipe().set("schedule.smallest=10000").set("schedule.steps=4")

@@ -12,9 +12,9 @@ import subprocess
 import sys
 
 from tests.benchmarks.common import clip, image
-from volstyle.pipeline import stylize
+from volstyle.engine.scene import Style
+from volstyle.engine.stylize import stylize
 from volstyle.recipe import Recipe
-from volstyle.scene import Style
 
 COUNTS = (16, 64, 256)
 HEIGHT, WIDTH = 144, 256

@@ -19,22 +19,22 @@ from safetensors.torch import save_file
 
 from tests.benchmarks.judging import color_distance, grain, patch_distance
 from volstyle.codecs import Encoding, write
-from volstyle.field import Field
-from volstyle.judges import structure_kept, texture_distances
-from volstyle.networks import PACKAGED
-from volstyle.pipeline import stylize
+from volstyle.engine.scene import Style
+from volstyle.engine.stylize import stylize
+from volstyle.grid.field import Field
+from volstyle.grid.resample import fitted, resize
+from volstyle.judges.pictures import structure_kept, texture_distances
+from volstyle.networks.registry import PACKAGED
+from volstyle.networks.weights import load_weights
 from volstyle.recipe import Recipe
-from volstyle.resample import fitted, resize
-from volstyle.scene import Style
 from volstyle.training.batches import draw_batch
 from volstyle.training.model import ARCHITECTURES, Trunk, export
 from volstyle.training.programs import Programs, draw_palettes
 from volstyle.training.train import PLANS
-from volstyle.weights import load_state
 from volstyle_cli import art
 from volstyle_cli.art import PAINTINGS, picture_field
 from volstyle_cli.art.harbor import draw_frame, harbor
-from volstyle_cli.sheet import Captioned, contact_sheet
+from volstyle_cli.draw.contact_sheet import Captioned, contact_sheet
 
 SCENES = {**art.SCENES, "harbor": lambda: draw_frame(harbor(), 0).picture}
 
@@ -51,7 +51,7 @@ def untrained(folder: Path, name: str = "builtin") -> Path:
         for _ in range(50):  # batch norm learns what deviates how much
             trunk(pictures)
     path = folder / "untrained.safetensors"
-    save_file(export(trunk, [pictures]), path, metadata=dict(load_state(PACKAGED[name]).metadata))
+    save_file(export(trunk, [pictures]), path, metadata=dict(load_weights(PACKAGED[name]).metadata))
     return path
 
 

@@ -13,10 +13,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from volstyle.codecs import Selection, read
-from volstyle.field import Field
-from volstyle.pipeline import Step, stylize
+from volstyle.engine.scene import Style
+from volstyle.engine.stylize import Step, stylize
+from volstyle.grid.field import Field
 from volstyle.recipe import Recipe
-from volstyle.scene import Style
 
 
 def cost(content: Field, style: Style, result: Field, recipe: Recipe) -> float:

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from tests.benchmarks.common import picture
-from volstyle.field import Axis, Field
-from volstyle.flow import warp
+from volstyle.grid.field import Axis, Field
+from volstyle.motion.flow import warp
 
 PAN, DISC = (0.75, 0.25), (-1.5, 0.5)
 """Samples a frame, right and down."""

@@ -15,10 +15,10 @@ import time
 import torch
 from torch import Tensor
 
-from volstyle.field import Axis, Field
-from volstyle.pipeline import Step, stylize
-from volstyle.scene import Style
-from volstyle.signals import prepare
+from volstyle.engine.scene import Style
+from volstyle.engine.stylize import Step, stylize
+from volstyle.grid.field import Axis, Field
+from volstyle.media.levels import prepare
 from volstyle_cli.options import SignalOptions
 
 RATE_HZ, SECONDS = 44100, 10

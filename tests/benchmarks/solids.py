@@ -21,13 +21,13 @@ from torch.nn import functional
 
 from tests.benchmarks.networks import untrained
 from volstyle.codecs import Encoding, write
-from volstyle.field import Axis, Field
-from volstyle.pipeline import stylize
+from volstyle.engine.scene import Style
+from volstyle.engine.stylize import stylize
+from volstyle.grid.field import Axis, Field
+from volstyle.judges.portilla_simoncelli import scales_of, texture_distance, texture_statistics
+from volstyle.media.defaults import BASES
 from volstyle.recipe import Recipe
-from volstyle.scene import Style
-from volstyle.texture import scales_of, texture_distance, texture_statistics
-from volstyle_cli.options import BASES
-from volstyle_cli.sheet import Captioned, contact_sheet
+from volstyle_cli.draw.contact_sheet import Captioned, contact_sheet
 
 LAGS = 6
 """Samples along each axis over which two points are compared."""

@@ -12,12 +12,14 @@ from torch import Tensor
 from torch.nn import functional
 
 from tests.benchmarks.common import in_turns, picture, random_vgg19
-from volstyle.evaluate import evaluate, style_sums
-from volstyle.extractor import Network
-from volstyle.networks import load_network
-from volstyle.objective import ContentTerm, Objective, SourceFeatures, StyleTerm, View
-from volstyle.statistics import gram_distance
-from volstyle.tiles import plan
+from volstyle.engine.blockwise import evaluate, style_sums
+from volstyle.grid.tiles import plan
+from volstyle.loss.features import SourceFeatures
+from volstyle.loss.objective import Objective, View
+from volstyle.loss.statistics import gram_distance
+from volstyle.loss.terms import ContentTerm, StyleTerm
+from volstyle.networks.extractor import Network
+from volstyle.networks.registry import load_network
 
 HEIGHT, WIDTH = 384, 512
 STYLE = {"relu1_1": 1, "relu2_1": 6, "relu3_1": 11, "relu4_1": 20, "relu5_1": 29}  # tap -> torchvision's number

@@ -13,8 +13,8 @@ from pathlib import Path
 import torch
 
 from volstyle.codecs import write
-from volstyle.field import Axis, Field
-from volstyle.resample import resize
+from volstyle.grid.field import Axis, Field
+from volstyle.grid.resample import resize
 from volstyle_cli import main as volstyle
 
 COUNT, SIZE, LAYER = 200, 256, "relu2_1"

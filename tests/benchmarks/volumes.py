@@ -21,13 +21,14 @@ import torch
 
 from tests.benchmarks.common import image, picture
 from volstyle.codecs import read
-from volstyle.field import Axis, Field
-from volstyle.intensity import Window
-from volstyle.pipeline import Step, outline, stylize
+from volstyle.engine.outline import outline
+from volstyle.engine.scene import Style
+from volstyle.engine.stylize import Step, stylize
+from volstyle.grid.field import Axis, Field
+from volstyle.grid.resample import resize
+from volstyle.media.defaults import BASES
+from volstyle.media.intensity import IntensityRange
 from volstyle.recipe import Recipe, ScheduleChoice
-from volstyle.resample import resize
-from volstyle.scene import Style
-from volstyle_cli.options import BASES
 
 SIZES = (64, 128, 256)
 STEPS = 2
@@ -70,7 +71,7 @@ def exactness() -> float:
 def estimate(path: Path) -> None:
     """A step at each stage of the default recipe; the sum is what the whole would take."""
     source = read(path)
-    content = replace(source, samples=Window.choose("auto", source.samples).inside(source.samples))
+    content = replace(source, samples=IntensityRange.choose("auto", source.samples).inside(source.samples))
     run = outline(content, BASES["volume"])
     total = 0.0
     for stage in run.stages:

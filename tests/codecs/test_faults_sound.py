@@ -11,7 +11,7 @@ import torch
 
 from volstyle.codecs import check, read, write
 from volstyle.errors import OutputError
-from volstyle.field import Axis, Field
+from volstyle.grid.field import Axis, Field
 
 RATE = 8000
 

@@ -18,7 +18,7 @@ import torch
 from volstyle.codecs.atomic import check_target
 from volstyle.codecs.clip import Clip, Look
 from volstyle.errors import InputError, OutputError, nearest
-from volstyle.field import Axis, Field
+from volstyle.grid.field import Axis, Field
 
 CODECS: dict[str, tuple[str, ...]] = {
     "image": (".png", ".jpg", ".jpeg", ".bmp", ".webp"),

@@ -15,7 +15,7 @@ from volstyle.codecs import Encoding, Facts, Selection
 from volstyle.codecs.atomic import arriving
 from volstyle.codecs.stored import NOTICE, Array, Stored, as_field, is_changed, numbers, spatial
 from volstyle.errors import InputError
-from volstyle.field import Field
+from volstyle.grid.field import Field
 
 _NOTICE_KEY = "volstyle_notice"
 

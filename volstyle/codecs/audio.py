@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from volstyle.codecs import CODECS, Encoding, Facts, Moment, Selection, check_axes
 from volstyle.codecs.atomic import arriving, check_target
 from volstyle.errors import InputError, OutputError
-from volstyle.field import Axis, Field, Origin
+from volstyle.grid.field import Axis, Field, Origin
 
 _BITS = {"PCM_S8": 8, "PCM_U8": 8, "PCM_16": 16, "PCM_24": 24, "PCM_32": 32}
 _FORMATS = {".wav": "WAV", ".flac": "FLAC", ".ogg": "OGG"}

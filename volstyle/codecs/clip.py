@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from volstyle.errors import InputError
-from volstyle.field import Axis, Field, Origin
+from volstyle.grid.field import Axis, Field, Origin
 
 AXES = ("t", "y", "x")
 

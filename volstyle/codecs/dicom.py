@@ -25,7 +25,7 @@ from volstyle.codecs import Encoding, Facts, Selection
 from volstyle.codecs.atomic import arriving, arriving_folder, check_folder, check_target
 from volstyle.codecs.stored import NOTICE, Array, Stored, as_field, numbers, spatial
 from volstyle.errors import InputError, OutputError
-from volstyle.field import Field
+from volstyle.grid.field import Field
 
 PATTERN = "*.dcm"
 _SAME = ("Rows", "Columns", "SamplesPerPixel", "BitsStored", "PixelRepresentation", "ImageOrientationPatient")

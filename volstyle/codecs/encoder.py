@@ -19,7 +19,7 @@ from volstyle.codecs.color import to_frame
 from volstyle.codecs.decoder import VideoOrigin
 from volstyle.codecs.sound import SoundTrack
 from volstyle.errors import OutputError, nearest
-from volstyle.field import Field
+from volstyle.grid.field import Field
 
 QUALITIES = ("visual", "lossless", "prores")
 

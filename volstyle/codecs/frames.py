@@ -12,7 +12,7 @@ from volstyle.codecs import PICTURES, Encoding, Facts, Selection, check_axes, im
 from volstyle.codecs.atomic import check_target, staging
 from volstyle.codecs.clip import Clip, ClipOrigin, Look, briefly, is_see_through, roughly
 from volstyle.errors import InputError, OutputError
-from volstyle.field import Axis, Field
+from volstyle.grid.field import Axis, Field
 
 _NUMBER = re.compile(r"%0?\d*d")
 

@@ -17,7 +17,7 @@ from volstyle.codecs import Encoding, Facts, Selection
 from volstyle.codecs.atomic import arriving
 from volstyle.codecs.stored import NOTICE, Array, Stored, as_field, is_changed, numbers, spatial
 from volstyle.errors import InputError
-from volstyle.field import Axis, Field
+from volstyle.grid.field import Axis, Field
 
 _NOTICE_KEY = "volstyle_notice"
 _NAME = "volume"

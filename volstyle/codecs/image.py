@@ -15,7 +15,7 @@ from volstyle.codecs import Encoding, Facts, Selection, check_axes
 from volstyle.codecs.atomic import arriving, check_target
 from volstyle.codecs.clip import PictureOrigin
 from volstyle.errors import InputError, OutputError
-from volstyle.field import Axis, Field
+from volstyle.grid.field import Axis, Field
 
 AXES = (Axis("y"), Axis("x"))
 _DEEP = (".png", ".tif", ".tiff")

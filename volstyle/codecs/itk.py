@@ -13,7 +13,7 @@ from volstyle.codecs import Encoding, Facts, Selection
 from volstyle.codecs.atomic import arriving, check_target
 from volstyle.codecs.stored import NOTICE, Array, Stored, as_field, is_changed, numbers, spatial
 from volstyle.errors import InputError, OutputError
-from volstyle.field import Field
+from volstyle.grid.field import Field
 
 _NOTICE_KEY = "volstyle_notice"
 _HEADER = 2**16

@@ -19,7 +19,7 @@ from volstyle.codecs import Encoding, Facts, Selection
 from volstyle.codecs.atomic import arriving_folder, check_folder
 from volstyle.codecs.stored import NOTICE, Array, Stored, as_field, is_changed, numbers
 from volstyle.errors import InputError, OutputError
-from volstyle.field import Axis, Field
+from volstyle.grid.field import Axis, Field
 
 _UNITS = {"micrometer": "um", "millimeter": "mm", "centimeter": "cm", "second": "s"}
 _LONG = {short: name for name, short in _UNITS.items()}

@@ -20,7 +20,7 @@ from volstyle.codecs import Encoding, Facts, Selection
 from volstyle.codecs.atomic import arriving
 from volstyle.codecs.stored import NOTICE, Array, Stored, as_field, is_changed, numbers
 from volstyle.errors import InputError, OutputError
-from volstyle.field import Axis, Field
+from volstyle.grid.field import Axis, Field
 
 _MOST_AXES = 4
 _COMMENT = 6  # NIfTI's code of an extension in plain text

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from volstyle.codecs import Encoding, Facts, Selection, check_axes
 from volstyle.codecs.atomic import arriving, check_target
 from volstyle.errors import InputError
-from volstyle.field import Axis, Field, Origin
+from volstyle.grid.field import Axis, Field, Origin
 
 _TIME = re.compile(r"(t|time|seconds?|secs?|timestamp|date)\b.*|.*\((s|ms)\)", re.IGNORECASE)
 _SEPARATORS = {".csv": ",", ".tsv": "\t"}

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from volstyle.errors import InputError, OutputError
-from volstyle.field import Axis, Field, Origin
+from volstyle.grid.field import Axis, Field, Origin
 
 NOTICE = "Styled by volstyle. Not for diagnosis."
 

@@ -13,7 +13,7 @@ from volstyle.codecs import Encoding, Facts, Selection, image
 from volstyle.codecs.atomic import arriving
 from volstyle.codecs.stored import NOTICE, Array, Stored, as_field, is_changed, numbers
 from volstyle.errors import InputError, OutputError
-from volstyle.field import Axis, Field
+from volstyle.grid.field import Axis, Field
 
 _DEPTH = "ZQI"  # Z, or what tifffile calls axes nobody named
 _MICRONS = {"µm": "um", "um": "um", "micron": "um", "microns": "um", "\\u00B5m": "um", "mm": "mm", "cm": "cm"}

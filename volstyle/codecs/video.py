@@ -39,7 +39,7 @@ from volstyle.codecs.decoder import (
 from volstyle.codecs.decoder import VideoOrigin as VideoOrigin
 from volstyle.codecs.encoder import Encoder, choose_format
 from volstyle.errors import InputError
-from volstyle.field import Axis, Field
+from volstyle.grid.field import Axis, Field
 
 _GLANCE = 256
 """Long side of what is shown when a clip is looked through: by FFmpeg, ten times as quick as its true colors."""

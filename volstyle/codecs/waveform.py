@@ -19,7 +19,7 @@ from pydicom.uid import generate_uid
 from volstyle.codecs import Encoding, Facts, Selection, check_axes
 from volstyle.codecs.atomic import arriving, check_target
 from volstyle.errors import InputError, OutputError
-from volstyle.field import Axis, Field, Origin
+from volstyle.grid.field import Axis, Field, Origin
 
 _TYPES = {("SS", 16): "<i2", ("SB", 8): "<i1", ("UB", 8): "<u1", ("US", 16): "<u2"}
 NOTICE = "Styled by volstyle. Not for diagnosis."

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from volstyle.inflate import channels_last, pool
+from volstyle.networks.inflation import channels_last, pool
 
 
 @dataclass(frozen=True)

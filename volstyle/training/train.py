@@ -19,7 +19,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from volstyle.errors import InputError
-from volstyle.inflate import channels_last
+from volstyle.networks.inflation import channels_last
+from volstyle.networks.weights import load_weights
 from volstyle.training.batches import Batch, draw_batch
 from volstyle.training.model import (
     ARCHITECTURES,
@@ -35,7 +36,6 @@ from volstyle.training.model import (
     take_up,
 )
 from volstyle.training.programs import Programs, draw_palettes
-from volstyle.weights import load_state
 
 OBJECTIVE = (
     "programs of geometry and texture, and palettes apart from them, told from means and covariances of each "
@@ -181,7 +181,7 @@ def _restore(plan: Plan, path: Path, parts: dict[str, Any], device: torch.device
 
 def _take_up(trunk: Trunk, start: Path, pictures: Tensor) -> dict[str, object]:
     """The start's weights into the trunk; returns their card."""
-    state = load_state(start)
+    state = load_weights(start)
     try:
         take_up(trunk, state.tensors, pictures)
         card: dict[str, object] = json.loads(state.metadata["card"])

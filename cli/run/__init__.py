@@ -1,0 +1,1 @@
+"""The commands that style: an order is read, carried out, recorded, and done again."""

@@ -1,0 +1,155 @@
+"""An order in a record, and back: what is needed to do it again."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import os
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from volstyle.codecs import Encoding, Moment, Selection, files
+from volstyle.codecs.atomic import arriving
+from volstyle.errors import InputError
+from volstyle.networks.weights import sha256
+from volstyle.record import Record
+
+from .order import Order, StyleFile
+
+
+def digest(path: Path) -> str:
+    """sha256 of a file, or of the hashes of numbered images."""
+    found = [sha256(file) for file in files(path)]
+    return found[0] if len(found) == 1 else hashlib.sha256("".join(found).encode()).hexdigest()
+
+
+def command_of(order: Order, stopped_after: tuple[int, int] | None) -> dict[str, Any]:
+    """The order as a record keeps it, paths relative to the record's folder. The output is there already."""
+    folder = order.record_path.parent
+
+    def named(path: Path | None) -> str | None:
+        return None if path is None else Path(os.path.relpath(path, folder)).as_posix()
+
+    return {
+        "kind": order.kind,
+        "content": named(order.content),
+        "styles": [
+            {
+                "path": named(style.path),
+                "weight": style.weight,
+                "mask": named(style.mask),
+                "source_mask": named(style.source_mask),
+                "at": style.at and dataclasses.asdict(style.at),
+            }
+            for style in order.styles
+        ],
+        "init": named(order.init),
+        "weights": named(order.weights),
+        "flow": named(order.flow),
+        "flow_weights": named(order.flow_weights),
+        "inputs": {named(path): digest(path) for path in order.inputs},
+        "output": {"path": order.output.name, "sha256": digest(order.output)},
+        "selection": dataclasses.asdict(order.selection),
+        "quality": order.encoding.quality,
+        "full_size": order.full_size,
+        "mask": named(order.mask),
+        "shape": order.shape,
+        "seconds": order.seconds,
+        "cuts": order.cuts,
+        "stopped_after": stopped_after,
+    }
+
+
+def save_record(order: Order, record: Record, stopped_after: tuple[int, int] | None) -> None:
+    """Beside the output, all or nothing."""
+    record = replace(record, command=command_of(order, stopped_after))
+    with arriving(order.record_path, force=True) as temporary:
+        temporary.write_text(record.to_json(), encoding="utf-8")
+
+
+def order_behind(output: Path) -> Order | None:
+    """The order that made a file, if its record lies beside it. Raises InputError for a damaged record."""
+    path = output.with_name(f"{output.name}.json")
+    if not path.exists():
+        return None
+    record = Record.load(path)
+    try:
+        return _order(path.parent, record, record.command)
+    except (KeyError, TypeError) as error:
+        raise InputError(f"{path}: a record that does not say what it is of (no {error})") from error
+
+
+def order_again(path: Path, record: Record, output: Path | None, *, force: bool) -> Order:
+    """The order of a record. Raises InputError for a record without one, or when an input has changed."""
+    try:
+        command = record.command
+        order = _order(path.parent, record, command)
+        expected = {path.parent / name: found for name, found in command["inputs"].items()}
+        stem, dot, suffixes = order.output.name.partition(".")
+    except (KeyError, TypeError) as error:
+        raise InputError(f"{path}: a record with nothing to do again (no {error})") from error
+    for file, wanted in expected.items():
+        if not file.exists() and not files(file):
+            raise InputError(f"{file}: no such file, {path.name} needs it")
+        found = digest(file)
+        if found != wanted:
+            raise InputError(
+                f"{file}: not as it was when {path.name} was made (sha256 {found[:8]}…, must be {wanted[:8]}…)"
+            )
+    return replace(
+        order,
+        output=output or Path(f"{stem}-replay{dot}{suffixes}"),
+        encoding=replace(order.encoding, force=force),
+    )
+
+
+def _order(folder: Path, record: Record, command: Mapping[str, Any]) -> Order:
+    def located(name: str | None) -> Path | None:
+        return None if name is None else Path(os.path.normpath(folder / name))
+
+    recipe = record.recipe
+    if command["init"] is not None:
+        recipe = replace(recipe, init=str(located(command["init"])))
+    if command["weights"] is not None:
+        recipe = replace(recipe, network=replace(recipe.network, weights=str(located(command["weights"]))))
+    for key in ("flow", "flow_weights"):
+        if command.get(key) is not None:
+            recipe = recipe.updated({"temporal": {key: str(located(command[key]))}})
+    selection, stopped = command["selection"], command["stopped_after"]
+    return Order(
+        kind=command["kind"],
+        content=located(command["content"]),
+        styles=tuple(
+            StyleFile(
+                folder / style["path"],
+                style["weight"],
+                located(style["mask"]),
+                located(style["source_mask"]),
+                _moment(style.get("at")),
+            )
+            for style in command["styles"]
+        ),
+        output=Path(command["output"]["path"]),
+        recipe=recipe,
+        selection=Selection(
+            selection["size"],
+            _moment(selection["start"]),
+            _moment(selection["end"]),
+            selection.get("signal", False),
+            selection.get("keep_going", False),
+        ),
+        encoding=Encoding(command["quality"]),
+        full_size=command["full_size"],
+        mask=located(command["mask"]),
+        shape=None if command["shape"] is None else tuple(command["shape"]),
+        seconds=command.get("seconds"),
+        cuts=None if command.get("cuts") is None else tuple(command["cuts"]),
+        stop_after=None if stopped is None else (stopped[0], stopped[1]),
+        network_digest=record.weights,
+    )
+
+
+def _moment(values: Mapping[str, Any] | None) -> Moment | None:
+    return None if values is None else Moment(**values)

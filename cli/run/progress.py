@@ -1,0 +1,96 @@
+"""How a run is followed: a bar over all stages, or a line now and then; and a picture."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Protocol, Self
+
+from torch import Tensor
+
+from volstyle.codecs import Encoding, write
+from volstyle.engine.stylize import Step
+from volstyle.grid.field import Axis, Field
+
+from ..screen import Screen, costs_text, duration_text, size_text
+
+_LINE_EVERY_S = 10.0
+_PREVIEW_EVERY_S = 2.0
+
+
+class Follower(Protocol):
+    """Called after each step."""
+
+    def __call__(self, step: Step) -> None: ...
+
+
+class Progress:
+    """One bar over all stages, each as long as the work it is; off a terminal, a line every ten seconds.
+
+    work: of each stage, in any unit. kind: of what is styled, which says how its size is written.
+    """
+
+    def __init__(self, screen: Screen, work: Sequence[float], kind: str) -> None:
+        self._screen = screen
+        self._kind = kind
+        self._work = work
+        self._bar = screen.bar() if screen.is_terminal and not screen.quiet else None
+        self._task = self._bar.add_task("preparing", total=sum(work), costs="") if self._bar else None
+        self._resumed: float | None = None
+        self._began = self._said = time.monotonic()
+
+    def __enter__(self) -> Self:
+        if self._bar:
+            self._bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._bar:
+            self._bar.stop()
+
+    def __call__(self, step: Step) -> None:
+        stage = step.stages[step.stage]
+        share = step.step / stage.steps
+        done = sum(self._work[: step.stage]) + self._work[step.stage] * share
+        if self._resumed is None:  # what an earlier process did took this one no time
+            self._resumed = done - self._work[step.stage] / stage.steps
+        name = f"stage {step.stage + 1}/{len(step.stages)}"
+        if self._bar and self._task is not None:
+            self._bar.update(self._task, completed=done, description=name, costs=costs_text(step.costs))
+        elif self._due(step):
+            left = (time.monotonic() - self._began) * (sum(self._work) - done) / (done - self._resumed)
+            place = f"{name} {size_text(stage.shape, self._kind)}, step {step.step}/{stage.steps}"
+            self._screen.print(f"{place}: {costs_text(step.costs)}, {duration_text(left)} left")
+
+    def _due(self, step: Step) -> bool:
+        now = time.monotonic()
+        if now - self._said < _LINE_EVERY_S and step.step < step.stages[step.stage].steps:
+            return False
+        self._said = now
+        return True
+
+
+class Preview:
+    """A picture of what there is, at most every two seconds.
+
+    draw: from the samples of a step (C, *S) to the picture: of a clip its middle frame, if not given.
+    """
+
+    def __init__(self, path: Path, draw: Callable[[Tensor], Field] | None = None) -> None:
+        self._path = path
+        self._draw = draw or _middle
+        self._drawn = 0.0
+
+    def __call__(self, step: Step) -> None:
+        last = step.stage == len(step.stages) - 1 and step.step == step.stages[-1].steps
+        if not last and time.monotonic() - self._drawn < _PREVIEW_EVERY_S:
+            return
+        write(self._path, self._draw(step.samples.cpu()), Encoding(force=True))
+        self._drawn = time.monotonic()
+
+
+def _middle(samples: Tensor) -> Field:
+    while samples.dim() > 3:
+        samples = samples[:, samples.shape[1] // 2]
+    return Field(samples, (Axis("y"), Axis("x")))

@@ -1,0 +1,1 @@
+"""The command that shows what the units of a layer see."""

@@ -1,0 +1,104 @@
+"""Which units the content, the styles and the result of a run light up."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from volstyle.codecs import Selection, read
+from volstyle.engine.machine import Machine
+from volstyle.engine.outline import outline
+from volstyle.engine.scene import Scene
+from volstyle.engine.targets import style_samples
+from volstyle.grid.color import luma
+from volstyle.grid.resample import resize
+from volstyle.judges.units import mean_activations
+from volstyle.networks.extractor import Network
+from volstyle.networks.inflation import placements
+from volstyle.record import Record
+
+from ..run.command import order_again
+from ..run.inputs import Inputs, read_inputs
+
+
+@dataclass(frozen=True)
+class UnitMeans:
+    """Mean activations (K,) of a layer. styles: by name, as many as the run had. result: also by its name."""
+
+    name: str
+    content: Tensor
+    styles: dict[str, Tensor]
+    result: Tensor
+
+    @property
+    def style(self) -> Tensor:
+        """Of all styles alike."""
+        return torch.stack(list(self.styles.values())).mean(0)
+
+    @property
+    def lift(self) -> Tensor:
+        """(K,), what the style lights up more than the content does."""
+        return self.style - self.content
+
+    @property
+    def way(self) -> float:
+        """How far the result has come from the content to the style: 0 is the content, 1 the style."""
+        return float((self.result - self.content) @ self.lift / self.lift.square().sum().clamp_min(1e-12))
+
+
+def record_path(result: Path) -> Path:
+    """The record of a result, which may be given itself."""
+    return result if result.suffix == ".json" else result.with_name(f"{result.name}.json")
+
+
+def unit_means_of(result: Path, network: Network, tap: str, machine: Machine) -> UnitMeans:
+    """As the engine saw them in the last stage. Raises InputError without a record, or when an input changed."""
+    record = record_path(result)
+    order = order_again(record, Record.load(record), None, force=False)
+    inputs = read_inputs(order)
+    problem = inputs.parts[0].read()
+    content = inputs.film.clip.whole() if inputs.film else problem.content
+    run = outline(content, order.recipe)
+    scene = Scene.prepare(
+        content,
+        problem.styles,
+        keep_colors=order.recipe.colors == "content",
+        coherent=False,
+        where=problem.where,
+    )
+    file = record.with_name(record.name.removesuffix(".json"))
+    came = _samples(file, inputs)
+    came = luma(came) if scene.content.shape[0] == 1 else came
+    stage = run.stages[-1].shape
+
+    def means(samples: Tensor, regions: Tensor | None = None) -> Tensor:
+        # A network with all axes of the content sees a flat style as slice by slice.
+        look = order.recipe.network.inflation
+        looks = placements(network.axes, samples.dim() - 1, "center" if look == "native" else look)
+        seen = [mean_activations(network.placed(p), tap, samples, machine, regions) for p in looks]
+        return torch.stack(seen).mean(0)
+
+    return UnitMeans(
+        file.name,
+        content=means(resize(scene.content, stage).clamp(0, 1)),
+        styles={
+            given.path.name: means(*style_samples(style, stage, scene, run))
+            for style, given in zip(scene.styles, order.styles, strict=True)
+        },
+        result=means(resize(came, stage).clamp(0, 1)),
+    )
+
+
+def _samples(file: Path, inputs: Inputs) -> Tensor:
+    """The result as the engine made it, in [0, 1]: of a volume the first channel and time."""
+    field = read(file, Selection(signal=inputs.signal is not None))
+    if inputs.signal is not None:
+        return inputs.signal.ready.levels.seen(field.samples)
+    if inputs.volume is None:
+        return field.samples
+    if field.channels == inputs.volume.source.channels:
+        return replace(inputs.volume, source=field, mask=None).problems()[0].content.samples
+    return field.samples / 255

@@ -1,0 +1,135 @@
+"""What units look at: files, folders of files, or the procedural world; read when they are looked at."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from volstyle.codecs import CODECS, SIGNALS, Selection, read
+from volstyle.errors import InputError
+from volstyle.grid.field import Axis, Field, Origin
+from volstyle.media.levels import prepare
+from volstyle.media.volume import Volume, is_volume
+from volstyle.recipe import Recipe
+
+_SUFFIXES = tuple(suffix for table in (CODECS, SIGNALS) for known in table.values() for suffix in known)
+
+_SOLID_SIZE, _SOLID_ZOOM = 48, 1.5
+"""Largest side of solids by formula, and how large all is in them."""
+
+
+@dataclass(frozen=True)
+class Files:
+    """paths: each read anew whenever it is asked for, so that one is held at a time. recipe: says which
+    intensities of a volume are shown."""
+
+    paths: tuple[Path, ...]
+    selection: Selection
+    recipe: Recipe
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def __getitem__(self, index: int) -> Field:
+        path = self.paths[index]
+        return replace(_shown(path, read(path, self.selection), self.recipe), origin=Origin(path))
+
+    def __str__(self) -> str:
+        return self.paths[0].name if len(self.paths) == 1 else f"{len(self.paths)} files"
+
+
+@dataclass(frozen=True)
+class World:
+    """Pictures or solids of the procedural world, each of a program and colors of its own, that a seed says."""
+
+    count: int
+    size: int
+    seed: int
+    axes: int = 2
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __getitem__(self, index: int) -> Field:
+        if index not in self._painted:
+            self._painted[index] = (self._paint(index) * 255).round().to(torch.uint8)
+        samples = self._painted[index].float() / 255
+        return Field(
+            samples, tuple(Axis(name) for name in "zyx"[-self.axes :]), Origin(Path(f"{self._kind} {index}"))
+        )
+
+    def __str__(self) -> str:
+        return f"{self.count} {self._kind}s by formula, {self.size} px, seed {self.seed}"
+
+    @property
+    def _kind(self) -> str:
+        return "picture" if self.axes == 2 else "solid"
+
+    @cached_property
+    def _painted(self) -> dict[int, Tensor]:
+        """Pictures kept in 8 bits, since painting one takes longer than reading a file."""
+        return {}
+
+    def _paint(self, index: int) -> Tensor:
+        """(3, size, …)."""
+        from volstyle.training.programs import Programs, draw_palettes
+        from volstyle.training.world import paint
+
+        seed = 1_000_003 * self.seed + index
+        generator = torch.Generator().manual_seed(seed)
+        larger = torch.tensor([1.0 if self.axes == 2 else _SOLID_ZOOM])
+        program = Programs.draw(1, seed).zoomed(larger).stacked()
+        salt = torch.randint(2**31 - 1, (1,), generator=generator).int()
+        scene = torch.rand(1, 12, generator=generator)
+        palette = draw_palettes(1, generator)
+        return paint(program, palette, scene, salt, self.size, axes=self.axes)[0].clamp(0, 1)
+
+
+def gallery(paths: Sequence[Path], recipe: Recipe, *, size: int, count: int) -> Files | World:
+    """All that the paths name, folders opened; the procedural world when there are none, solid for a network of
+    three axes.
+
+    size: long side in samples; pictures are only ever made smaller. count: of those of the procedural world.
+    Raises InputError for a path that is not there, or a folder that holds nothing volstyle reads.
+    """
+    if not paths and (recipe.network.name == "builtin3d" or recipe.network.inflation == "native"):
+        return World(count, min(size, _SOLID_SIZE), recipe.seed, axes=3)
+    if not paths:
+        return World(count, size, recipe.seed)
+    return Files(tuple(file for path in paths for file in _files(path)), Selection(size), recipe)
+
+
+def _shown(path: Path, field: Field, recipe: Recipe) -> Field:
+    """As the engine sees it: volumes in their window, signals at their level."""
+    if len(field.axes) == 1:
+        return prepare(field, (), joint=path.suffix.lower() in SIGNALS["audio"]).content
+    if not is_volume(field):
+        return field
+    (problem, *others) = Volume.prepare(field, None, recipe).problems()
+    if others:
+        raise InputError(
+            f"{path}: {1 + len(others)} channels or times, must be one; save that as a file of its own"
+        )
+    return problem.content
+
+
+def _files(path: Path) -> list[Path]:
+    """A folder's files, unless all of it is one volume."""
+    if not path.is_dir() or path.suffix in CODECS["ngff"]:
+        return [path]
+    found = sorted(file for file in path.iterdir() if not file.name.startswith(".") and _suffix(file))
+    if found and all(_suffix(file) in CODECS["dicom"] for file in found):
+        return [path]
+    if not found:
+        raise InputError(f"{path}: nothing there that volstyle reads; give files, or a folder of them")
+    return found
+
+
+def _suffix(file: Path) -> str | None:
+    """That by which a codec knows it."""
+    return next((suffix for suffix in _SUFFIXES if file.name.lower().endswith(suffix)), None)

@@ -1,0 +1,1 @@
+"""From a content, styles and a recipe to a result."""

@@ -1,0 +1,86 @@
+"""What a run will take, before it is started: its time by a short measurement, its memory by counting."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from math import prod
+
+from volstyle.engine.machine import bytes_per_sample
+from volstyle.engine.outline import Outline
+from volstyle.engine.scene import Style
+from volstyle.engine.stylize import Step, stylize
+from volstyle.grid.field import Field
+from volstyle.grid.tiles import Shape
+from volstyle.recipe import ScheduleChoice
+
+_PIECE, _SIDE = 2**16, 64
+"""What is measured: no more samples than the first, unless a side would fall below the second."""
+
+_STEPS = 3
+
+_COPIES = 10
+"""Fields in memory at once: content thrice (as it came, as seen, in the stage), samples, their average, gradient,
+two moments, and two on the way between stages."""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """seconds: of all stages. memory: bytes at the peak, beside what the program itself takes."""
+
+    seconds: float
+    memory: float
+
+
+def estimate(content: Field, styles: Sequence[Style], run: Outline) -> Estimate:
+    """Measure two steps on a piece of the content, after one to warm up, and scale by what all stages run."""
+    shape = _piece(content.shape)
+    corner = tuple(slice(0, size) for size in shape)
+    piece = Field(content.samples[(slice(None), *corner)], content.axes)
+    schedule = ScheduleChoice(smallest=max(shape), steps=_STEPS)
+    times: list[float] = []
+
+    def watch(_: Step) -> None:
+        times.append(time.perf_counter())
+
+    style = replace(styles[0], source_mask=None, target_mask=None, at=None)
+    recipe = replace(run.recipe, schedule=schedule, init="content").set("temporal.flow=dis")
+    stylize(piece, [style], recipe, watch)
+    each = (times[-1] - times[0]) / (len(times) - 1) / _step_work(run, shape)
+    return Estimate(each * sum(stage_work(run)), peak_memory(content, run))
+
+
+def stage_work(run: Outline) -> tuple[float, ...]:
+    """What each stage costs, in samples that run through the network and back."""
+    return tuple(stage.steps * _step_work(run, stage.shape) for stage in run.stages)
+
+
+def peak_memory(content: Field, run: Outline) -> float:
+    """Bytes at the last stage, the largest: fields, one tile's activations, and kept features of the content."""
+    size = prod(run.stages[-1].shape)
+    taps = [extractor.tap(name) for extractor in run.extractors for name in run.recipe.content.taps]
+    features = sum(tap.channels / prod(tap.reach.stride) for tap in taps) * size * run.machine.dtype.itemsize
+    fields = 4.0 * _COPIES * content.channels * size
+    tile = run.largest_window(run.stages[-1].shape) * bytes_per_sample(
+        run.extractors[0], run.taps, run.machine.dtype
+    )
+    return fields + tile + min(features, run.machine.budget / 2)
+
+
+def _step_work(run: Outline, shape: Shape) -> float:
+    """Windows of all tiles; a block of several tiles runs forward twice, which is a third more."""
+    return sum(
+        tile.window_size * (4 / 3 if len(block.tiles) > 1 else 1)
+        for blocks in run.plans(shape)
+        for block in blocks
+        for tile in block.tiles
+    )
+
+
+def _piece(shape: Shape) -> Shape:
+    """Halved along the longest axis until it is small."""
+    while prod(shape) > _PIECE and max(shape) >= 2 * _SIDE:
+        longest = shape.index(max(shape))
+        shape = (*shape[:longest], shape[longest] // 2, *shape[longest + 1 :])
+    return shape

@@ -1,0 +1,176 @@
+"""A run planned once: its network loaded, its choices resolved, its stages laid out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+
+from volstyle.engine.blockwise import Plans
+from volstyle.engine.machine import Machine, bytes_per_sample, choose_core
+from volstyle.engine.schedule import Stage, optimized_shape, plan_stages
+from volstyle.errors import RecipeError, ShapeError, nearest
+from volstyle.grid.field import Field
+from volstyle.grid.tiles import Shape, plan, wrapped
+from volstyle.loss.statistics import STATISTICS
+from volstyle.loss.terms import SCALINGS
+from volstyle.networks.extractor import Extractor, Network
+from volstyle.networks.inflation import Placement, placements
+from volstyle.networks.registry import load_network
+from volstyle.recipe import Recipe
+from volstyle.record import Record, StageRecord, threads, versions
+
+
+@dataclass(frozen=True)
+class Outline:
+    """What a run will do, before it does it.
+
+    recipe: with every choice resolved. kept: axes of the content that are never resampled.
+    """
+
+    recipe: Recipe
+    network: Network
+    machine: Machine
+    stages: tuple[Stage, ...]
+    kept: tuple[bool, ...]
+
+    @cached_property
+    def placements(self) -> tuple[Placement, ...]:
+        """How the network lies on the axes of the content; each is a view of its own."""
+        return placements(self.network.axes, len(self.kept), self.recipe.network.inflation)
+
+    @cached_property
+    def extractors(self) -> tuple[Extractor, ...]:
+        """The network on the axes of the content, for each view."""
+        return tuple(self.network.placed(placement) for placement in self.placements)
+
+    @property
+    def resampled(self) -> tuple[int, ...]:
+        """Axes of the content that are coarse in a coarse stage."""
+        return tuple(axis for axis, keep in enumerate(self.kept) if not keep)
+
+    @property
+    def taps(self) -> frozenset[str]:
+        """All taps that some term reads."""
+        return frozenset(self.recipe.style.taps) | frozenset(self.recipe.content.taps)
+
+    def grouped(self, extractor: Extractor) -> tuple[int | None, int]:
+        """How many samples along which axis share style statistics, a multiple of those a feature owns: frames of
+        a clip, or the slices of a volume that a view looks at. None is all."""
+        sliced = self.recipe.network.inflation == "planes" and extractor.placement.new
+        if not self.recipe.style.frames or not (self.kept[0] or sliced):
+            return None, 0
+        along = 0 if self.kept[0] else extractor.placement.new[0]
+        step = extractor.reach(self.taps).stride[along]
+        return -(-self.recipe.style.frames // step) * step, along
+
+    def plans(self, shape: Shape) -> Plans:
+        """The tiles in which a stage of this shape is evaluated, for each view."""
+        plans = []
+        for extractor in self.extractors:
+            grouped = self.grouped(extractor)
+            core = choose_core(extractor, self.taps, self.machine, shape, *grouped)
+            reach = extractor.reach(self.taps)
+            blocks = plan(shape, core, *reach, *grouped)
+            plans.append(tuple(wrapped(blocks, self.margin, reach.halo) if self.margin else blocks))
+        return tuple(plans)
+
+    @property
+    def margin(self) -> Shape | None:
+        """How far a periodic field is continued beyond its ends; None for one that ends."""
+        if not self.recipe.periodic:
+            return None
+        halos = [extractor.reach(self.taps).halo for extractor in self.extractors]
+        return tuple(max(sides) for sides in zip(*halos, strict=True))
+
+    def largest_window(self, shape: Shape) -> int:
+        """Samples in the largest window of all tiles."""
+        return max(tile.window_size for blocks in self.plans(shape) for block in blocks for tile in block.tiles)
+
+    def with_smaller_tiles(self, shape: Shape) -> Outline:
+        """Half the memory that the tiles of this shape take now. Raises CapacityError when none is smaller."""
+        each = bytes_per_sample(self.extractors[0], self.taps, self.machine.dtype)
+        budget = int(self.largest_window(shape) * each / 2)
+        smaller = replace(self, machine=replace(self.machine, budget=budget))
+        smaller.plans(shape)
+        return replace(smaller, recipe=replace(self.recipe, memory=f"{budget}B"))
+
+    def record(self, stages: tuple[StageRecord, ...], notes: tuple[str, ...]) -> Record:
+        """Of what happened in a run like this."""
+        return Record(
+            recipe=self.recipe,
+            network=self.network.name,
+            weights=self.network.digest,
+            device=self.recipe.device,
+            precision=self.recipe.precision,
+            threads=threads(),
+            versions=versions(),
+            stages=stages,
+            notes=notes,
+        )
+
+
+def outline(content: Field, recipe: Recipe) -> Outline:
+    """Load the network, fill in what the recipe leaves open, and plan the stages.
+
+    Raises RecipeError, NetworkError or ShapeError for choices that cannot be met.
+    """
+    recipe.check()
+    for name, value, allowed in (
+        ("scaling", recipe.scaling, SCALINGS),
+        ("style.statistic", recipe.style.statistic, STATISTICS),
+        ("colors", recipe.colors, ("style", "content")),
+    ):
+        if value not in allowed:
+            raise RecipeError(f"{name}: {value!r} is unknown; {nearest(value, allowed)}")
+    machine = Machine.choose(recipe.device, recipe.precision, recipe.memory)
+    network = network_for(content, recipe).to(machine.device, machine.dtype)
+    recipe = replace(
+        recipe,
+        network=replace(recipe.network, name=network.name),
+        content=replace(recipe.content, taps=recipe.content.taps or dict(network.content_taps)),
+        style=replace(recipe.style, taps=recipe.style.taps or dict(network.style_taps)),
+        device=str(machine.device),
+        precision=str(machine.dtype).removeprefix("torch."),
+        memory=f"{machine.budget}B",
+    )
+    kept = kept_axes(content)
+    run = Outline(recipe, network, machine, (), kept)
+    shape = optimized_shape(content.shape, content.axes, kept, recipe.schedule.largest)
+    for extractor in run.extractors:
+        extractor.check(content.channels, shape, run.taps)
+    strides = [extractor.reach(run.taps).stride for extractor in run.extractors]
+    stride = tuple(max(steps) for steps in zip(*strides, strict=True))
+    stages = plan_stages(shape, kept, tuple(2 * step for step in stride), recipe.schedule)
+    return replace(run, stages=_periodic(stages, stride) if recipe.periodic else stages)
+
+
+def _periodic(stages: tuple[Stage, ...], stride: Shape) -> tuple[Stage, ...]:
+    """Stages whose features meet at the ends. Raises ShapeError unless those of the last one do."""
+    if any(size % step for size, step in zip(stages[-1].shape, stride, strict=True)):
+        have, need = ("x".join(map(str, sizes)) for sizes in (stages[-1].shape, stride))
+        raise ShapeError(f"periodic: samples are {have}, must be multiples of {need}, the strides of the network")
+    return tuple(
+        replace(
+            stage, shape=tuple(round(size / step) * step for size, step in zip(stage.shape, stride, strict=True))
+        )
+        for stage in stages
+    )
+
+
+def network_for(content: Field, recipe: Recipe) -> Network:
+    """The network of a recipe, for fields like the content. Raises NetworkError."""
+    choice = recipe.network
+    return load_network(
+        choice.name,
+        weights=Path(choice.weights) if choice.weights else None,
+        pooling=choice.pooling,
+        seed=recipe.seed,
+        axes=len(content.axes) if choice.inflation == "native" else min(len(content.axes), 2),
+        channels=content.channels if len(content.axes) == 1 else 3,
+    )
+
+
+def kept_axes(field: Field) -> tuple[bool, ...]:
+    """Axes that are never resampled: the time of a clip, but not that of a signal, which has no other axis."""
+    return tuple(axis.name == "t" and len(field.axes) > 1 for axis in field.axes)

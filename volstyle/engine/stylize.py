@@ -1,0 +1,216 @@
+"""From a content, styles and a recipe to a result."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from volstyle.engine.blockwise import Evaluation, evaluate
+from volstyle.engine.checkpoint import Reached
+from volstyle.engine.machine import is_out_of_memory
+from volstyle.engine.optimize import optimize
+from volstyle.engine.outline import Outline, outline
+from volstyle.engine.scene import Scene, Style
+from volstyle.engine.schedule import Stage
+from volstyle.engine.targets import stage_objective
+from volstyle.errors import RecipeError, ShapeError, nearest
+from volstyle.grid.color import luma
+from volstyle.grid.field import Field
+from volstyle.grid.resample import resize, transfer
+from volstyle.motion.flow import ESTIMATORS, Between, Flows, dis, given, raft
+from volstyle.motion.links import along_motion, moved_along
+from volstyle.recipe import Recipe
+from volstyle.record import Record, StageRecord
+
+DEFAULT = Recipe()
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step of the optimization. step: in its stage, from 1. costs: term -> weighted cost before the step.
+    samples: (C, *S) of the stage, not to be changed."""
+
+    stage: int
+    step: int
+    stages: tuple[Stage, ...]
+    costs: Mapping[str, float]
+    samples: Tensor
+
+
+@dataclass(frozen=True)
+class Result:
+    """field: on the grid of the content. reached: what the optimizer came to, to be held by what follows.
+    stopped: the caller asked to stop before the end."""
+
+    field: Field
+    record: Record
+    reached: Reached
+    stopped: bool = False
+
+
+def stylize(
+    content: Field,
+    styles: Sequence[Style],
+    recipe: Recipe = DEFAULT,
+    on_step: Callable[[Step], bool | None] | None = None,
+    init: Field | None = None,
+    where: Tensor | None = None,
+    held: Tensor | None = None,
+    ahead: Tensor | None = None,
+    flows: Flows | None = None,
+    reached: Reached | None = None,
+    on_stage: Callable[[Reached], None] | None = None,
+) -> Result:
+    """Give the content the hand of the styles.
+
+    content: samples in [0, 1], any number of axes; styles: at least one. recipe: every choice. on_step: called
+    after each step; True asks to stop, and what there is by then is the result. init: where to start from,
+    instead of what the recipe says. where: (*S) of the content, 1 where it may change; None is everywhere.
+    held, ahead: (C', n, *S') what an earlier run `reached` on the first n frames of a clip, and on its last n,
+    which stay so.
+    flows: how a clip moves, instead of what the recipe says.
+    reached, on_stage: go on from there; called after each stage with what to go on from.
+
+    Source: Gatys et al. 2015 (arXiv 1508.06576); the departures are in `objective` and `schedule`.
+    Raises VolstyleError, one line for the user.
+    """
+    if not styles:
+        raise RecipeError("style: none given, must be at least one")
+    if recipe.temporal.loop and not (held is None and ahead is None):
+        raise RecipeError("temporal.loop: frames are held, so that this is a part of a loop; leave it out")
+    run = outline(content, recipe)
+    reached = reached or Reached(torch.empty(0))
+    scene = Scene.prepare(
+        content,
+        styles,
+        keep_colors=recipe.colors == "content",
+        coherent=recipe.temporal.weight > 0 and len(reached.stages) < len(run.stages),
+        loop=recipe.temporal.loop,
+        flow=_flow(recipe, flows, run.machine.device),
+        where=where,
+    )
+    if not recipe.style.frames and scene.styles[0].at is not None:
+        raise RecipeError(
+            "style.frames: is 0, the whole clip, in which styles with times cannot change; must be 1"
+        )
+    if not reached.stages:
+        reached = replace(reached, samples=_start(scene, run, init))
+    stopped = False
+    while len(reached.stages) < len(run.stages) and not stopped:
+        try:
+            reached, stopped = _run_stage(scene, run, reached, on_step, held, ahead)
+        except RuntimeError as error:
+            if not is_out_of_memory(error):
+                raise
+            shape = run.stages[len(reached.stages)].shape
+            run = run.with_smaller_tiles(shape)
+            note = f"memory: ran out at {'x'.join(map(str, shape))}, went on in smaller tiles"
+            reached = replace(reached, notes=(*reached.notes, note))
+            continue
+        if on_stage and not stopped:
+            on_stage(reached)
+    optimized = resize(reached.samples, run.stages[-1].shape).clamp(0, 1).cpu()
+    restored = scene.restored(_on_grid(optimized, scene, run), recipe.strength)
+    return Result(content.with_samples(restored), run.record(reached.stages, reached.notes), reached, stopped)
+
+
+def _flow(recipe: Recipe, flows: Flows | None, device: torch.device) -> Callable[[Tensor], Between]:
+    """How a clip's motion is found in its pictures."""
+    name, weights = recipe.temporal.flow, recipe.temporal.flow_weights
+    if flows is not None:
+        return partial(given, flows=flows)
+    if name not in ESTIMATORS:
+        hint = nearest(name, ESTIMATORS)
+        raise RecipeError(f"temporal.flow: {name!r} is not read, give the flow of that folder as `flows`; {hint}")
+    if name == "dis":
+        return dis
+    network = "raft_large" if name == "raft" else name
+    return partial(raft, name=network, weights=Path(weights) if weights else None, device=device)
+
+
+def _on_grid(samples: Tensor, scene: Scene, run: Outline) -> Tensor:
+    """Samples of the last stage on the content's own grid; where that is finer, its fine structure stays."""
+    shape = tuple(scene.content.shape[1:])
+    if samples.shape[1:] == shape or not run.recipe.content.weight:
+        return resize(samples, shape).clamp(0, 1)
+    return transfer(scene.content.clone(), resize(scene.content, samples.shape[1:]), samples)
+
+
+def _run_stage(
+    scene: Scene,
+    run: Outline,
+    reached: Reached,
+    on_step: Callable[[Step], bool | None] | None,
+    held: Tensor | None,
+    ahead: Tensor | None,
+) -> tuple[Reached, bool]:
+    """The next stage from where the last one ended, and whether it was stopped."""
+    index, device = len(reached.stages), run.machine.device
+    stage, momentum = run.stages[index], reached.momentum
+    began = time.perf_counter()
+    costs: dict[str, list[float]] = {}
+    samples = resize(reached.samples.to(device), stage.shape).clamp(0, 1)
+    fixed = torch.zeros(stage.shape[0], dtype=torch.bool, device=device)
+    for frames, at_end in ((held, False), (ahead, True)):
+        if frames is not None:
+            count = frames.shape[1]
+            there = slice(stage.shape[0] - count, None) if at_end else slice(0, count)
+            samples[:, there] = resize(frames.to(device), (count, *stage.shape[1:])).clamp(0, 1)
+            fixed[there] = True
+    links = tuple(link.resized(*stage.shape[1:]).to(device) for link in scene.motion)
+    objective, plans = stage_objective(scene, stage, run, links, fixed)
+
+    def free(gradient: Tensor) -> Tensor:
+        gradient[:, fixed] = 0
+        return gradient
+
+    def evaluated(now: Tensor) -> Evaluation:
+        found = evaluate(now, objective, plans)
+        free(found.gradient)
+        return found
+
+    def smooth(gradient: Tensor) -> Tensor:
+        return free(along_motion(gradient, links, run.recipe.temporal.smoothing))
+
+    def watch(step: int, found: Mapping[str, float], now: Tensor) -> bool:
+        for name, cost in found.items():
+            costs.setdefault(name, []).append(cost)
+        return bool(on_step and on_step(Step(index, step, run.stages, found, now)))
+
+    done = optimize(
+        samples,
+        evaluated,
+        optimizer=run.recipe.optimizer.name,
+        steps=stage.steps,
+        rate=run.recipe.optimizer.rate,
+        watch=watch,
+        momentum=momentum and momentum.to(device).resized(stage.shape),
+        smooth=smooth,
+    )
+    record = StageRecord(stage.shape, stage.steps, costs, time.perf_counter() - began)
+    return Reached(done.samples, done.momentum, (*reached.stages, record), reached.notes), done.stopped
+
+
+def _start(scene: Scene, run: Outline, init: Field | None) -> Tensor:
+    """Where the first stage starts: (C, *S)."""
+    if init is not None:
+        if len(init.axes) != len(run.kept) or init.channels not in (1, run.network.channels):
+            raise ShapeError(
+                f"init: {init.channels} channels and {len(init.axes)} axes, must be {run.network.channels} or 1 "
+                f"and {len(run.kept)}"
+            )
+        samples = luma(init.samples) if scene.content.shape[0] == 1 else init.samples
+        return samples.expand(scene.content.shape[0], *samples.shape[1:])
+    if run.recipe.init == "content":
+        return scene.content
+    if run.recipe.init == "noise":
+        generator = torch.Generator().manual_seed(run.recipe.seed)
+        noise = torch.rand(scene.content.shape[0], *run.stages[0].shape, generator=generator)
+        return moved_along(noise, [link.resized(*noise.shape[2:]) for link in scene.motion])
+    raise RecipeError(f"init: {run.recipe.init!r} is not read; give the field of that file as `init`")

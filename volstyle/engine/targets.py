@@ -1,0 +1,165 @@
+"""What a stage of a run minimizes: its terms, with their targets taken at the size of the stage."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor
+
+from volstyle.engine.blockwise import Plans, continued, style_sums
+from volstyle.engine.machine import choose_core
+from volstyle.engine.outline import Outline, kept_axes
+from volstyle.engine.scene import Scene, Style, shares_over_time
+from volstyle.engine.schedule import Stage, optimized_shape
+from volstyle.grid.field import Field
+from volstyle.grid.resample import fitted, resize
+from volstyle.grid.tiles import Block, Shape, plan
+from volstyle.loss.features import SourceFeatures
+from volstyle.loss.objective import Objective, View
+from volstyle.loss.signal_terms import AutocorrelationTerm, QuantileTerm
+from volstyle.loss.statistics import STATISTICS, Sums, blended, gatys_distance, joined
+from volstyle.loss.temporal import TemporalTerm
+from volstyle.loss.terms import ContentTerm, SampleTerm, SmoothnessTerm, StyleTerm
+from volstyle.motion.links import Link
+from volstyle.networks.extractor import Extractor
+from volstyle.networks.inflation import INFLATIONS, standard_placement
+
+
+def stage_objective(
+    scene: Scene, stage: Stage, run: Outline, links: tuple[Link, ...], fixed: Tensor
+) -> tuple[Objective, Plans]:
+    """What is minimized in a stage, its targets taken at the stage's size, and the tiles to do it in. links: how a
+    clip moves, at that size. fixed: (T,), frames that stay as they are."""
+    recipe, device = run.recipe, run.machine.device
+    content = resize(scene.content, stage.shape).clamp(0, 1).to(device)
+    regions = None if scene.regions is None else resize(scene.regions, stage.shape, kind="linear").to(device)
+    plans = run.plans(stage.shape)
+    if run.margin is not None:
+        content = continued(content, run.margin)
+        regions = None if regions is None else continued(regions, run.margin)
+    styles = _style_terms(scene, stage, run, [[g for block in blocks for g in block.groups] for blocks in plans])
+    views = []
+    for extractor, style, blocks in zip(run.extractors, styles, plans, strict=True):
+        group, along = run.grouped(extractor)
+        source = _content_term(content, extractor, blocks, run)
+        views.append(View(extractor, style, source, group, regions, along))
+    terms = _series_terms(scene, run) if len(stage.shape) == 1 else {}
+    if recipe.smoothness:
+        terms["smoothness"] = SmoothnessTerm(recipe.smoothness, run.resampled, recipe.periodic)
+    if links:
+        terms["temporal"] = TemporalTerm(recipe.temporal.weight, links, max(float(content.var()), 1e-4), fixed)
+    return Objective(tuple(views), terms, run.margin), plans
+
+
+def _series_terms(scene: Scene, run: Outline) -> dict[str, SampleTerm]:
+    """Of a signal, with the first style's targets at its own rate."""
+    choice = run.recipe.series
+    style = scene.styles[0].field.samples.to(run.machine.device)
+    terms: dict[str, SampleTerm] = {}
+    if choice.autocorrelation:
+        terms["memory"] = AutocorrelationTerm.of(choice.autocorrelation, style, choice.lags)
+    if choice.quantiles:
+        terms["values"] = QuantileTerm.of(choice.quantiles, style)
+    return terms
+
+
+def _style_terms(
+    scene: Scene, stage: Stage, run: Outline, groups: Sequence[Sequence[slice]]
+) -> list[StyleTerm | None]:
+    """Of each view, an equal share of the weight. groups: those of each view."""
+    choice = run.recipe.style
+    if not choice.weight:
+        return [None] * len(run.placements)
+    weight = choice.weight / len(run.placements)
+    taps, distance = _shares(choice.taps), STATISTICS[choice.statistic]
+    if run.recipe.scaling == "gatys":
+        taps, distance = choice.taps, gatys_distance
+    targets = _targets(scene, stage.shape, run)
+    return [
+        StyleTerm(weight, taps, target, distance, len(spans), _group_shares(scene, stage, spans))
+        for target, spans in zip(targets, groups, strict=True)
+    ]
+
+
+def _group_shares(scene: Scene, stage: Stage, groups: Sequence[slice]) -> Tensor | None:
+    """(groups, R), what each group of frames takes of each style; None for styles without times."""
+    shares = shares_over_time(scene.styles, stage.shape[0])
+    if shares is None:
+        return None
+    lengths = [group.stop - group.start for group in groups]
+    return torch.stack([frames.mean(0) for frames in torch.split(shares, lengths)])
+
+
+def _content_term(
+    content: Tensor, extractor: Extractor, blocks: Sequence[Block], run: Outline
+) -> ContentTerm | None:
+    choice, views = run.recipe.content, len(run.placements)
+    if not choice.weight:
+        return None
+    source = SourceFeatures(extractor, content, choice.taps, run.machine.budget / 2 / views)
+    if run.recipe.scaling == "gatys":
+        return ContentTerm(choice.weight / views, choice.taps, source, dict.fromkeys(choice.taps, 2.0))
+    return ContentTerm(choice.weight / views, _shares(choice.taps), source, source.powers(blocks))
+
+
+def _shares(taps: Mapping[str, float]) -> dict[str, float]:
+    """λ with a sum of 1, so that a relative cost stays of order 1 whatever the number of taps."""
+    total = sum(taps.values())
+    return {tap: weight / total for tap, weight in taps.items()}
+
+
+def _style_size(style: Field, stage: Shape, scene: Scene, run: Outline) -> int:
+    """Long side of a style in samples: that of the content, or, of a signal, its own at the content's rate."""
+    size = max(stage[axis] for axis in run.resampled)
+    whole = style.shape[0] / scene.content.shape[1] if len(stage) == 1 else 1.0
+    return max(1, round(size * whole * run.recipe.style.scale))
+
+
+def _targets(scene: Scene, stage: Shape, run: Outline) -> list[dict[str, Sums]]:
+    """Of each view, tap -> Sums of R regions: each style's own where they have regions or times, else a blend.
+
+    stage: shape of the result.
+    """
+    apart = scene.styles[0].at is not None or (scene.regions is not None and len(scene.regions) > 1)
+    found = [_style_sums(*style_samples(style, stage, scene, run), run) for style in scene.styles]
+    weights = [style.weight for style in scene.styles]
+    return [
+        {
+            tap: joined([sums[tap].means() for sums in each])
+            if apart
+            else blended([sums[tap] for sums in each], weights)
+            for tap in run.recipe.style.taps
+        }
+        for each in zip(*found, strict=True)
+    ]
+
+
+def style_samples(style: Style, stage: Shape, scene: Scene, run: Outline) -> tuple[Tensor, Tensor | None]:
+    """A style as it is seen in a stage of this shape: samples (C, *S) in [0, 1], and how much each counts, (1, *S)
+    or None for all alike."""
+    field, kept = style.field, kept_axes(style.field)
+    size = _style_size(field, stage, scene, run)
+    shape = fitted(optimized_shape(field.shape, field.axes, kept, 0), size, kept)
+    samples = resize(field.samples, shape).clamp(0, 1).to(run.machine.device)
+    if style.source_mask is None:
+        return samples, None
+    return samples, resize(style.source_mask[None], shape, kind="linear").to(samples)
+
+
+def _style_sums(samples: Tensor, regions: Tensor | None, run: Outline) -> list[dict[str, Sums]]:
+    """Of each view, tap -> Sums of one style: seen as the content is where it has its axes, else the one way there
+    is, a flat style the same for all views."""
+    taps, shape = run.recipe.style.taps, tuple(samples.shape[1:])
+    looks = run.placements
+    if len(shape) != len(run.kept):
+        inflation = run.recipe.network.inflation if run.recipe.network.inflation in INFLATIONS else "center"
+        looks = (standard_placement(run.network.axes, len(shape), inflation),) * len(looks)
+    seen = {}
+    for look in dict.fromkeys(looks):
+        extractor = run.network.placed(look)
+        extractor.check(samples.shape[0], shape, taps)
+        core = choose_core(extractor, taps, run.machine, shape, None)
+        blocks = plan(shape, core, *extractor.reach(taps))
+        seen[look] = style_sums(extractor, samples, blocks, taps, regions)
+    return [seen[look] for look in looks]

@@ -1,0 +1,1 @@
+"""What is minimized: statistics of features, and the terms made of them."""

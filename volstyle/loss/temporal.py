@@ -1,0 +1,71 @@
+"""What it costs a result not to move as its content moves."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from volstyle.motion.flow import warp
+from volstyle.motion.links import Link, frame_pairs
+from volstyle.networks.inflation import pool
+
+_BROAD_SIDE, _BROAD_WEIGHT = 8, 8.0
+"""Of the blocks whose mean differences count once more, in samples, and how much more. What is broader than a
+block is warped exactly: to hold it hard costs no stroke, and a still background drifts a third as much."""
+
+
+_FIXED_WEIGHT = 4.0
+"""Of a pair of which one frame is fixed."""
+
+
+@dataclass(frozen=True)
+class TemporalTerm:
+    """weight · mean over links of Σ (M d² + 8 M d̄²) / (Σ M · variance), where d = warp(O_{t+gap}) − O_t.
+
+    d̄ is the mean of d over the trusted samples of a block of 8 × 8. All frames are free at once, so there
+    is no order in which errors could pile up. links: how things move. variance: of the content's samples,
+    which makes the cost relative, like the others. fixed: (T,), 1 at frames that stay as they are; a pair of
+    which one does counts four times, since only the other can give way. Source: the short and long-term
+    losses of Ruder et al. 2016, eq. 8 and 10, for both directions; their c is `trust`, here with the borders
+    of moving things, which would flicker else. d̄ and the four are ours.
+    """
+
+    weight: float
+    links: tuple[Link, ...]
+    variance: float
+    fixed: Tensor | None = None
+
+    def add_gradient(self, samples: Tensor, gradient: Tensor) -> float:
+        """The cost of samples (C, T, H, W); its gradient is added to gradient."""
+        cost = torch.zeros((), device=samples.device)
+        fixed = samples.new_zeros(samples.shape[1]) if self.fixed is None else self.fixed.to(samples)
+        for link in self.links:
+            known = max(int(link.trust.sum(dtype=torch.int64)), 1)
+            scale = self.weight / (len(self.links) * known * samples.shape[0] * self.variance)
+            of_all = (frame_pairs(part, link) for part in (samples, gradient, fixed[None, :, None, None]))
+            for (now, then, flow, trust), (to_now, to_then, *_), (now_fixed, then_fixed, *_) in zip(
+                *of_all, strict=True
+            ):
+                leaf = then.detach().requires_grad_()
+                with torch.enable_grad():
+                    warped = warp(leaf, flow)
+                apart = (warped.detach() - now) * trust
+                pull = apart + _BROAD_WEIGHT * _broad(apart, trust)
+                pull *= 1 + (_FIXED_WEIGHT - 1) * (now_fixed - then_fixed).abs()
+                cost += scale * (apart * pull).sum()
+                (slope,) = torch.autograd.grad(warped, leaf, pull * (2 * scale))
+                to_then.add_(slope)
+                to_now.sub_(pull, alpha=2 * scale)
+        return float(cost)
+
+
+def _broad(apart: Tensor, trust: Tensor) -> Tensor:
+    """The mean of each block of (N, C, H, W) where (N, 1, H, W) is 1, there: a projection, so that Σ apart · broad
+    is Σ broad², and its gradient twice broad. At an end a block may be cut."""
+    height, width = apart.shape[2:]
+    of_all, known = (pool(part, "average", (_BROAD_SIDE, _BROAD_SIDE), partial=True) for part in (apart, trust))
+    means = of_all / known.clamp_min(1e-6)
+    whole = means.repeat_interleave(_BROAD_SIDE, 2).repeat_interleave(_BROAD_SIDE, 3)
+    return whole[..., :height, :width] * trust

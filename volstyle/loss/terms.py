@@ -1,0 +1,134 @@
+"""What is minimized: a sum of named, weighted terms.
+
+J(G) = α J_content(C, G) + β Σ_l λ_l J_style(S, G) + smoothness (Gatys et al. 2015, eq. 7).
+
+Two scalings. "gatys" is the textbook's formula to the letter. "relative", the default, measures each tap's cost
+relative to its target, so that the weights mean the same for any network, size and number of axes: a style cost
+of 1 is a result that has nothing of the style, a content cost of 1 one that has nothing of the content.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from volstyle.grid.tiles import Tile
+from volstyle.loss.features import SourceFeatures
+from volstyle.loss.statistics import Statistic, Sums, joined, mixed
+
+SCALINGS = ("relative", "gatys")
+COLOR_GRAIN = 8.0
+"""How much more smoothness asks of color than of light. Statistics led by their strongest directions, those of
+light, leave colors a fringe of one sample; at 8 it is gone and strokes stay as they are."""
+
+
+@dataclass(frozen=True)
+class StyleTerm:
+    """β Σ_l λ_l distance(found, target) / groups.
+
+    weight: β. taps: tap -> λ. targets: tap -> Sums of R regions. distance: of sums, per group.
+    groups: how many groups of frames share the cost, so that a clip's length does not change it.
+    shares: (groups, R), if targets are of styles that follow each other in time: what each group takes of each.
+    """
+
+    weight: float
+    taps: Mapping[str, float]
+    targets: Mapping[str, Sums]
+    distance: Statistic
+    groups: int = 1
+    shares: Tensor | None = None
+
+    def cost(self, found: Mapping[str, Sequence[Sums]], first: int = 0) -> Tensor:
+        """Cost of some complete groups of frames: tap -> Sums of R regions, for each of them. first: the number of
+        the first of them."""
+        total = torch.zeros(())
+        for tap, weight in self.taps.items():
+            target, regions = self.targets[tap], len(self.targets[tap].count)
+            if self.shares is not None:
+                target, regions = mixed(target, self.shares[first : first + len(found[tap])]), 1
+            elif regions > 1:
+                target = joined([target] * len(found[tap]))
+            apart = self._distances(joined(found[tap]), target)
+            total = total.to(apart.device) + weight * apart.sum() / (self.groups * regions)
+        return self.weight * total
+
+    def _distances(self, found: Sums, target: Sums) -> Tensor:
+        """Without the groups that have no position, as a mask's region in a frame it is absent from."""
+        there = found.count > 0
+        return self.distance(found[there], target if len(target.count) == 1 else target[there])
+
+
+@dataclass(frozen=True)
+class ContentTerm:
+    """α Σ_l λ_l ‖a − â‖² / scale_l over all positions of the field.
+
+    weight: α. taps: tap -> λ. source: â, tile by tile. scales: tap -> ‖â‖² of the whole source ("relative"), or
+    2 ("gatys", ½‖a − â‖²).
+    """
+
+    weight: float
+    taps: Mapping[str, float]
+    source: SourceFeatures
+    scales: Mapping[str, float]
+
+    def cost(self, found: Mapping[str, Tensor], tile: Tile) -> Tensor:
+        """Cost of the positions a tile owns: tap -> features (1, K, *S') of the result."""
+        wanted = self.source(tile)
+        parts = [
+            (weight / self.scales[tap]) * (found[tap].float() - wanted[tap].float()).square().sum()
+            for tap, weight in self.taps.items()
+        ]
+        return self.weight * torch.stack(parts).sum()
+
+
+@dataclass(frozen=True)
+class SmoothnessTerm:
+    """weight · Σ_axes mean (x_{i+1} − x_i)²: squared total variation along some axes of the field.
+
+    axes: of the field, 0 the first. Differences are squared, so a grain costs more than an edge. Where channels
+    part from their mean, which is a change of color, they count `COLOR_GRAIN` times more. periodic: the last
+    sample along an axis is the first one's neighbor too.
+    """
+
+    weight: float
+    axes: tuple[int, ...]
+    periodic: bool = False
+
+    def add_gradient(self, samples: Tensor, gradient: Tensor) -> float:
+        """The cost of samples (C, *S); its gradient is added to gradient, in memory of one slice."""
+        cost = torch.zeros((), device=samples.device)
+        for axis in self.axes:
+            count = samples.numel() // samples.shape[1 + axis] * (samples.shape[1 + axis] - (not self.periodic))
+            scale = self.weight / max(count, 1)
+            # Along another axis than the differences' own, so that slices are independent.
+            across = 1 if axis > 0 else samples.dim() - 1
+            pairs = (
+                zip(torch.split(samples, 8, across), torch.split(gradient, 8, across), strict=True)
+                if across != 1 + axis
+                else [(samples, gradient)]
+            )
+            for piece, into in pairs:
+                if self.periodic:
+                    steps = piece.roll(-1, 1 + axis) - piece
+                    pull = steps + COLOR_GRAIN * (steps - steps.mean(0, keepdim=True))
+                    into.add_(pull.roll(1, 1 + axis), alpha=2 * scale).sub_(pull, alpha=2 * scale)
+                else:
+                    steps = piece.diff(dim=1 + axis)
+                    pull = steps + COLOR_GRAIN * (steps - steps.mean(0, keepdim=True))
+                    length = steps.shape[1 + axis]
+                    into.narrow(1 + axis, 1, length).add_(pull, alpha=2 * scale)
+                    into.narrow(1 + axis, 0, length).sub_(pull, alpha=2 * scale)
+                cost += scale * (steps * pull).sum()
+        return float(cost)
+
+
+class SampleTerm(Protocol):
+    """A cost of the samples themselves, with no network between."""
+
+    def add_gradient(self, samples: Tensor, gradient: Tensor) -> float:
+        """The cost of samples (C, *S); its gradient is added to gradient."""
+        ...

@@ -1,0 +1,1 @@
+"""What is particular to clips, volumes, images and signals."""

@@ -1,0 +1,95 @@
+"""What of a volume's intensities is shown and styled: a window, to [0, 1] and back."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from volstyle.errors import RecipeError, nearest
+
+WINDOWS = {"lung": (-600.0, 1500.0), "soft": (40.0, 400.0), "bone": (400.0, 1800.0), "brain": (40.0, 80.0)}
+"""Name -> center and width in Hounsfield units, as radiologists set them."""
+
+_PERCENTILES = (0.5, 99.5)
+_MOST_SORTED = 2**22
+_BACKGROUND_SHARE, _BACKGROUND_SOLID = 0.05, 0.75
+
+
+@dataclass(frozen=True)
+class IntensityRange:
+    """The intensities from low to high, both included, in the units of the file.
+
+    low becomes 0, high becomes 1. Samples outside, and those of padding, are not styled and keep their bits.
+    padding: an intensity that was never measured, None if there is none. open: samples beyond low and high are
+    seen as if they were there and are styled too, since single ones left out would be specks in the result.
+    """
+
+    low: float
+    high: float
+    padding: float | None = None
+    open: bool = False
+
+    @staticmethod
+    def choose(text: str, samples: Tensor, padding: float | None = None) -> IntensityRange:
+        """lung, soft, bone, brain, "LO,HI", or auto: the 0.5 to 99.5 percentile of samples (C, *S), open.
+
+        A background of one lowest intensity, as in a brain without its skull, is padding for auto.
+        Raises RecipeError.
+        """
+        if text in WINDOWS:
+            center, width = WINDOWS[text]
+            return IntensityRange(center - width / 2, center + width / 2, padding)
+        if text == "auto":
+            if padding is None and _has_background(samples):
+                padding = float(samples.min())
+            seen = samples if padding is None else samples[samples != padding]
+            if not seen.numel() or seen.min() == seen.max():
+                value = float(samples.flatten()[0])
+                raise RecipeError(f"window: every sample is {value:g}, there is nothing to style; choose LO,HI")
+            every = -(-seen.numel() // _MOST_SORTED)
+            ranks = torch.tensor(_PERCENTILES) / 100
+            low, high = torch.quantile(seen.flatten()[::every], ranks).tolist()
+            if low == high:
+                low, high = float(seen.min()), float(seen.max())
+            return IntensityRange(low, high, padding, open=True)
+        match = re.fullmatch(
+            r"\s*(-?\d*\.?\d+(?:e[+-]?\d+)?)\s*,\s*(-?\d*\.?\d+(?:e[+-]?\d+)?)\s*", text, re.IGNORECASE
+        )
+        if not match:
+            raise RecipeError(f"window: {text!r} is unknown; {nearest(text, [*WINDOWS, 'auto', 'LO,HI'])}")
+        low, high = float(match[1]), float(match[2])
+        if not low < high:
+            raise RecipeError(f"window: low {low:g} must be below high {high:g}")
+        return IntensityRange(low, high, padding)
+
+    def covers(self, samples: Tensor) -> Tensor:
+        """Where samples may be styled: bool, of their shape."""
+        inside = ((samples >= self.low) & (samples <= self.high)) | self.open
+        return inside if self.padding is None else inside & (samples != self.padding)
+
+    def inside(self, samples: Tensor) -> Tensor:
+        """Samples in the file's units as [0, 1]."""
+        return ((samples - self.low) / (self.high - self.low)).clamp(0, 1)
+
+    def outside(self, source: Tensor, styled: Tensor) -> Tensor:
+        """What was styled in [0, 1], in the file's units; the source's bits where nothing changed, or may."""
+        changed = (styled != self.inside(source)) & self.covers(source)
+        return torch.where(changed, styled * (self.high - self.low) + self.low, source)
+
+
+def _has_background(samples: Tensor) -> bool:
+    """Whether some of the samples have the lowest intensity, most of them surrounded by the same."""
+    lowest = (samples == samples.min()).float()[None]
+    share = float(lowest.mean())
+    if share < _BACKGROUND_SHARE:
+        return False
+    solid = lowest
+    for axis in range(2, lowest.dim()):
+        ends = functional.pad(solid.movedim(axis, -1), (1, 1), value=1.0).movedim(-1, axis)
+        before, after = ends.narrow(axis, 0, solid.shape[axis]), ends.narrow(axis, 2, solid.shape[axis])
+        solid = solid * before * after
+    return float(solid.mean()) > _BACKGROUND_SOLID * share

@@ -1,0 +1,1 @@
+"""How a clip moves, and where it is cut in time."""

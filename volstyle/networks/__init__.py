@@ -1,0 +1,1 @@
+"""Frozen networks with named taps, and how they are laid on the axes of a field."""
