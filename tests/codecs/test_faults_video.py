@@ -22,7 +22,7 @@ WIDTH, HEIGHT, RATE = 64, 48, 24
 FORCED = Encoding(force=True)
 
 
-def picture(index: int = 0, height: int = HEIGHT, width: int = WIDTH) -> np.ndarray:
+def picture(index: int = 0, height: int = HEIGHT, width: int = WIDTH) -> Any:
     """Red above, blue below, dark to the right, so that the way it lies can be told."""
     y, x = np.mgrid[:height, :width] / np.array([height, width]).reshape(2, 1, 1)
     rows = np.stack((0.9 * (1 - y), 0.02 * index + 0 * y, 0.9 * y), axis=-1) * (1 - 0.6 * x)[..., None]
@@ -104,9 +104,9 @@ def make(
             time = np.arange(round(seconds * rate)) / rate
             waves = np.stack([0.2 * np.sin(2 * np.pi * 330 * time)] * voice.layout.nb_channels).astype(np.float32)
             resampler = av.AudioResampler(voice.codec_context.format, layout, rate)
-            frame = av.AudioFrame.from_ndarray(waves, format="fltp", layout=layout)
-            frame.sample_rate, frame.pts = rate, 0
-            for ready in [*resampler.resample(frame), *resampler.resample(None), None]:
+            heard = av.AudioFrame.from_ndarray(waves, format="fltp", layout=layout)
+            heard.sample_rate, heard.pts = rate, 0
+            for ready in [*resampler.resample(heard), *resampler.resample(None), None]:
                 container.mux(voice.encode(ready))
     return path
 
