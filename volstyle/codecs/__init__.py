@@ -223,9 +223,21 @@ def _checked(codec: Codec, path: Path, field: Field | None, encoding: Encoding) 
 def is_sequence(path: Path) -> bool:
     """Whether path stands for many files: a folder of images or slices, or a pattern such as frames/%04d.png or
     frames/*.png."""
-    if _by_suffix(path) == "ngff":
+    if _by_suffix(path) == "ngff" or path.is_file():
         return False
-    return path.is_dir() or not path.suffix or bool(re.search(r"%0?\d*d|[*?]", path.name))
+    return path.is_dir() or not suffix_of(path) or bool(re.search(r"%0?\d*d|[*?]", path.name))
+
+
+def suffix_of(path: Path) -> str:
+    """What a name says of the format: ".nii.gz", ".png", or the last part of a name that no codec knows.
+
+    Empty for a name without one. Only a letter and more letters or digits are one, so that 1.2.840.10008 and
+    Smith.John-styled have none.
+    """
+    name = path.name.lower()
+    known = max((suffix for suffix in _SUFFIXES if name.endswith(suffix)), key=len, default="")
+    found = known or path.suffix
+    return path.name[-len(found) :] if known or re.fullmatch(r"\.[A-Za-z][A-Za-z0-9]*", found) else ""
 
 
 def files(path: Path) -> list[Path]:
@@ -243,7 +255,7 @@ def files(path: Path) -> list[Path]:
 def _to_read(path: Path, *, signal: bool) -> Codec:
     if path.is_dir() and _by_suffix(path) != "ngff":
         return _module("frames" if _has_images(path) else "dicom", path)
-    if is_sequence(path) and path.suffix:
+    if is_sequence(path) and suffix_of(path):
         return _module("frames", path)
     if path.is_dir():
         return _module("ngff", path)
@@ -253,13 +265,25 @@ def _to_read(path: Path, *, signal: bool) -> Codec:
         raise InputError(f"{path}: the file is empty")
     table = _SIGNAL_SUFFIXES if signal else _SUFFIXES
     name = _by_suffix(path, table)
+    if name is None and _is_dicom(path):
+        name = "waveform" if signal else "dicom"
     if name is None:
         raise InputError(f"{path}: suffix {path.suffix!r} is not known; {nearest(path.suffix, table)}")
     return _module(name, path)
 
 
 def _has_images(folder: Path) -> bool:
-    return any(file.suffix.lower() in PICTURES for file in folder.iterdir())
+    """Whether a folder is one of frames: it holds pictures, and no DICOM beside which they are previews."""
+    files = [file for file in folder.iterdir() if not file.name.startswith(".") and file.is_file()]
+    pictures = [file for file in files if file.suffix.lower() in PICTURES]
+    others = (file for file in files if _by_suffix(file) in (None, "dicom"))
+    return bool(pictures) and not any(map(_is_dicom, others))
+
+
+def _is_dicom(path: Path) -> bool:
+    """Whether a file begins as DICOM does, whatever its name."""
+    with path.open("rb") as file:
+        return file.read(132)[128:] == b"DICM"
 
 
 def _to_write(path: Path, axes: Sequence[str]) -> Codec:
@@ -269,7 +293,7 @@ def _to_write(path: Path, axes: Sequence[str]) -> Codec:
 def _writer(path: Path, axes: Sequence[str]) -> str:
     """The module that writes a path, for the axes of what is written."""
     table = _SIGNAL_SUFFIXES if list(axes) == ["t"] else _SUFFIXES
-    many = "dicom" if "z" in axes and path.suffix == "" else "frames"
+    many = "dicom" if "z" in axes and suffix_of(path) == "" else "frames"
     name = many if is_sequence(path) else _by_suffix(path, table)
     if name is None:
         raise OutputError(f"{path}: suffix {path.suffix!r} is not known; {nearest(path.suffix, table)}")
