@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from volstyle.codecs import Encoding, Moment, Selection, files
+from volstyle.codecs import Encoding, Moment, Selection, files, suffix_of
 from volstyle.codecs.atomic import arriving
 from volstyle.errors import InputError
 from volstyle.networks.weights import sha256
@@ -87,7 +87,7 @@ def order_again(path: Path, record: Record, output: Path | None, *, force: bool)
         command = record.command
         order = _order(path.parent, record, command)
         expected = {path.parent / name: found for name, found in command["inputs"].items()}
-        stem, dot, suffixes = order.output.name.partition(".")
+        suffix = suffix_of(order.output)
     except (KeyError, TypeError) as error:
         raise InputError(f"{path}: a record with nothing to do again (no {error})") from error
     for file, wanted in expected.items():
@@ -100,7 +100,7 @@ def order_again(path: Path, record: Record, output: Path | None, *, force: bool)
             )
     return replace(
         order,
-        output=output or Path(f"{stem}-replay{dot}{suffixes}"),
+        output=output or Path(f"{order.output.name.removesuffix(suffix)}-replay{suffix}"),
         encoding=replace(order.encoding, force=force),
     )
 

@@ -59,6 +59,7 @@ class Inputs:
 def read_inputs(order: Order) -> Inputs:
     """A clip only looked through. Raises InputError for a file that cannot be read or is of another kind than the
     order says."""
+    _check_times(order)
     if order.kind == "volume":
         return _volume_inputs(order)
     if order.kind == "signal":
@@ -69,7 +70,6 @@ def read_inputs(order: Order) -> Inputs:
     content = opened(order.content, order.selection, finder.look if finder else None)
     _check_kind(order, content.axes)
     styles = tuple(_style(order, style) for style in order.styles)
-    _check_times(order)
     if isinstance(content, Clip):
         film = read_film(order, content, _cuts(order, content, finder), styles)
         return Inputs(film.parts(), film=film)
