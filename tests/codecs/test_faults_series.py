@@ -13,7 +13,7 @@ import torch
 from volstyle.codecs import Encoding, Selection, check_writable, files, open_clip, probe, read, write
 from volstyle.codecs.atomic import arriving
 from volstyle.codecs.clip import ClipOrigin
-from volstyle.errors import OutputError
+from volstyle.errors import InputError, OutputError
 from volstyle.grid.field import Axis, Field
 
 PLANE = (Axis("y"), Axis("x"))
@@ -128,3 +128,92 @@ def test_frames_say_which_of_the_source_they_are(tmp_path: Path) -> None:
     origin = open_clip(tmp_path, Selection(keep_going=True)).origin
     assert isinstance(origin, ClipOrigin)
     assert origin.places == (0, 1, 2, 4, 5)
+
+
+# ------------------------------------------------------------------------------------------------------- tables
+
+
+def table(path: Path, names: str, *columns: list[str]) -> Path:
+    lines = [",".join(cells) for cells in zip(*columns, strict=True)]
+    path.write_text("\n".join([names, *lines]) + "\n")
+    return path
+
+
+def wave(count: int = 40) -> list[str]:
+    return [f"{np.sin(index / 5):.4f}" for index in range(count)]
+
+
+def evenly(step: float, count: int = 40, first: float = 0, decimals: int = 3) -> list[str]:
+    return [f"{first + step * index:.{decimals}f}" for index in range(count)]
+
+
+@pytest.mark.parametrize(
+    ("name", "step", "seconds"),
+    [
+        ("time_ms", 10, 0.01),
+        ("time_s", 0.01, 0.01),
+        ("t_ms", 10, 0.01),
+        ("Time_sec", 0.01, 0.01),
+        ("timestamps", 0.01, 0.01),
+        ("timeMs", 10, 0.01),
+        ("TimeStamp", 0.01, 0.01),
+        ("elapsed_us", 10000, 0.01),
+        ("time (ms)", 10, 0.01),
+        ("t [min]", 1, 60),
+        ("Seconds", 0.01, 0.01),
+    ],
+)
+@pytest.mark.parametrize("first", [True, False])
+def test_a_column_of_times_is_no_channel(
+    tmp_path: Path, name: str, step: float, seconds: float, first: bool
+) -> None:
+    times = evenly(step)
+    columns, names = ([times, wave()], f"{name},v") if first else ([wave(), times], f"v,{name}")
+    path = table(tmp_path / "a.csv", names, *columns)
+    field = read(path, Selection(signal=True))
+    assert field.samples.shape == (1, 40)
+    assert field.axes[0].unit == "s"
+    assert field.axes[0].step == pytest.approx(seconds)
+    assert write(tmp_path / "b.csv", field) == []
+    lines = (tmp_path / "b.csv").read_text().splitlines()
+    assert lines[0] == names
+    assert [line.split(",")[0 if first else 1] for line in lines[1:]] == times
+
+
+@pytest.mark.parametrize("name", ["", "Unnamed: 0", "index", "Index"])
+def test_an_index_is_no_channel(tmp_path: Path, name: str) -> None:
+    numbers = [str(index + 7) for index in range(40)]
+    numbers[20:] = [str(int(number) + 3) for number in numbers[20:]]  # some lines were dropped
+    path = table(tmp_path / "a.csv", f"{name},time_s,v", numbers, evenly(0.5), wave())
+    field = read(path, Selection(signal=True))
+    assert field.samples.shape == (1, 40)
+    assert field.axes[0] == Axis("t", 0.5, "s")
+    write(tmp_path / "b.csv", field)
+    lines = (tmp_path / "b.csv").read_text().splitlines()
+    assert lines[0] == f"{name},time_s,v"
+    assert [line.split(",")[0] for line in lines[1:]] == numbers
+
+
+@pytest.mark.parametrize("names", ["min,max", "t1,t2", "temperature,tension", "speed_ms,v", "a,time_of_flight"])
+def test_a_channel_that_sounds_like_time_is_one(tmp_path: Path, names: str) -> None:
+    path = table(tmp_path / "a.csv", names, wave(), wave())
+    assert read(path, Selection(signal=True)).samples.shape == (2, 40)
+
+
+@pytest.mark.parametrize(("first", "step", "decimals"), [(1700000000, 0.01, 3), (1700000000000, 10, 0)])
+def test_times_since_1970_are_exact(tmp_path: Path, first: float, step: float, decimals: int) -> None:
+    times = evenly(step, 40, first, decimals)
+    field = read(table(tmp_path / "a.csv", "timestamp,v", times, wave()), Selection(signal=True))
+    assert field.axes[0] == Axis("t", 0.01, "s")
+    longer = Field(field.samples.repeat(1, 3), field.axes, field.origin)
+    write(tmp_path / "b.csv", longer)
+    found = [line.split(",")[0] for line in (tmp_path / "b.csv").read_text().splitlines()[1:]]
+    assert found == evenly(step, 120, first, decimals)
+
+
+def test_an_array_that_claims_more_than_it_holds_is_refused(tmp_path: Path) -> None:
+    np.save(tmp_path / "a.npy", np.zeros((2, 40), np.float32))
+    data = (tmp_path / "a.npy").read_bytes().replace(b"(2, 40), }        ", b"(2, 40000000000), }")
+    (tmp_path / "a.npy").write_bytes(data)
+    with pytest.raises(InputError, match=r"a\.npy: damaged, or not an array"):
+        read(tmp_path / "a.npy", Selection(signal=True))
