@@ -7,9 +7,12 @@ from pathlib import Path
 import av
 import numpy as np
 import psutil
+import pydicom
 import pytest
 import soundfile
 import torch
+from pydicom.data import get_testdata_file
+from pydicom.waveforms.numpy_handler import multiplex_array
 
 from volstyle.codecs import Selection, check, read, write
 from volstyle.errors import CapacityError, InputError, OutputError
@@ -167,3 +170,43 @@ def test_a_sound_too_long_for_the_memory_is_refused_before_it_is_decoded(
     monkeypatch.setattr(psutil, "virtual_memory", Memory)
     with pytest.raises(CapacityError, match=r"a\.flac: unpacks to"):
         read(tmp_path / "a.flac", Selection(signal=True))
+
+
+def waveform(path: Path, interpretation: str, dtype: str) -> np.ndarray:
+    """pydicom's ECG with its samples in another type. Returns them, (T, C)."""
+    dataset = pydicom.dcmread(str(get_testdata_file("waveform_ecg.dcm")))
+    group = dataset.WaveformSequence[0]
+    kind = np.dtype(dtype)
+    samples = multiplex_array(dataset, 0).astype(np.int64)
+    if kind.kind == "i" and kind.itemsize > 2:
+        samples = samples * 2**14 + 7  # more bits than float32 has
+    samples = samples.clip(np.iinfo(kind).min, np.iinfo(kind).max).astype(kind)
+    group.WaveformBitsAllocated = 8 * kind.itemsize
+    group.WaveformSampleInterpretation = interpretation
+    group.WaveformData = samples.tobytes()
+    dataset.WaveformSequence = [group]
+    dataset.save_as(path)
+    return samples
+
+
+@pytest.mark.parametrize(
+    ("interpretation", "dtype"), [("SL", "<i4"), ("UL", "<u4"), ("SS", "<i2"), ("SB", "i1"), ("SV", "<i8")]
+)
+def test_a_waveform_of_any_type_keeps_what_was_not_changed(
+    tmp_path: Path, interpretation: str, dtype: str
+) -> None:
+    samples = waveform(tmp_path / "a.dcm", interpretation, dtype)
+    field = read(tmp_path / "a.dcm", Selection(signal=True))
+    changed = field.samples.clone()
+    changed[0, :10] = changed[0, 10:20]
+    write(tmp_path / "b.dcm", Field(changed, field.axes, field.origin))
+    found = multiplex_array(pydicom.dcmread(tmp_path / "b.dcm"), 0)
+    assert found.dtype == np.dtype(dtype)
+    assert np.array_equal(found[10:], samples[10:])
+    assert found[:10, 0] == pytest.approx(samples[10:20, 0], rel=1e-5)
+
+
+def test_a_waveform_of_no_linear_scale_is_refused(tmp_path: Path) -> None:
+    waveform(tmp_path / "a.dcm", "MB", "u1")
+    with pytest.raises(InputError, match=r"8 bit MB, must be one of 8 bit SB, .*; export the waveform anew"):
+        read(tmp_path / "a.dcm", Selection(signal=True))
