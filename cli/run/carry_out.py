@@ -34,7 +34,7 @@ from .inputs import AXES, Inputs, read_inputs
 from .order import Order
 from .plan import say_plan
 from .progress import Follower, Preview, Progress
-from .resume import Resume, remove, was_writing
+from .resume import Resume, alone, remove, was_writing
 from .signal import say_hearing
 from .stopping import stoppable
 
@@ -59,6 +59,11 @@ def carry_out(order: Order, screen: Screen) -> bool:
 
     Raises VolstyleError, and leaves nothing half-written.
     """
+    with alone(order):
+        return _carried_out(order, screen)
+
+
+def _carried_out(order: Order, screen: Screen) -> bool:
     if was_writing(order):
         order = replace(order, encoding=replace(order.encoding, force=True))
     _check_output(order)
