@@ -228,3 +228,11 @@ def test_labels_of_dimensions_say_what_they_are(tmp_path: Path) -> None:
     with h5py.File(tmp_path / "b.h5") as file:
         assert [dimension.label for dimension in file["a"].dims] == list("zycx")
         np.testing.assert_array_equal(file["a"][:, :, 1], volume() + 2)
+
+
+def test_a_library_that_says_much_is_cut_short(tmp_path: Path) -> None:
+    SimpleITK.WriteImage(SimpleITK.GetImageFromArray(volume()), str(tmp_path / "a.nrrd"))
+    (tmp_path / "b.nrrd").write_bytes((tmp_path / "a.nrrd").read_bytes()[:100])
+    with pytest.raises(InputError, match=r"b\.nrrd: damaged, or not what its suffix says \(") as found:
+        read(tmp_path / "b.nrrd")
+    assert "\n" not in str(found.value) and len(str(found.value)) < 220 + len(str(tmp_path))

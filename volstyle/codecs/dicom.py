@@ -24,7 +24,7 @@ from pydicom.uid import (
 from volstyle.codecs import Encoding, Facts, Selection, suffix_of
 from volstyle.codecs.atomic import arriving, arriving_folder, check_folder, check_target
 from volstyle.codecs.slices import Slice, check_alike, datasets_of, even_step, plane_of, slices_of
-from volstyle.codecs.stored import NOTICE, Array, Stored, as_field, numbers, own, spatial
+from volstyle.codecs.stored import NOTICE, Array, Stored, as_field, damages, numbers, own, spatial
 from volstyle.errors import InputError, OutputError
 from volstyle.grid.field import Field
 
@@ -60,6 +60,11 @@ def probe(path: Path) -> Facts:
 
 def read(path: Path, selection: Selection) -> Field:
     """Raises InputError for two series, and for slices missing, twice there, unevenly apart or not decodable."""
+    with damages(path, "damaged"):
+        return _read(path)
+
+
+def _read(path: Path) -> Field:
     datasets = datasets_of(path)
     check_alike(path, datasets)
     first = datasets[0][1]

@@ -23,7 +23,7 @@ from pydicom.uid import (
 )
 
 from volstyle.codecs.stored import Array, check_room
-from volstyle.errors import InputError
+from volstyle.errors import InputError, VolstyleError
 
 _SAME = ("Rows", "Columns", "SamplesPerPixel", "BitsStored", "PixelRepresentation", "ImageOrientationPatient")
 _WITHIN = 0.01
@@ -61,7 +61,9 @@ def datasets_of(path: Path) -> list[tuple[Path, Dataset]]:
             if path.is_dir():
                 continue  # such folders hold notes, viewers and the like
             raise InputError(f"{file}: not DICOM") from error
-        except (AttributeError, EOFError, OSError, ValueError) as error:
+        except VolstyleError:
+            raise
+        except Exception as error:  # of any kind, from what stands in a damaged file
             raise InputError(f"{file}: damaged ({error})") from error
         if "PixelData" in dataset:
             found.append((file, dataset))
@@ -130,7 +132,7 @@ def slices_of(path: Path, dataset: Dataset) -> list[Slice]:
         dataset.file_meta.TransferSyntaxUID = _syntax(dataset)
     try:
         pixels = dataset.pixel_array
-    except (AttributeError, NotImplementedError, RuntimeError, ValueError) as error:
+    except Exception as error:  # of any kind, from the decoders
         syntax = dataset.file_meta.get("TransferSyntaxUID", "")
         name = getattr(syntax, "name", "unknown")
         raise InputError(

@@ -62,7 +62,7 @@ class TiffOrigin(Stored):
 
 
 def probe(path: Path) -> Facts:
-    with opened(path) as file:
+    with opened(path) as file, damages(path, "damaged"):
         series = series_of(path, file)
         kind = kind_of(path, series)
         if kind == "image":
@@ -79,7 +79,7 @@ def probe(path: Path) -> Facts:
 
 
 def read(path: Path, selection: Selection) -> Field:
-    with opened(path) as file:
+    with opened(path) as file, damages(path, "damaged"):
         series = series_of(path, file)
         kind = kind_of(path, series)
         check_room(path, int(series.nbytes), int(series.size))
