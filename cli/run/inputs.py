@@ -5,10 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import torch
 from torch import Tensor
 
 from volstyle.codecs import Selection, read
 from volstyle.codecs.clip import Clip
+from volstyle.codecs.color import in_range_of, is_high_range
+from volstyle.codecs.image import ImageOrigin
 from volstyle.engine.scene import Style
 from volstyle.errors import InputError, RecipeError
 from volstyle.grid.color import luma
@@ -48,13 +51,17 @@ class Inputs:
     @property
     def notes(self) -> tuple[str, ...]:
         """For the user, on what was read."""
-        signal = self.signal.notes if self.signal else ()
-        return (*signal, *(self.film.notes if self.film else ()))
+        if self.signal:
+            return self.signal.notes
+        if self.film:
+            return self.film.notes
+        return self.grid.origin.notes if isinstance(self.grid.origin, ImageOrigin) else ()
 
 
 def read_inputs(order: Order) -> Inputs:
     """A clip only looked through. Raises InputError for a file that cannot be read or is of another kind than the
     order says."""
+    _check_times(order)
     if order.kind == "volume":
         return _volume_inputs(order)
     if order.kind == "signal":
@@ -65,8 +72,8 @@ def read_inputs(order: Order) -> Inputs:
     content = opened(order.content, order.selection, finder.look if finder else None)
     _check_kind(order, content.axes)
     styles = tuple(_style(order, style) for style in order.styles)
-    _check_times(order)
     if isinstance(content, Clip):
+        content, styles = _of_one_range(content, styles)
         film = read_film(order, content, _cuts(order, content, finder), styles)
         return Inputs(film.parts(), film=film)
     init = read(order.init, order.selection) if order.init else None
@@ -75,6 +82,25 @@ def read_inputs(order: Order) -> Inputs:
     masks = [_mask(file.mask, order.selection) for file in order.styles]
     placed = tuple(replace(s, target_mask=mask) for s, mask in zip(styles, masks, strict=True))
     return Inputs((_part(Problem(content, placed, init)),))
+
+
+def _of_one_range(clip: Clip, styles: tuple[Style, ...]) -> tuple[Clip, tuple[Style, ...]]:
+    """Styles as a clip of high dynamic range writes their colors, and the clip with a note that says so."""
+    color = getattr(clip.origin, "color", None)
+    if color is None or not is_high_range(color):
+        return clip, styles
+
+    def brought(style: Style) -> Style:
+        own = getattr(style.field.origin, "color", None)
+        if own is not None and is_high_range(own):
+            return style
+        samples = torch.from_numpy(in_range_of(style.field.samples.expand(3, *style.field.shape).numpy(), color))
+        return replace(style, field=replace(style.field, samples=samples))
+
+    found = tuple(brought(style) for style in styles)
+    changed = any(new is not old for new, old in zip(found, styles, strict=True))
+    note = "style: brought to the clip's high dynamic range, its white at 203 nits"
+    return (replace(clip, notes=(*clip.notes, note)) if changed else clip), found
 
 
 def _cuts(order: Order, clip: Clip, finder: CutFinder | None) -> tuple[int, ...]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import errno
-import glob
 import json
 import os
+import re
 import shutil
+import sys
 import tomllib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from volstyle.codecs import Moment
+from volstyle.codecs.atomic import check_name, check_parent, replacing
 from volstyle.engine.checkpoint import Reached
 from volstyle.errors import CapacityError, OutputError
 from volstyle.recipe import Recipe
@@ -22,6 +24,9 @@ from volstyle.record import threads, versions
 
 from .command import digest
 from .order import Order
+
+if sys.platform != "win32":
+    import fcntl
 
 FORMAT = 2
 
@@ -81,10 +86,10 @@ class Resume:
         with self._writing():
             if not self.folder.exists():
                 self.folder.mkdir()
-                with _replacing(self.folder / _ORDER) as temporary:
+                with replacing(self.folder / _ORDER) as temporary:
                     values = {"asked": self.asked, "resolved": _plain(self.recipe)}
                     temporary.write_text(json.dumps(values, indent=1), encoding="utf-8")
-            with _replacing(self._path(part)) as temporary:
+            with replacing(self._path(part)) as temporary:
                 reached.save(temporary)
 
     def about_to_write(self) -> None:
@@ -111,6 +116,55 @@ class Resume:
 _ORDER, _WRITING = "order.json", "writing"
 
 
+@contextmanager
+def alone(order: Order) -> Iterator[None]:
+    """Keep the output, and the state beside it, to one run. Raises OutputError while another run holds them.
+
+    The lock goes with the process that holds it, however that ends; its file is removed by the next holder.
+    """
+    check_name(order.record_path)
+    check_parent(order.output)
+    output = _real(order.output)
+    path = output.with_name(f".{output.name}.lock")
+    with _locked(path) as held:
+        if not held:
+            raise OutputError(f"{order.output}: another run is making it; wait for that one, or give another name")
+        yield
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[bool]:
+    """Whether this process has the lock of a file, which is removed at the end."""
+    if sys.platform == "win32":
+        yield True
+        return
+    while True:
+        try:
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        except OSError as error:
+            raise OutputError(f"{path}: cannot be written ({error.strerror})") from error
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            # Its last holder may have removed the file between its opening here and its locking.
+            mine = path.exists() and os.fstat(descriptor).st_ino == path.stat().st_ino
+        except BlockingIOError:
+            os.close(descriptor)
+            yield False
+            return
+        if mine:
+            break
+        os.close(descriptor)
+    try:
+        yield True
+    finally:
+        path.unlink(missing_ok=True)
+        os.close(descriptor)
+
+
+def _real(path: Path) -> Path:
+    return path.resolve() if path.is_symlink() else path
+
+
 def was_writing(order: Order) -> bool:
     """Whether a run of this output was killed while or after writing it, so that it is there by right."""
     return order.resume and (folder_of(order) / _WRITING).exists()
@@ -128,10 +182,11 @@ def remove(order: Order) -> None:
     if folder.exists():
         folder.replace(done)  # half a state would be taken for that of another run
         shutil.rmtree(done, ignore_errors=True)
-    for path in (order.output, order.record_path):
-        name = glob.escape(f".{path.stem}.part")
-        for left in path.parent.glob(f"{name}*{glob.escape(path.suffix)}"):
-            left.unlink(missing_ok=True)
+    for path in (_real(order.output), order.record_path):
+        left = re.compile(re.escape(f".{path.stem}.part") + r"\d+" + re.escape(path.suffix))
+        for file in path.parent.iterdir():
+            if left.fullmatch(file.name):
+                file.unlink(missing_ok=True)
 
 
 def _asked(order: Order) -> dict[str, Any]:
@@ -161,16 +216,3 @@ def _asked(order: Order) -> dict[str, Any]:
 
 def _plain(recipe: Recipe) -> Mapping[str, Any]:
     return tomllib.loads(recipe.to_toml())
-
-
-@contextmanager
-def _replacing(path: Path) -> Iterator[Path]:
-    """A temporary file that takes the place of path once it is whole and on the disk."""
-    temporary = path.with_suffix(".part")
-    try:
-        yield temporary
-        with temporary.open("rb") as file:
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)  # what there was no room for does not take it

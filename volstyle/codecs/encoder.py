@@ -16,8 +16,8 @@ import numpy as np
 from volstyle.codecs import Encoding
 from volstyle.codecs.clip import PictureOrigin
 from volstyle.codecs.color import to_frame
+from volstyle.codecs.decoder import VideoOrigin
 from volstyle.codecs.sound import SoundTrack
-from volstyle.codecs.video import VideoOrigin
 from volstyle.errors import OutputError, nearest
 from volstyle.grid.field import Field
 
@@ -32,6 +32,10 @@ _FIRST = {"movflags": "+faststart"}
 _AS_GIVEN = {"avoid_negative_ts": "disabled", "fflags": "+bitexact"}
 _CONTAINERS = dict.fromkeys((".mp4", ".m4v", ".mov"), _FIRST) | dict.fromkeys((".mkv", ".webm", ".avi"), _AS_GIVEN)
 """Suffix -> options of FFmpeg's writer."""
+
+
+_ASKED_FROM = 8192
+"""The side of a picture up to which every encoder takes it."""
 
 
 @dataclass(frozen=True)
@@ -84,6 +88,21 @@ def choose_format(path: Path, quality: str, *, deep: bool, alpha: bool, even: bo
     return Format("libx264", f"yuv{chroma}p{depth}", visual | ({"bf": "0"} if suffix == ".avi" else {}))
 
 
+def check_size(path: Path, chosen: Format, width: int, height: int) -> None:
+    """Raises OutputError for pictures that are too large for an encoder, which is asked."""
+    if max(width, height) <= _ASKED_FROM:
+        return
+    context: Any = av.CodecContext.create(chosen.codec, "w")
+    context.width, context.height, context.pix_fmt = width, height, chosen.pixels
+    context.time_base, context.options = Fraction(1, 25), chosen.options
+    try:
+        context.open()
+    except (av.error.FFmpegError, ValueError) as error:
+        raise OutputError(
+            f"{path}: pictures of {width}x{height} are too large for {chosen.codec}; choose a smaller --size"
+        ) from error
+
+
 class Encoder:
     """A clip being written; a context manager that completes it.
 
@@ -113,6 +132,9 @@ class Encoder:
             self.notes.append(
                 f"{path.name}: no transparency in this format, left out; WebM and --quality prores keep it"
             )
+        kept = 12 if self._format.codec == "prores_ks" else 10  # decoders give 12 bits of what ProRes made of 10
+        if origin.bits > kept and "10" in self._format.pixels:
+            self.notes.append(f"{path.name}: {origin.bits}-bit samples written as 10 bit")
         if self._deep and self._format.pixels in ("rgb24", "gbrp", "pal8", "yuv420p", "yuva420p"):
             self.notes.append(f"{path.name}: {origin.bits}-bit samples written as 8 bit")
         with _said(path):
@@ -185,7 +207,8 @@ class Encoder:
         if source is None or not source.is_file():
             return None
         start = self._origin.offset if self._origin.length is not None else Fraction(0)
-        return SoundTrack(source, self._container, path.suffix.lower(), start, self._origin.length, self.notes)
+        main, length = self._origin.stream, self._origin.length
+        return SoundTrack(source, self._container, path.suffix.lower(), start, length, main, self.notes)
 
     def _mux(self, packets: list[Any]) -> None:
         for packet in packets:
