@@ -9,7 +9,6 @@ from torch import Tensor
 from volstyle.codecs import Encoding, Moment, Selection, read, write
 from volstyle.errors import OutputError
 from volstyle.grid.field import Axis, Field
-from volstyle.media.defaults import BASES
 from volstyle.recipe import Recipe
 
 from .art import draw_clip, draw_pictures
@@ -30,7 +29,7 @@ def show_demo(options: DemoOptions, screen: Screen) -> bool:
     folder = options.out
     if folder.exists() and not options.force:
         raise OutputError(f"{folder}: is there already; give another --out or --force")
-    recipe, moving = recipe_of(options), recipe_of(options, BASES["video"])
+    recipe, moving = recipe_of(options), recipe_of(options, "video")
     folder.mkdir(parents=True, exist_ok=True)
     clip, still = folder / "clip.mp4", folder / "still.png"
     draw_clip(clip)

@@ -12,7 +12,7 @@ from volstyle.engine.outline import outline
 from volstyle.errors import ShapeError
 from volstyle.grid.field import Axis, Field
 from volstyle.grid.resample import fitted
-from volstyle.media.defaults import BASES, SIZES
+from volstyle.media.defaults import SIZES
 from volstyle.motion.windows import BEYOND, HELD, plan_windows
 from volstyle.record import Record
 
@@ -44,7 +44,7 @@ def say_info(screen: Screen, options: InfoOptions) -> None:
     axes, size = facts.axes or _AXES[facts.kind], options.size or SIZES[facts.kind]
     kept = tuple(axis.name == "t" for axis in axes)
     shape = fitted(facts.shape, min(size, max(facts.shape[-2:])), kept)
-    recipe = recipe_of(options, BASES.get(facts.kind))
+    recipe = recipe_of(options, facts.kind)
     if facts.kind == "video":  # one shot, in windows
         windows = plan_windows(shape[0], (), recipe.temporal.window, HELD, BEYOND)
         shape = (max(window.stop - window.start for window in windows), *shape[1:])

@@ -2,23 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
 from typer import Argument, Option
 
-from volstyle.media.defaults import BASES, SIZES
-from volstyle.recipe import (
-    ContentChoice,
-    NetworkChoice,
-    OptimizerChoice,
-    Recipe,
-    ScheduleChoice,
-    SeriesChoice,
-    StyleChoice,
-)
+from volstyle.media.defaults import SIZES
 
 
 class Quality(StrEnum):
@@ -52,9 +43,10 @@ class RecipeOptions:
         Option("--set", metavar="KEY=VALUE", help="Any choice: schedule.steps=300.", rich_help_panel=_LOOK),
     ] = field(default_factory=list)
 
-    def base(self) -> Recipe:
-        """What the choices begin with."""
-        return Recipe()
+    @property
+    def kind(self) -> str:
+        """The kind of content whose defaults the choices begin with."""
+        return "image"
 
     def choices(self) -> dict[str, Any]:
         """What the options say of a recipe, nested as in its TOML; --set is apart."""
@@ -65,9 +57,7 @@ class RecipeOptions:
 class EngineOptions(RecipeOptions):
     """Network and machine."""
 
-    network: Annotated[
-        str | None, Option(help="builtin, random, vgg19, vgg16, r3d_18, …", rich_help_panel=_LOOK)
-    ] = None
+    network: Annotated[str | None, Option(help="vgg19, builtin, random, r3d_18, …", rich_help_panel=_LOOK)] = None
     weights: Annotated[
         Path | None, Option(help="The network's weights, if not in the usual place.", rich_help_panel=_LOOK)
     ] = None
@@ -181,8 +171,9 @@ class VideoOptions(ImageOptions):
     ] = None
     quality: Annotated[Quality, Option(help="Of the encoding.", rich_help_panel=_FILES)] = Quality.VISUAL
 
-    def base(self) -> Recipe:
-        return BASES["video"]
+    @property
+    def kind(self) -> str:
+        return "video"
 
     def choices(self) -> dict[str, Any]:
         return super().choices() | {"temporal": _given(loop=self.loop or None, flow=self.flow)}
@@ -225,8 +216,9 @@ class VolumeOptions(StyleOptions):
         Path | None, Option(metavar="FILE.mp4", help="A clip of the result turning.", rich_help_panel=_FILES)
     ] = None
 
-    def base(self) -> Recipe:
-        return BASES["solid" if self.content is None else "volume"]
+    @property
+    def kind(self) -> str:
+        return "solid" if self.content is None else "volume"
 
     def choices(self) -> dict[str, Any]:
         found = super().choices()
@@ -254,22 +246,9 @@ class SignalOptions(StyleOptions):
     start: Annotated[str | None, Option(help="Begin IN here: 2s or 1:30.", rich_help_panel=_FILES)] = None
     end: Annotated[str | None, Option(help="End IN before: 2s or 1:30.", rich_help_panel=_FILES)] = None
 
-    def base(self) -> Recipe:
-        """One stage: the views of a signal have all scales. L-BFGS gets further than Adam there."""
-        whole, solver = ScheduleChoice(smallest=10**9, steps=150), OptimizerChoice("lbfgs")
-        recipe = Recipe(
-            NetworkChoice("builtin1d"),
-            ContentChoice(weight=1.0),
-            StyleChoice(statistic="w2"),
-            schedule=whole,
-            optimizer=solver,
-            smoothness=0.0,  # what is fine in a sound is heard
-            precision="float32",
-        )
-        if str(self.content or self.style[0]).lower().endswith(_SERIES):
-            series = SeriesChoice(autocorrelation=1.0, quantiles=1.0)
-            return replace(recipe, network=NetworkChoice("random"), series=series)
-        return recipe
+    @property
+    def kind(self) -> str:
+        return "series" if str(self.content or self.style[0]).lower().endswith(_SERIES) else "sound"
 
     def choices(self) -> dict[str, Any]:
         found = super().choices()

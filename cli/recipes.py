@@ -2,43 +2,45 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import shlex
 import subprocess
 from pathlib import Path
+from typing import Any
 
 from volstyle.codecs.atomic import arriving
 from volstyle.errors import InputError, OutputError, RecipeError
-from volstyle.recipe import Recipe
+from volstyle.media.defaults import composed
+from volstyle.recipe import Recipe, assigned, read_choices
 from volstyle.record import Record
 
 from .options import RecipeOptions
 
 
-def recipe_of(options: RecipeOptions, base: Recipe | None = None) -> Recipe:
-    """Defaults, then a file, then options, then --set; the last wins. Raises VolstyleError.
+def recipe_of(options: RecipeOptions, kind: str | None = None) -> Recipe:
+    """The defaults of the medium, then a file, then options, then --set; the last wins. Raises VolstyleError.
 
-    base: defaults, if not those of the options.
+    kind: of the content, if the options do not tell it.
     """
-    recipe = (base or options.base()) if options.recipe is None else load_recipe(options.recipe)
-    recipe = recipe.updated(options.choices())
-    for assignment in options.set_:
-        recipe = recipe.set(assignment)
-    return recipe
+    given = {} if options.recipe is None else load_choices(options.recipe)
+    return composed(kind or options.kind, given, options.choices(), *map(assigned, options.set_))
 
 
-def load_recipe(path: Path) -> Recipe:
-    """The recipe in a TOML file, or that of a record. Raises VolstyleError."""
+def load_choices(path: Path) -> dict[str, Any]:
+    """The choices in a TOML file, or those of a record, nested. Raises VolstyleError."""
     if path.suffix == ".json":
-        return Record.load(path).recipe
+        return dataclasses.asdict(Record.load(path).recipe)
     try:
-        return Recipe.from_toml(path.read_text(encoding="utf-8"))
+        choices = read_choices(path.read_text(encoding="utf-8"))
+        Recipe().updated(choices)
     except FileNotFoundError as error:
         raise InputError(f"{path}: no such recipe; `volstyle recipe save {path}` makes one") from error
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: cannot be read as a recipe ({error})") from error
     except RecipeError as error:
         raise RecipeError(f"{path}: {error}") from error
+    return choices
 
 
 def save_recipe(path: Path, recipe: Recipe, *, force: bool) -> None:

@@ -12,11 +12,12 @@ from volstyle.recipe import ContentChoice, Recipe, ScheduleChoice, StyleChoice
 
 OTHER = Recipe().updated(
     {
-        "network": {"name": "vgg19", "weights": "a b.pth", "pooling": "max", "inflation": "mean"},
-        "content": {"weight": 0.5, "taps": {"relu4_2": 1.0}},
+        "network": {"name": "builtin", "weights": "a b.pth", "pooling": "max", "inflation": "mean"},
+        "content": {"weight": 0.5, "taps": {"relu4_2": 1.0}, "fine_taps": {"relu3_1": 1.0}},
         "style": {
             "weight": 2,
             "taps": {"relu1_1": 0.1, "relu2_1": 3},
+            "fine_taps": {"relu1_1": 1},
             "statistic": "gram",
             "frames": 8,
             "scale": 0.5,
@@ -29,7 +30,7 @@ OTHER = Recipe().updated(
             "flow": "raft",
             "flow_weights": "b.pth",
         },
-        "schedule": {"smallest": 64, "largest": 256, "ratio": 2, "steps": 7, "growth": 1.1},
+        "schedule": {"smallest": 64, "largest": 256, "ratio": 2, "steps": 7, "growth": 1.1, "fine_above": 99},
         "optimizer": {"name": "lbfgs", "rate": 1},
         "volume": {"window": "lung", "color": True},
         "series": {"autocorrelation": 1, "quantiles": 2, "lags": 16},
@@ -125,7 +126,7 @@ def test_set_changes_nothing_else() -> None:
     [
         (
             "schedule.step=3",
-            r"recipe: no key 'schedule\.step'; did you mean 'steps'\? allowed: growth, largest, ratio",
+            r"recipe: no key 'schedule\.step'; did you mean 'steps'\? allowed: fine_above, growth, largest, ratio",
         ),
         ("scedule.steps=3", r"recipe: no key 'scedule'; did you mean 'schedule'\?"),
         ("zzz=3", "recipe: no key 'zzz'; allowed: colors, content"),

@@ -27,7 +27,7 @@ class NetworkChoice:
     `builtin` on three of them `builtin3d`.
     """
 
-    name: str = "builtin"
+    name: str = "vgg19"
     weights: str = ""
     pooling: str = "average"
     inflation: str = "center"
@@ -35,15 +35,19 @@ class NetworkChoice:
 
 @dataclass(frozen=True)
 class ContentChoice:
-    """weight: α. taps: tap -> λ; empty is the network's own choice."""
+    """weight: α. taps: tap -> λ; empty is the network's own choice. fine_taps: the taps of fine stages (see
+    `ScheduleChoice`); empty is `taps` where those are given, else the network's own choice."""
 
     weight: float = 0.2
     taps: dict[str, float] = field(default_factory=dict)
+    fine_taps: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class StyleChoice:
-    """weight: β. taps: tap -> λ; empty is the network's own choice. statistic: gram, moments or w2.
+    """weight: β. taps: tap -> λ; empty is the network's own choice. fine_taps: the taps of fine stages, as for the
+    content.
+    statistic: gram, moments or w2.
 
     frames: how many frames of a clip, or slices of a volume, share statistics; 1 is each for itself, 0 all. A
     network that is coarse in time takes the next multiple of the frames one of its features owns.
@@ -52,6 +56,7 @@ class StyleChoice:
 
     weight: float = 1.0
     taps: dict[str, float] = field(default_factory=dict)
+    fine_taps: dict[str, float] = field(default_factory=dict)
     statistic: str = "moments"
     frames: int = 1
     scale: float = 1.0
@@ -106,7 +111,8 @@ class ScheduleChoice:
 
     smallest: long side of the first stage at most. largest: of the last one at most, 0 for the content's own.
     ratio: from one stage to the next. steps: at the last stage; growth: how many times more at each coarser one,
-    where they cost less.
+    where they cost less. fine_above: stages with a longer side than this are fine: they read the fine taps alone,
+    for coarse stages have decided the composition; 0 is none.
     """
 
     smallest: int = 96
@@ -114,6 +120,7 @@ class ScheduleChoice:
     ratio: float = 1.5
     steps: int = 60
     growth: float = 1.3
+    fine_above: int = 240
 
 
 @dataclass(frozen=True)
@@ -161,11 +168,7 @@ class Recipe:
     @staticmethod
     def from_toml(text: str) -> Recipe:
         """Keys that are missing keep their defaults. Raises RecipeError naming the nearest key for an unknown."""
-        try:
-            values = tomllib.loads(text)
-        except tomllib.TOMLDecodeError as error:
-            raise RecipeError(f"recipe: not TOML ({error})") from error
-        return Recipe().updated(values)
+        return Recipe().updated(read_choices(text))
 
     def updated(self, values: Mapping[str, Any]) -> Recipe:
         """With some values replaced, nested as in the TOML. Raises RecipeError."""
@@ -196,16 +199,39 @@ class Recipe:
 
     def set(self, assignment: str) -> Recipe:
         """With one value replaced: "schedule.steps=300". Raises RecipeError."""
-        key, equals, text = assignment.partition("=")
-        if not equals:
-            raise RecipeError(f"set: {assignment!r} must be KEY=VALUE, as in schedule.steps=300")
-        try:
-            value = tomllib.loads(f"value = {text.strip()}")["value"]
-        except tomllib.TOMLDecodeError:
-            value = text.strip()
-        for part in reversed(key.strip().split(".")):
-            value = {part: value}
-        return self.updated(value)
+        return self.updated(assigned(assignment))
+
+
+def read_choices(text: str) -> dict[str, Any]:
+    """The choices in a file of TOML, nested; they need not be all there are. Raises RecipeError."""
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise RecipeError(f"recipe: not TOML ({error})") from error
+
+
+def assigned(assignment: str) -> dict[str, Any]:
+    """One choice, nested: "schedule.steps=300" is {"schedule": {"steps": 300}}. Raises RecipeError."""
+    key, equals, text = assignment.partition("=")
+    if not equals:
+        raise RecipeError(f"set: {assignment!r} must be KEY=VALUE, as in schedule.steps=300")
+    try:
+        value = tomllib.loads(f"value = {text.strip()}")["value"]
+    except tomllib.TOMLDecodeError:
+        value = text.strip()
+    for part in reversed(key.strip().split(".")):
+        value = {part: value}
+    return dict(value)
+
+
+def merged(*choices: Mapping[str, Any]) -> dict[str, Any]:
+    """Nested choices as one; the last wins. A table of taps is replaced whole, not merged."""
+    found: dict[str, Any] = {}
+    for layer in choices:
+        for key, value in layer.items():
+            both = isinstance(value, Mapping) and isinstance(found.get(key), Mapping)
+            found[key] = merged(found[key], value) if both and not key.endswith("taps") else value
+    return found
 
 
 def _updated(choice: Any, values: Mapping[str, Any], prefix: str) -> Any:
@@ -259,6 +285,7 @@ _LEAST = {
     "schedule.smallest": 1,
     "schedule.largest": 0,
     "schedule.steps": 1,
+    "schedule.fine_above": 0,
     "seed": 0,
 }
 _RENAMED = {"style.window": "frames"}

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 from volstyle.errors import InputError, RecipeError
-from volstyle.recipe import Recipe
+from volstyle.recipe import Recipe, merged
 
 FORMAT = 1
 
@@ -65,7 +65,7 @@ class Record:
         if found != FORMAT:
             raise InputError(f"{path}: not a record of volstyle in format {FORMAT} (found {found})")
         try:
-            values["recipe"] = Recipe().updated(values["recipe"])
+            values["recipe"] = _as_it_was(values)
             values["stages"] = tuple(
                 StageRecord(**{**stage, "shape": tuple(stage["shape"])}) for stage in values["stages"]
             )
@@ -73,6 +73,23 @@ class Record:
             return Record(**values)
         except (AttributeError, KeyError, RecipeError, TypeError) as error:
             raise InputError(f"{path}: a record with a damaged entry ({error})") from error
+
+
+_TORCHVISION = {"vgg16": "397923af", "vgg19": "dcbb9e9d"}
+"""Names that once were torchvision's networks -> how the hash of their weights begins."""
+
+_SINCE = {"content": {"fine_taps": {}}, "style": {"fine_taps": {}}, "schedule": {"fine_above": 0}}
+"""Choices that older records do not have, as they were before there was a choice."""
+
+
+def _as_it_was(values: dict[str, Any]) -> Recipe:
+    """The recipe of a record, by the names of today."""
+    recipe = Recipe().updated(merged(_SINCE, values["recipe"]))
+    name = recipe.network.name
+    if name in _TORCHVISION and values["weights"].startswith(_TORCHVISION[name]):
+        values["network"] = f"{name}_torchvision"
+        return recipe.updated({"network": {"name": values["network"]}})
+    return recipe
 
 
 def versions() -> dict[str, str]:

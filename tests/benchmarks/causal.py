@@ -29,7 +29,7 @@ from volstyle.engine.scene import Scene, Style
 from volstyle.engine.stylize import stylize
 from volstyle.engine.targets import stage_objective
 from volstyle.grid.field import Field
-from volstyle.media.defaults import BASES
+from volstyle.media.defaults import defaults
 from volstyle.motion.flow import warp
 from volstyle.motion.links import Link, estimate_motion, warping_error
 
@@ -71,7 +71,7 @@ class Watched:
 
 def causal(content: Field, style: Field, steps: int, past: Link) -> tuple[Tensor, list[Watched]]:
     """past: the motion at gap −1. Returns (3, T, H, W), and what was watched of each frame."""
-    recipe = BASES["video"].set("schedule.smallest=1000000000").set(f"schedule.steps={steps}")
+    recipe = defaults("video").set("schedule.smallest=1000000000").set(f"schedule.steps={steps}")
     link = past.resized(*content.shape[1:])
     done: list[Tensor] = []
     watched: list[Watched] = []
@@ -103,7 +103,7 @@ def causal(content: Field, style: Field, steps: int, past: Link) -> tuple[Tensor
 def compare(content: Field, style: Field, name: str, steps: int) -> None:
     links = estimated(content.samples)
     own = {gap: float(warping_error(content.samples, link).mean()) for gap, link in links.items()}
-    result = stylize(content, [Style(style)], BASES["video"])
+    result = stylize(content, [Style(style)], defaults("video"))
     cost = result.record.stages[-1].costs["style"][-1]
     seconds = sum(stage.seconds for stage in result.record.stages)
     theirs, watched = causal(content, style, steps, estimate_motion(content.samples, (1,))[1])

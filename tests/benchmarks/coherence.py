@@ -30,7 +30,7 @@ from volstyle.engine.stylize import stylize
 from volstyle.grid.field import Axis, Field
 from volstyle.grid.resample import fitted, resize
 from volstyle.judges.pictures import brightness, structure_kept, style_distances
-from volstyle.media.defaults import BASES
+from volstyle.media.defaults import defaults
 from volstyle.motion.flow import warp
 from volstyle.motion.links import Link, estimate_motion, warping_error
 from volstyle.motion.windows import BEYOND, HELD, plan_windows
@@ -42,9 +42,9 @@ _HARBOR_START = 24
 
 SIDES = {
     "image by image": Recipe().set("temporal.weight=0"),
-    "frames for themselves": BASES["video"].set("temporal.weight=0"),
-    "together": BASES["video"],
-    "together, gradients as they are": BASES["video"].set("temporal.smoothing=0"),
+    "frames for themselves": defaults("video").set("temporal.weight=0"),
+    "together": defaults("video"),
+    "together, gradients as they are": defaults("video").set("temporal.smoothing=0"),
 }
 
 
@@ -136,7 +136,7 @@ def drift(style: Field) -> None:
     for t in range(50):
         still[:, t, 20:36, t : t + 16] = 0.9
     content = Field(still, (Axis("t", 0.2, "s"), Axis("y"), Axis("x")))
-    result = stylize(content, [Style(style)], BASES["video"].set("temporal.window=0")).field
+    result = stylize(content, [Style(style)], defaults("video").set("temporal.window=0")).field
     where = torch.zeros(64, 96, dtype=torch.bool)
     where[44:] = True
     curve = brightness(result.samples, where)
@@ -152,7 +152,7 @@ def joins(content: Field, style: Field) -> None:
         for window in plan_windows(content.shape[0], (), -(-content.shape[0] // 2), HELD, beyond):
             part = replace(content, samples=content.samples[:, window.start : window.stop])
             held = done[:, -window.held :] if window.held else None
-            result = stylize(part, [Style(style)], BASES["video"], held=held)
+            result = stylize(part, [Style(style)], defaults("video"), held=held)
             done = torch.cat((done, result.reached.samples[:, window.finished]), dim=1)
         times = warping_error(done, link) / own
         border = window.own.start - 1

@@ -25,7 +25,7 @@ from volstyle.engine.scene import Style
 from volstyle.engine.stylize import stylize
 from volstyle.grid.field import Axis, Field
 from volstyle.judges.portilla_simoncelli import scales_of, texture_distance, texture_statistics
-from volstyle.media.defaults import BASES
+from volstyle.media.defaults import defaults
 from volstyle.recipe import Recipe
 from volstyle_cli.draw.contact_sheet import Captioned, contact_sheet
 
@@ -120,12 +120,12 @@ def judged(found: Tensor, target: Tensor) -> tuple[float, float, float]:
 
 def contestants(folder: Path) -> dict[str, Recipe]:
     """Name -> its recipe."""
-    native = BASES["solid"].set("network.inflation=native")
+    native = defaults("solid").set("network.inflation=native")
     return {
         "builtin3d": native,
         "untrained": native.set(f"network.weights={untrained(folder, 'builtin3d')}"),
         "random": native.set("network.name=random"),
-        "planes": BASES["solid"],
+        "planes": defaults("solid"),
     }
 
 

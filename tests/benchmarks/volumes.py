@@ -26,13 +26,13 @@ from volstyle.engine.scene import Style
 from volstyle.engine.stylize import Step, stylize
 from volstyle.grid.field import Axis, Field
 from volstyle.grid.resample import resize
-from volstyle.media.defaults import BASES
+from volstyle.media.defaults import defaults
 from volstyle.media.intensity import IntensityRange
 from volstyle.recipe import Recipe, ScheduleChoice
 
 SIZES = (64, 128, 256)
 STEPS = 2
-RECIPE = replace(BASES["volume"], schedule=ScheduleChoice(smallest=10_000, steps=STEPS), memory="2GB")
+RECIPE = replace(defaults("volume"), schedule=ScheduleChoice(smallest=10_000, steps=STEPS), memory="2GB")
 
 
 def cube(size: int) -> Field:
@@ -72,11 +72,11 @@ def estimate(path: Path) -> None:
     """A step at each stage of the default recipe; the sum is what the whole would take."""
     source = read(path)
     content = replace(source, samples=IntensityRange.choose("auto", source.samples).inside(source.samples))
-    run = outline(content, BASES["volume"])
+    run = outline(content, defaults("volume"))
     total = 0.0
     for stage in run.stages:
         small = Field(resize(content.samples, stage.shape).clamp(0, 1), tuple(Axis(name) for name in "zyx"))
-        seconds = step_seconds(small, replace(BASES["volume"], schedule=RECIPE.schedule))
+        seconds = step_seconds(small, replace(defaults("volume"), schedule=RECIPE.schedule))
         total += seconds * stage.steps
         size = "x".join(map(str, stage.shape))
         each = seconds / prod(stage.shape) * 1e6

@@ -298,7 +298,10 @@ def test_what_is_wrong_with_volumes_is_said(
         (["a.npy", "--window", "5000,6000"], "a.npy: no sample between 5000 and 6000"),
         (["even.npy"], "window: every sample is 3, there is nothing to style"),
         (["a.npy", "--style-size", "40mm"], "style-size: the content says no size of its samples"),
-        (["a.npy", "--style-mode", "native", "--weights", flat], "native needs a network of 3 axes, this"),
+        (
+            ["a.npy", "--style-mode", "native", "--network", "builtin", "--weights", flat],
+            "native needs a network of 3 axes, this",
+        ),
         (["art.png"], "art.png: must be a volume, has axes y, x; use `volstyle image`"),
         ([], "volume: give either IN, what is styled, or --shape"),
         (["a.npy", "--style", "five.npy"], "style five.npy: a style volume must have one channel"),

@@ -78,7 +78,7 @@ def assert_close(found: Tensor, expected: Tensor) -> None:
 
 
 def test_vgg16_from_a_file_is_torchvisions(vgg16: nn.Sequential, vgg16_file: Path) -> None:
-    network = load_network("vgg16", weights=vgg16_file, pooling="max")
+    network = load_network("vgg16_torchvision", weights=vgg16_file, pooling="max")
     samples = numbers(1, 3, 34, 49)
     found = network.on(2)(samples, VGG16_TAPS)
     assert list(network.on(2).taps) == VGG16_TAPS
@@ -90,8 +90,8 @@ def test_vgg16_from_a_file_is_torchvisions(vgg16: nn.Sequential, vgg16_file: Pat
 def test_vgg19_is_torchvisions(monkeypatch: pytest.MonkeyPatch) -> None:
     features = vgg_features("vgg19")
     state = Weights({f"features.{key}": value for key, value in features.state_dict().items()}, {}, "digest")
-    monkeypatch.setattr("volstyle.networks.weights.load_weights", lambda _: state)
-    network = load_network("vgg19", weights=Path("vgg19.pth"), pooling="max")
+    monkeypatch.setattr("volstyle.networks.vgg.load_weights", lambda _: state)
+    network = load_network("vgg19_torchvision", weights=Path("vgg19.pth"), pooling="max")
     samples = numbers(1, 3, 33, 32)
     assert list(network.on(2).taps) == VGG19_TAPS
     for tap, expected in zip(VGG19_TAPS, rectified(features, samples), strict=True):
@@ -102,7 +102,7 @@ def test_vgg19_is_torchvisions(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_average_pooling_is_scaled(vgg16: nn.Sequential, vgg16_file: Path) -> None:
     """Twice the average instead of the maximum, so that activations keep their size however deep."""
     samples = numbers(1, 3, 64, 64)
-    network = load_network("vgg16", weights=vgg16_file)
+    network = load_network("vgg16_torchvision", weights=vgg16_file)
     doubled = nn.Sequential(*(_Doubled() if isinstance(m, nn.MaxPool2d) else m for m in vgg16))
     largest = rectified(vgg16, samples)
     found = network.on(2)(samples, VGG16_TAPS)
@@ -312,8 +312,10 @@ class Malice:
 
 def test_missing_file(tmp_path: Path) -> None:
     path = tmp_path / "none.pth"
-    assert one_line(lambda: load_network("vgg16", weights=path)).startswith(f"{path}: no such weights file; give")
-    assert one_line(lambda: load_network("vgg16", weights=tmp_path)).startswith(
+    assert one_line(lambda: load_network("vgg16_torchvision", weights=path)).startswith(
+        f"{path}: no such weights file; give"
+    )
+    assert one_line(lambda: load_network("vgg16_torchvision", weights=tmp_path)).startswith(
         f"{tmp_path}: no such weights file"
     )
 
@@ -368,13 +370,13 @@ def test_numbers_that_are_not_finite(number: float, suffix: str, tmp_path: Path)
 
 
 def test_weights_of_another_network(vgg16_file: Path, tmp_path: Path) -> None:
-    for name in ("vgg19", "r3d_18", "builtin"):
+    for name in ("vgg19", "vgg19_torchvision", "r3d_18", "builtin"):
         assert f"not weights of {name}" in one_line(lambda name=name: load_network(name, weights=vgg16_file))
     torch.save({"features.0.weight": torch.ones(64, 3, 3, 3)}, tmp_path / "part.pth")
-    expected = "not weights of vgg16 (no features.0.bias)"
-    assert expected in one_line(lambda: load_network("vgg16", weights=tmp_path / "part.pth"))
+    expected = "not weights of vgg16_torchvision (no features.0.bias)"
+    assert expected in one_line(lambda: load_network("vgg16_torchvision", weights=tmp_path / "part.pth"))
     other = save_builtin(tmp_path / "builtin.safetensors")
-    assert "not weights of vgg16" in one_line(lambda: load_network("vgg16", weights=other))
+    assert "not weights of vgg16_torchvision" in one_line(lambda: load_network("vgg16_torchvision", weights=other))
 
 
 # ---- torchvision's cache
@@ -392,13 +394,13 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "hub" / "checkpoints"
 
 
-@pytest.mark.parametrize("name", ["vgg16", "vgg19", "r3d_18", "mc3_18", "r2plus1d_18"])
+@pytest.mark.parametrize("name", ["vgg16_torchvision", "vgg19_torchvision", "r3d_18", "mc3_18", "r2plus1d_18"])
 def test_without_weights_and_network_it_says_where_to_put_them(name: str, cache: Path) -> None:
     message = one_line(lambda: load_network(name))
     found = re.search(r"put it at (\S+) or name it with --weights", message)
     assert found
     assert Path(found[1]).parent == cache
-    assert Path(found[1]).name.startswith(name)
+    assert Path(found[1]).name.startswith(name.removesuffix("_torchvision"))
     assert message.startswith(Path(found[1]).name)
     assert "no route to host" in message
     assert not list(cache.iterdir())
@@ -412,7 +414,7 @@ def test_what_is_in_the_cache_is_used(
     monkeypatch.setattr(models, "get_model_weights", lambda _: SimpleNamespace(DEFAULT=SimpleNamespace(url=url)))
     cache.mkdir(parents=True)
     (cache / f"vgg16-{digest[:8]}.pth").symlink_to(vgg16_file)
-    network = load_network("vgg16")
+    network = load_network("vgg16_torchvision")
     assert network.digest == digest
     samples = numbers(1, 3, 32, 32)
     assert_close(network.on(2)(samples, ["relu1_1"])["relu1_1"], rectified(vgg16, samples)[0])

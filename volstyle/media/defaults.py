@@ -1,36 +1,88 @@
-"""What the choices for each kind of content begin with."""
+"""What the choices for each kind of content begin with: those of the medium, fitted to the network."""
 
 from __future__ import annotations
 
-from volstyle.recipe import (
-    ContentChoice,
-    NetworkChoice,
-    Recipe,
-    ScheduleChoice,
-    StyleChoice,
-)
+from collections.abc import Mapping
+from typing import Any
+
+from volstyle.errors import RecipeError, nearest
+from volstyle.recipe import Recipe, merged
 
 SIZES = {"image": 512, "video": 256, "volume": 256}
 """What kind of content -> long side being optimized, unless --size says otherwise."""
 
-
-BASES = {
-    "video": Recipe(content=ContentChoice(weight=0.16)),
-    "volume": Recipe(
-        network=NetworkChoice(inflation="planes"),
-        content=ContentChoice(weight=0.5),
-        style=StyleChoice(scale=1.5),
-        schedule=ScheduleChoice(smallest=48, largest=SIZES["volume"], steps=10, growth=2.0),
-    ),
-    "solid": Recipe(
-        network=NetworkChoice(inflation="planes"),
-        content=ContentChoice(weight=0.0),
-        style=StyleChoice(statistic="w2"),
-        smoothness=0.0,
-        schedule=ScheduleChoice(smallest=32, largest=SIZES["volume"], steps=40, growth=1.5),
-        init="noise",
-    ),
+_SIGNAL = {
+    # One stage: the views of a signal have all scales. L-BFGS gets further than Adam there.
+    "schedule": {"smallest": 10**9, "steps": 150},
+    "optimizer": {"name": "lbfgs"},
+    "content": {"weight": 1.0},
+    "style": {"statistic": "w2"},
+    "smoothness": 0.0,  # what is fine in a sound is heard
+    "precision": "float32",
 }
-"""Kind of content, or "solid" for none -> what its choices begin with. Volumes have many more samples than
-pictures: fewer steps, most of them where they are cheap, and strokes of more samples. Frames that are held
-together keep more structure than each for itself: with less content weight they have as much of the style."""
+
+_MEDIA: Mapping[str, Mapping[str, Any]] = {
+    "image": {},
+    "video": {},
+    "volume": {
+        "network": {"inflation": "planes"},
+        "style": {"scale": 1.5},
+        "schedule": {"smallest": 48, "largest": SIZES["volume"], "steps": 10, "growth": 2.0},
+    },
+    "solid": {
+        "network": {"name": "builtin", "inflation": "planes"},
+        "content": {"weight": 0.0},
+        "style": {"statistic": "w2"},
+        "smoothness": 0.0,
+        "schedule": {"smallest": 32, "largest": SIZES["volume"], "steps": 40, "growth": 1.5},
+        "init": "noise",
+    },
+    "sound": {**_SIGNAL, "network": {"name": "builtin1d"}},
+    "series": {
+        **_SIGNAL,
+        "network": {"name": "random"},
+        "series": {"autocorrelation": 1.0, "quantiles": 1.0},
+    },
+}
+"""Kind of content -> choices for any network. A solid is a volume without content. Volumes have many more samples
+than pictures: fewer steps, most of them where they are cheap, and strokes of more samples."""
+
+_FITS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
+    "vgg19": {},
+    "builtin": {
+        "image": {"content": {"weight": 0.2}},
+        "video": {"content": {"weight": 0.16}},
+        "volume": {"content": {"weight": 0.5}},
+    },
+}
+"""Network -> kind of content -> choices that fit the two. Frames that are held together keep more structure than
+each for itself: with less content weight they have as much of the style."""
+
+_ALIKE = {"vgg16_torchvision": "vgg19", "vgg19_torchvision": "vgg19"}
+"""Networks that take the fit of another one; all that are not named here take that of `builtin`."""
+
+
+def defaults(kind: str, network: str | None = None) -> Recipe:
+    """The choices for a kind of content: image, video, volume, solid (a volume without content), sound, series.
+
+    network: its name, if it is not the medium's own. Raises RecipeError for an unknown kind.
+    """
+    if kind not in _MEDIA:
+        raise RecipeError(f"medium: {kind!r} is unknown; {nearest(kind, _MEDIA)}")
+    choices = merged(_MEDIA[kind], {"network": {"name": network}} if network else {})
+    name = Recipe().updated(choices).network.name
+    fit = _FITS.get(_ALIKE.get(name, name), _FITS["builtin"])
+    return Recipe().updated(merged(fit.get(kind, {}), choices))
+
+
+def composed(kind: str, *choices: Mapping[str, Any]) -> Recipe:
+    """The recipe of a kind of content with choices on top, nested as in TOML; the last wins.
+
+    A network that is chosen brings the defaults that fit it. Raises RecipeError.
+    """
+    network = merged(*choices).get("network")
+    name = network.get("name") if isinstance(network, Mapping) else None
+    recipe = defaults(kind, name if isinstance(name, str) else None)
+    for layer in choices:
+        recipe = recipe.updated(layer)
+    return recipe

