@@ -6,7 +6,7 @@ import errno
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from volstyle.errors import CapacityError, OutputError
@@ -83,23 +83,26 @@ def replacing(path: Path) -> Iterator[Path]:
     temporary = path.with_name(f".{path.stem}.part{os.getpid()}{path.suffix}")
     try:
         yield temporary
-        put(temporary, path)
+        put((temporary, path))
     finally:
         temporary.unlink(missing_ok=True)
 
 
-def put(temporary: Path, path: Path) -> None:
-    """Bring a file, or all in a folder, to the disk, then give it its name. Raises OSError."""
-    for file in temporary.rglob("*") if temporary.is_dir() else (temporary,):
-        if file.is_file():
-            _synced(file)
-    temporary.replace(path)
-    _synced(path.parent)
+def put(*moves: tuple[Path, Path]) -> None:
+    """Bring files, or all in folders, to the disk, then give them their names. Raises OSError.
+
+    moves: where each is now, and its name."""
+    for temporary, path in moves:
+        for file in temporary.rglob("*") if temporary.is_dir() else (temporary,):
+            if file.is_file():
+                _synced(file)
+        temporary.replace(path)
+    for folder in {path.parent for _, path in moves}:
+        with suppress(OSError):  # not every file system does that, and the files are there
+            _synced(folder)
 
 
 def _synced(path: Path) -> None:
-    if os.name == "nt" and path.is_dir():
-        return  # Windows has no such thing
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -123,7 +126,7 @@ def arriving_folder(path: Path, force: bool, pattern: str) -> Iterator[Path]:
             yield temporary
             if path.exists():
                 path.replace(former)
-            put(temporary, path)
+            put((temporary, path))
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
         if former.exists() and path.exists():

@@ -30,7 +30,8 @@ LEFT_OUT = ", left out"
 class VideoOrigin(ClipOrigin):
     """rate: frames per second. time_base: seconds per tick. begin: the time stamp of the file's first frame, in
     seconds. offset: the time stamp of the first frame that was read, in seconds. length: of the range that was
-    read, in seconds, or None for the whole clip. stream: the number of its stream in the file. bits: 8 or more.
+    read, in seconds, or None for the whole clip. stream: the number of its stream in the file, None
+    where the pictures are not from there. bits: 8 or more.
     aspect: width over height of a sample."""
 
     rate: Fraction = Fraction(25)
@@ -38,7 +39,7 @@ class VideoOrigin(ClipOrigin):
     begin: Fraction = Fraction(0)
     offset: Fraction = Fraction(0)
     length: Fraction | None = None
-    stream: int = 0
+    stream: int | None = None
     bits: int = 8
     aspect: Fraction = Fraction(1)
     color: Color = BT709
@@ -202,14 +203,17 @@ def _all_decoded(container: Any, stream: Any, seen: Seen) -> Iterator[Any]:
 def _missing(container: Any, stream: Any, seen: Seen) -> str:
     """What a clip read to its end lacks of what its header says, since FFmpeg ends quietly; "" for nothing.
 
-    MP4 and AVI say how many frames they have. The others say how long they last, which holds for the longest of
-    their streams.
+    MP4 lists its frames, and AVI says about how many it has. The others say how long they last, which holds for
+    the longest of their streams.
     """
     name = container.format.name
-    listed = len(stream.index_entries) if "mp4" in name else stream.frames if name == "avi" else 0
-    came = seen.ticks if name == "avi" else seen.packets  # a frame that AVI shows twice is there once
+    if "mp4" in name and (listed := len(stream.index_entries)):
+        whole, came = listed, seen.packets
+    else:
+        listed = stream.frames if name == "avi" else 0
+        whole, came = round(0.9 * listed), seen.ticks  # a frame that AVI shows twice is there once
     if listed:
-        return f"what comes after {came} of {listed} frames is cut off, or damaged" if came < 0.9 * listed else ""
+        return f"what comes after {came} of {listed} frames is cut off, or damaged" if came < whole else ""
     promised = Fraction(container.duration or 0, av.time_base)
     if float(seen.end) < 0.9 * float(promised) - 0.5:
         return f"what comes after {float(seen.end):.2f} of {float(promised):.2f} s is cut off, or damaged"

@@ -93,8 +93,7 @@ def write(path: Path, clip: Field | Clip, encoding: Encoding) -> list[str]:
             (temporary / target.name).write_bytes(data)
             notes += said
         folder.mkdir(exist_ok=True)
-        for target in targets:
-            put(temporary / target.name, target)
+        put(*((temporary / target.name, target) for target in targets))
     return [*briefly(notes), *([f"{folder}: {others} other images are there, left as they are"] if others else [])]
 
 

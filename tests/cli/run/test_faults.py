@@ -13,9 +13,16 @@ import cv2
 import numpy as np
 import pytest
 import soundfile
+import torch
 
+from volstyle.codecs import Encoding, Moment, Selection, open_clip, write
+from volstyle.codecs.clip import ClipOrigin
+from volstyle.errors import InputError
+from volstyle.grid.field import Axis, Field
+from volstyle.recipe import Recipe
 from volstyle_cli import main
-from volstyle_cli.run.order import stem_of
+from volstyle_cli.run.film import Film, read_film
+from volstyle_cli.run.order import Order, stem_of
 
 Run = Callable[..., tuple[int, str]]
 
@@ -116,3 +123,47 @@ def test_the_second_run_of_an_output_is_refused_while_the_first_lives(run: Run) 
     assert run("image", "a.png", "--style", "style.png", "-o", "out.png", "--no-resume", *line)[0] == 0
     assert not Path(".out.png.lock").exists()
     assert not state.exists()
+
+
+def flow_folder(folder: Path, count: int) -> None:
+    """A flow from each of so many frames to the next; that of frame n goes n samples to the right."""
+    folder.mkdir()
+    for number in range(count):
+        flow = np.zeros((16, 16, 2), np.float32)
+        flow[..., 0] = number
+        cv2.writeOpticalFlow(str(folder / f"flow_{number:04d}.flo"), flow)
+
+
+def film_of(content: Path, start: Moment | None = None, *, keep_going: bool = False) -> Film:
+    order = Order(
+        kind="video",
+        content=content,
+        styles=(),
+        output=Path("out.mp4"),
+        recipe=Recipe().set("temporal.flow=flows"),
+        selection=Selection(start=start, keep_going=keep_going),
+        encoding=Encoding(),
+    )
+    return read_film(order, open_clip(content, order.selection), (), ())
+
+
+def test_flow_is_that_of_the_frames_of_a_clip_of_variable_rate(run: Run) -> None:
+    """The third frame is shown at 2 s: at the clip's rate it would be counted as a later one."""
+    flow_folder(Path("flows"), 6)
+    axes = (Axis("t", 0.1, "s"), Axis("y"), Axis("x"))
+    origin = ClipOrigin(ticks=(0, 1, 20, 21, 22, 23), durations=(1, 19, 1, 1, 1, 1))
+    write(Path("clip.mkv"), Field(torch.rand(3, 6, 16, 16), axes, origin))
+    flows = film_of(Path("clip.mkv"), Moment(1.5)).flows
+    assert flows is not None
+    assert flows.forward(0)[0].unique().tolist() == [2.0]
+
+
+def test_flow_is_refused_where_frames_are_left_out(run: Run) -> None:
+    flow_folder(Path("flows"), 6)
+    Path("frames").mkdir()
+    for number in range(6):
+        cv2.imwrite(f"frames/{number:04d}.png", np.full((16, 16, 3), number, np.uint8))
+    assert film_of(Path("frames"), keep_going=True).flows is not None
+    Path("frames/0003.png").write_bytes(b"damaged")
+    with pytest.raises(InputError, match="leave out --flow or --keep-going"):
+        film_of(Path("frames"), keep_going=True)
