@@ -9,7 +9,7 @@ import torch
 from volstyle.codecs import probe
 from volstyle.engine.estimate import peak_memory
 from volstyle.engine.outline import outline
-from volstyle.errors import ShapeError
+from volstyle.errors import InputError, ShapeError
 from volstyle.grid.field import Axis, Field
 from volstyle.grid.resample import fitted
 from volstyle.media.defaults import SIZES
@@ -65,22 +65,25 @@ def _say_record(screen: Screen, path: Path) -> None:
     record = Record.load(path)
     command = record.command
     screen.entry("record", str(path))
-    if command:
-        screen.entry("content", command["content"])
-        for style in command["styles"]:
-            screen.entry("style", style["path"])
-        screen.entry("output", command["output"]["path"])
+    try:
+        if command:
+            screen.entry("content", command["content"])
+            for style in command["styles"]:
+                screen.entry("style", style["path"])
+            screen.entry("output", command["output"]["path"])
+    except (KeyError, TypeError) as error:
+        raise InputError(f"{path}: a record that does not say what it is of (no {error})") from error
     screen.entry("network", f"{record.network} ({record.weights[:8]})")
     screen.entry("device", f"{record.device}, {record.precision}, {record.threads} threads")
     for number, stage in enumerate(record.stages, start=1):
-        first = {name: costs[0] for name, costs in stage.costs.items()}
-        last = {name: costs[-1] for name, costs in stage.costs.items()}
+        first = {name: costs[0] for name, costs in stage.costs.items() if costs}
+        last = {name: costs[-1] for name, costs in stage.costs.items() if costs}
         done = len(next(iter(stage.costs.values()), []))
         steps = f"{done} of {stage.steps} steps" if done < stage.steps else f"{stage.steps} steps"
         screen.entry(
             f"stage {number}",
-            f"{size_text(stage.shape, command.get('kind', ''))}, {steps} in {duration_text(stage.seconds)}: "
-            f"{costs_text(first)} -> {costs_text(last)}",
+            f"{size_text(stage.shape, command.get('kind', ''))}, {steps} in {duration_text(stage.seconds)}"
+            + (f": {costs_text(first)} -> {costs_text(last)}" if first else ""),
         )
     for note in record.notes:
         screen.entry("note", note)

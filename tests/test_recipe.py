@@ -81,6 +81,8 @@ def test_missing_keys_keep_their_defaults() -> None:
         ("schedule.steps=300", lambda r: r.schedule.steps == 300),
         ("smoothness=1", lambda r: r.smoothness == 1.0 and type(r.smoothness) is float),
         (" style.weight = 2.5 ", lambda r: r.style.weight == 2.5),
+        ("content.weight=.5", lambda r: r.content.weight == 0.5),
+        ("init=nan.png", lambda r: r.init == "nan.png"),
         ("network.name=vgg19", lambda r: r.network.name == "vgg19"),
         ('network.name="vgg19"', lambda r: r.network.name == "vgg19"),
         ("init=my picture.png", lambda r: r.init == "my picture.png"),

@@ -6,6 +6,7 @@ import dataclasses
 import math
 import tomllib
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from operator import attrgetter
 from typing import Any, get_type_hints
@@ -38,7 +39,7 @@ class ContentChoice:
     """weight: α. taps: tap -> λ; empty is the network's own choice. fine_taps: the taps of fine stages (see
     `ScheduleChoice`); empty is `taps` where those are given, else the network's own choice."""
 
-    weight: float = 0.2
+    weight: float = 0.15
     taps: dict[str, float] = field(default_factory=dict)
     fine_taps: dict[str, float] = field(default_factory=dict)
 
@@ -118,7 +119,7 @@ class ScheduleChoice:
     smallest: int = 96
     largest: int = 0
     ratio: float = 1.5
-    steps: int = 60
+    steps: int = 50
     growth: float = 1.3
     fine_above: int = 240
 
@@ -151,7 +152,7 @@ class Recipe:
     schedule: ScheduleChoice = ScheduleChoice()
     optimizer: OptimizerChoice = OptimizerChoice()
     scaling: str = "relative"
-    smoothness: float = 2.0
+    smoothness: float = 0.7
     strength: float = 1.0
     periodic: bool = False
     init: str = "content"
@@ -215,10 +216,12 @@ def assigned(assignment: str) -> dict[str, Any]:
     key, equals, text = assignment.partition("=")
     if not equals:
         raise RecipeError(f"set: {assignment!r} must be KEY=VALUE, as in schedule.steps=300")
+    value: Any = text.strip()
     try:
-        value = tomllib.loads(f"value = {text.strip()}")["value"]
+        value = tomllib.loads(f"value = {value}")["value"]
     except tomllib.TOMLDecodeError:
-        value = text.strip()
+        with suppress(ValueError):  # ".5" and "1e-3", which TOML does not take for numbers
+            value = float(value)
     for part in reversed(key.strip().split(".")):
         value = {part: value}
     return dict(value)

@@ -14,8 +14,9 @@ from volstyle.codecs import Encoding, Moment, Selection, files, suffix_of
 from volstyle.codecs.atomic import arriving
 from volstyle.errors import InputError
 from volstyle.networks.weights import sha256
-from volstyle.record import Record
+from volstyle.record import Record, check_entries
 
+from .inputs import AXES
 from .order import Order, StyleFile
 
 
@@ -76,8 +77,8 @@ def order_behind(output: Path) -> Order | None:
         return None
     record = Record.load(path)
     try:
-        return _order(path.parent, record, record.command)
-    except (KeyError, TypeError) as error:
+        return _order(path, record, record.command)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise InputError(f"{path}: a record that does not say what it is of (no {error})") from error
 
 
@@ -85,10 +86,12 @@ def order_again(path: Path, record: Record, output: Path | None, *, force: bool)
     """The order of a record. Raises InputError for a record without one, or when an input has changed."""
     try:
         command = record.command
-        order = _order(path.parent, record, command)
+        order = _order(path, record, command)
+        _ = command["output"]["sha256"]  # to compare with in the end
         expected = {path.parent / name: found for name, found in command["inputs"].items()}
         suffix = suffix_of(order.output)
-    except (KeyError, TypeError) as error:
+        stem = order.output.name.removesuffix(suffix)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise InputError(f"{path}: a record with nothing to do again (no {error})") from error
     for file, wanted in expected.items():
         if not file.exists() and not files(file):
@@ -100,12 +103,14 @@ def order_again(path: Path, record: Record, output: Path | None, *, force: bool)
             )
     return replace(
         order,
-        output=output or Path(f"{order.output.name.removesuffix(suffix)}-replay{suffix}"),
+        output=output or Path(f"{stem}-replay{suffix}"),
         encoding=replace(order.encoding, force=force),
     )
 
 
-def _order(folder: Path, record: Record, command: Mapping[str, Any]) -> Order:
+def _order(path: Path, record: Record, command: Mapping[str, Any]) -> Order:
+    folder = path.parent
+
     def located(name: str | None) -> Path | None:
         return None if name is None else Path(os.path.normpath(folder / name))
 
@@ -118,7 +123,9 @@ def _order(folder: Path, record: Record, command: Mapping[str, Any]) -> Order:
         if command.get(key) is not None:
             recipe = recipe.updated({"temporal": {key: str(located(command[key]))}})
     selection, stopped = command["selection"], command["stopped_after"]
-    return Order(
+    if command["kind"] not in AXES:
+        raise InputError(f"{path}: a record of a {command['kind']!r}, must be one of {', '.join(AXES)}")
+    order = Order(
         kind=command["kind"],
         content=located(command["content"]),
         styles=tuple(
@@ -149,6 +156,9 @@ def _order(folder: Path, record: Record, command: Mapping[str, Any]) -> Order:
         stop_after=None if stopped is None else (stopped[0], stopped[1]),
         network_digest=record.weights,
     )
+    for part in (order, order.selection, order.encoding, *order.styles):
+        check_entries(path, part)
+    return order
 
 
 def _moment(values: Mapping[str, Any] | None) -> Moment | None:
