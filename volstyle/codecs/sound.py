@@ -32,8 +32,8 @@ class SoundTrack:
     source: the clip they are taken from. container: the new one, which has its stream of pictures; its header must
     not be written yet. start, length: the range in the source, in seconds; length None is all there is after
     start. Times are moved so that start becomes 0, whole packets are kept, so a cut is exact to a packet (some
-    20 ms), never out of sync. main: the number of the source's stream that became the pictures, or None. notes: gets
-    a line for each stream that could not be copied bit for bit.
+    20 ms), never out of sync. main: the number of the source's stream that became the pictures, or None. notes:
+    gets a line for each stream that could not be copied bit for bit.
     """
 
     def __init__(
