@@ -202,9 +202,9 @@ def _trial(name: str, subtype: str, rate: int, channels: int) -> io.BytesIO | No
 def _speakers(file: Path | io.BytesIO) -> str | None:
     """Where the channels are heard, as FFmpeg names it; None where it does not know."""
     try:
-        with av.open(str(file) if isinstance(file, Path) else file) as container:
+        with av.open(str(file) if isinstance(file, Path) else file, metadata_errors="replace") as container:
             return _named(container.streams.audio[0].layout.name)
-    except (av.error.FFmpegError, OSError, IndexError):
+    except (av.error.FFmpegError, OSError, IndexError, AttributeError):  # the last for a codec it does not know
         return None
 
 
@@ -251,11 +251,13 @@ def _check_whole(path: Path, file: soundfile.SoundFile) -> None:
 def _decoded(path: Path) -> tuple[NDArray[np.float32], int, str | None]:
     """The first sound of a clip: (C, T), its rate, and its speakers. Raises InputError."""
     try:
-        with av.open(str(path)) as container:
+        with av.open(str(path), metadata_errors="replace") as container:
             if not container.streams.audio:
                 found = ", ".join(sorted({stream.type for stream in container.streams})) or "nothing"
                 raise InputError(f"{path}: no sound (found: {found}); give a clip that has some")
             stream = container.streams.audio[0]
+            if stream.codec_context is None or not stream.rate:
+                raise InputError(f"{path}: damaged, or its sound is of a kind that FFmpeg cannot decode")
             speakers, channels = _named(stream.layout.name), stream.layout.nb_channels
             count = round((container.duration or 0) / av.time_base * stream.rate) * channels
             check_room(path, 4 * count, count)

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from volstyle.codecs import Moment, Selection
 from volstyle.codecs.clip import ClipOrigin
 from volstyle.codecs.color import BT709, Color, to_samples
+from volstyle.codecs.gif import is_whole
 from volstyle.errors import InputError
 
 _ALPHA_DECODERS = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
@@ -104,6 +105,8 @@ def opened(path: Path) -> Iterator[tuple[Any, Any]]:
             raise InputError(
                 f"{path}: no video stream (found: {', '.join(sorted(kinds)) or 'nothing'}); give a clip"
             )
+        if stream.codec_context is None:
+            raise InputError(f"{path}: damaged, or its pictures are of a kind that FFmpeg cannot decode")
         stream.thread_type = "AUTO"
         yield container, stream
 
@@ -203,9 +206,11 @@ def _missing(container: Any, stream: Any, seen: Seen) -> str:
     """What a clip read to its end lacks of what its header says, since FFmpeg ends quietly; "" for nothing.
 
     MP4 lists its frames, and AVI says about how many it has. The others say how long they last, which holds for
-    the longest of their streams.
+    the longest of their streams. GIF says neither, but how it ends.
     """
     name = container.format.name
+    if name == "gif":
+        return "" if is_whole(Path(container.name)) else "the end of the file is missing; cut off, or damaged"
     if "mp4" in name and (listed := len(stream.index_entries)):
         whole, came = listed, seen.packets
     else:

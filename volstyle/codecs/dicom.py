@@ -24,7 +24,7 @@ from pydicom.uid import (
 from volstyle.codecs import Encoding, Facts, Selection, suffix_of
 from volstyle.codecs.atomic import arriving, arriving_folder, check_folder, check_target
 from volstyle.codecs.slices import Slice, check_alike, datasets_of, even_step, plane_of, slices_of
-from volstyle.codecs.stored import NOTICE, Array, Stored, as_field, damages, numbers, own, spatial
+from volstyle.codecs.stored import NOTICE, Array, Stored, as_field, damages, numbers, own, spatial, unwritable
 from volstyle.errors import InputError, OutputError
 from volstyle.grid.field import Field
 
@@ -33,6 +33,7 @@ _GRAY_ONLY = (
     *("RescaleIntercept", "RescaleSlope", "RescaleType", "PixelPaddingValue", "PixelPaddingRangeLimit"),
     *("PresentationLUTShape", "WindowCenter", "WindowWidth", "VOILUTFunction", "VOILUTSequence"),
 )
+_NEEDED = ("SOPClassUID", "SOPInstanceUID", "SeriesInstanceUID")
 _OF_OLD_SAMPLES = ("SmallestImagePixelValue", "LargestImagePixelValue", "DataSetTrailingPadding")
 
 
@@ -109,6 +110,11 @@ def _read(path: Path) -> Field:
 
 
 def write(path: Path, field: Field, encoding: Encoding) -> list[str]:
+    with unwritable(path):
+        return _write(path, field, encoding)
+
+
+def _write(path: Path, field: Field, encoding: Encoding) -> list[str]:
     origin = _source(path, field)
     array, color = numbers(path, field, DicomOrigin)
     laid = np.moveaxis(array, 0, -1) if color else array[0]
@@ -153,6 +159,9 @@ def _source(path: Path, field: Field) -> DicomOrigin:
         raise OutputError(
             f"{path}: a series of {len(origin.datasets)} slices is a folder; give one, as in {path.stem}/"
         )
+    for keyword in _NEEDED:
+        if any(keyword not in dataset for dataset in origin.datasets):
+            raise OutputError(f"{path}: its source has no {keyword}, which DICOM needs; choose .nii.gz")
     return origin
 
 

@@ -33,6 +33,7 @@ from volstyle.codecs.stored import (
     numbers,
     own,
     spatial,
+    unwritable,
 )
 from volstyle.errors import InputError
 from volstyle.grid.field import Axis, Field
@@ -51,7 +52,7 @@ class Hdf5Origin(Stored):
 
 
 def probe(path: Path) -> Facts:
-    with _opened(path) as file, damages(path, "damaged"):
+    with damages(path, "damaged"), _opened(path) as file:  # closing it may fail as well
         dataset, order = _largest(path, file)
         sizes = dict(zip(order, dataset.shape, strict=True))
         axes = _axes(dataset, order)
@@ -64,7 +65,7 @@ def probe(path: Path) -> Facts:
 
 
 def read(path: Path, selection: Selection) -> Field:
-    with _opened(path) as file, damages(path, "damaged"):
+    with damages(path, "damaged"), _opened(path) as file:  # closing it may fail as well
         dataset, order = _largest(path, file)
         check_room(path, dataset.size * dataset.dtype.itemsize, dataset.size)
         color, name, axes = _is_color(dataset, order), str(dataset.name), _axes(dataset, order)
@@ -92,7 +93,7 @@ def write(path: Path, field: Field, encoding: Encoding) -> list[str]:
     kept = parts if "c" in order else parts[0]
     have = have if "c" in order else have[1:]
     laid = kept.transpose([have.index(letter) for letter in order])
-    with arriving(path, encoding.force) as temporary:
+    with arriving(path, encoding.force) as temporary, unwritable(path):
         if origin is not None and origin.path is not None:
             shutil.copyfile(origin.path, temporary)
         with h5py.File(temporary, "a") as file:

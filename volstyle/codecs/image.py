@@ -40,6 +40,8 @@ _ORIENTATION = 0x0112
 _LEVELS = {"1": 1, "L;2": 3, "L;4": 15}
 """Pillow's name of a gray PNG of few bits -> its whitest number."""
 
+_PNG = b"\x89PNG\r\n\x1a\n"
+
 
 @dataclass(frozen=True)
 class ImageOrigin(PictureOrigin):
@@ -149,6 +151,7 @@ def _decode(path: Path) -> tuple[NDArray[Any], bytes | None, tuple[str, ...]]:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from error
     if not data.size:
         raise InputError(f"{path}: the file is empty; give an image")
+    _check_chunks(path, data.tobytes())
     header = _header(path, data.tobytes())
     try:
         decoded, kinds, blobs = cv2.imdecodeWithMetadata(data, flags=cv2.IMREAD_UNCHANGED)
@@ -173,6 +176,19 @@ def _decode(path: Path) -> tuple[NDArray[Any], bytes | None, tuple[str, ...]]:
         notes = (f"{path.name}: holds {header.pictures} pictures, the first is taken; as .gif or .mp4 all are",)
     profiles = [np.asarray(blob).tobytes() for kind, blob in zip(kinds, blobs, strict=True) if kind == _PROFILE]
     return array, profiles[0] if profiles else None, notes
+
+
+def _check_chunks(path: Path, data: bytes) -> None:
+    """Raises InputError for a PNG that ends before a chunk does: OpenCV makes room for all that a chunk says it
+    is long, up to 4 GB, before it looks whether that is there."""
+    place = 8 if data.startswith(_PNG) else len(data)
+    while place < len(data):
+        length, kind = int.from_bytes(data[place : place + 4], "big"), data[place + 4 : place + 8]
+        place += 12 + length
+        if place > len(data):
+            raise InputError(f"{path}: damaged, ends before its {kind.decode('latin-1')!r} does; give a whole one")
+        if kind == b"IEND":
+            return
 
 
 _header_lock = threading.Lock()

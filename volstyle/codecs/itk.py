@@ -151,9 +151,14 @@ def _axes(spacing: tuple[float, ...]) -> tuple[Axis, ...]:
 
 
 def _check_data_file(path: Path) -> bytes:
-    """The start of the header. Raises InputError when it names a file for its samples outside its folder."""
+    """The start of the header. Raises InputError when it names a file for its samples outside its folder, and for
+    a number of axes on which ITK would write past the end of its arrays."""
     with path.open("rb") as file:
         header = file.read(_HEADER)
+    for axes in re.findall(rb"^\s*(?:NDims\s*=|dimension\s*:)[ \t]*([^\s]*)", header, re.M | re.I):
+        if not re.fullmatch(rb"\d", axes):
+            said = axes.decode(errors="replace")
+            raise InputError(f"{path}: damaged; it says it has {said!r} axes, must be x, y, z or x, y, z, t")
     named = re.search(rb"^\s*(?:ElementDataFile\s*=|data ?file\s*:)[ \t]*([^\r\n]*)", header, re.M | re.I)
     name = named[1].decode(errors="replace").strip() if named else "LOCAL"
     if name != "LOCAL" and (re.search(r"[/\\%]", name) or name.startswith(("LIST", "."))):

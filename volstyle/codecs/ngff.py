@@ -31,6 +31,7 @@ from volstyle.codecs.stored import (
     numbers,
     own,
     smaller,
+    unwritable,
 )
 from volstyle.errors import InputError, OutputError
 from volstyle.grid.field import Axis, Field
@@ -94,7 +95,7 @@ def write(path: Path, field: Field, encoding: Encoding) -> list[str]:
     origin = own(field, NgffOrigin)
     kept = origin is not None and origin.array is not None and len(origin.array) == field.channels
     array, color = numbers(path, field, NgffOrigin, () if kept else (*TYPES, "f2"))
-    with arriving_folder(path, encoding.force, "*") as temporary:
+    with arriving_folder(path, encoding.force, "*") as temporary, unwritable(path):
         if kept:
             assert origin is not None and origin.path is not None
             shutil.copytree(origin.path, temporary, dirs_exist_ok=True)

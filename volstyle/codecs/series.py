@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from volstyle.codecs import Encoding, Facts, Selection, check_axes
 from volstyle.codecs.atomic import arriving, check_target
-from volstyle.codecs.stored import check_room
+from volstyle.codecs.stored import check_room, damages
 from volstyle.errors import InputError
 from volstyle.grid.field import Axis, Field, Origin
 
@@ -255,10 +255,8 @@ def _going_on(known: tuple[str, ...], count: int) -> list[str]:
 
 
 def _read_array(path: Path) -> Field:
-    try:
+    with damages(path, "damaged, or not an array of numbers"):
         array = np.load(path, mmap_mode="r", allow_pickle=False)  # what its header says need not be there
-    except (EOFError, OSError, ValueError, OverflowError, MemoryError) as error:
-        raise InputError(f"{path}: damaged, or not an array of numbers") from error
     if array.ndim not in (1, 2) or not array.size or array.dtype.kind not in "iuf":
         raise InputError(f"{path}: {array.dtype} of shape {array.shape}, a series must be numbers of 1 or 2 axes")
     check_room(path, array.nbytes, array.size)

@@ -285,6 +285,17 @@ def free_memory() -> int:
 
 
 @contextmanager
+def unwritable(path: Path) -> Iterator[None]:
+    """Whatever a format's library raises on what it cannot write becomes an OutputError."""
+    try:
+        yield
+    except (VolstyleError, OSError):  # `atomic` maps the latter, which says whether the disk is full
+        raise
+    except Exception as error:
+        raise OutputError(f"{path}: cannot be written ({_reason(error)}); choose another format") from error
+
+
+@contextmanager
 def damages(path: Path, what: str) -> Iterator[None]:
     """Whatever a format's library raises on a damaged file becomes an InputError: "path: what (why)"."""
     try:
@@ -294,9 +305,13 @@ def damages(path: Path, what: str) -> Iterator[None]:
     except MemoryError as error:
         raise CapacityError(f"{path}: does not fit the memory ({error}); give a smaller file") from error
     except Exception as error:
-        reason = " ".join(str(error).split()) or type(error).__name__
-        reason = reason if len(reason) <= _MOST_SAID else f"{reason[:_MOST_SAID]}…"
-        raise InputError(f"{path}: {what} ({reason})") from error
+        raise InputError(f"{path}: {what} ({_reason(error)})") from error
+
+
+def _reason(error: Exception) -> str:
+    """What an error says, in one line that is not too long."""
+    reason = " ".join(str(error).split()) or type(error).__name__
+    return reason if len(reason) <= _MOST_SAID else f"{reason[:_MOST_SAID]}…"
 
 
 def smaller(array: Array, shape: tuple[int, ...]) -> Array:

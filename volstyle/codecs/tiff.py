@@ -32,6 +32,7 @@ from volstyle.codecs.stored import (
     numbers,
     own,
     smaller,
+    unwritable,
 )
 from volstyle.errors import InputError
 from volstyle.grid.field import Axis, Field
@@ -124,7 +125,13 @@ def write(path: Path, field: Field, encoding: Encoding) -> list[str]:
     if is_changed(field):
         settings["software"] = NOTICE
     of_file = {name: settings.pop(name) for name in _OF_FILE if name in settings}
-    with arriving(path, encoding.force) as temporary, tifffile.TiffWriter(temporary, **of_file) as file:
+    if isinstance(said := settings.get("description"), str):
+        settings["description"] = said.encode()  # tifffile takes text of ASCII alone, and µm is common
+    with (
+        arriving(path, encoding.force) as temporary,
+        unwritable(path),
+        tifffile.TiffWriter(temporary, **of_file) as file,
+    ):
         file.write(laid, subifds=len(levels), **settings)
         for shape in levels:
             below = {**settings, "metadata": None, "description": None, "subfiletype": 1}

@@ -6,6 +6,7 @@ were; the instance and its series get new identifiers, since this is no measurem
 
 from __future__ import annotations
 
+import math
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ from pydicom.waveforms.numpy_handler import WAVEFORM_DTYPES, multiplex_array
 
 from volstyle.codecs import Encoding, Facts, Selection, check_axes
 from volstyle.codecs.atomic import arriving, check_target
+from volstyle.codecs.stored import damages, unwritable
 from volstyle.errors import InputError, OutputError
 from volstyle.grid.field import Axis, Field, Origin
 
@@ -47,8 +49,9 @@ def probe(path: Path) -> Facts:
 
 def read(path: Path, selection: Selection) -> Field:
     """(C, T) in the units of the channels. Raises InputError."""
-    try:
-        dataset = pydicom.dcmread(path)
+    with damages(path, "no waveform that can be decoded; give an ECG or the like"):
+        with damages(path, "damaged, or not DICOM"):
+            dataset = pydicom.dcmread(path)
         groups = dataset.WaveformSequence
         group = groups[0]
         _kind(path, group)
@@ -58,12 +61,10 @@ def read(path: Path, selection: Selection) -> Field:
             str(channel.ChannelSourceSequence[0].get("CodeMeaning", number + 1))
             for number, channel in enumerate(group.ChannelDefinitionSequence)
         )
-    except (pydicom.errors.InvalidDicomError, OSError) as error:
-        raise InputError(f"{path}: damaged, or not DICOM") from error
-    except (AttributeError, IndexError, KeyError, ValueError, NotImplementedError, EOFError) as error:
-        raise InputError(f"{path}: no waveform that can be decoded ({error}); give an ECG or the like") from error
     if not samples.size or not np.isfinite(samples).all():
         raise InputError(f"{path}: {samples.shape[0]} samples, must be some, and finite")
+    if not 0 < rate < math.inf:
+        raise InputError(f"{path}: {rate:g} samples a second, must be above 0")
     axis = Axis("t", 1 / rate, "s")
     values = torch.from_numpy(np.ascontiguousarray(samples.T, np.float32))
     return Field(values, (axis,), WaveformOrigin(path, names, dataset))
@@ -93,7 +94,7 @@ def write(path: Path, field: Field, encoding: Encoding) -> list[str]:
     dataset.SOPInstanceUID = dataset.file_meta.MediaStorageSOPInstanceUID = generate_uid()
     dataset.SeriesInstanceUID = generate_uid()
     dataset.SeriesDescription = NOTICE
-    with arriving(path, encoding.force) as temporary:
+    with arriving(path, encoding.force) as temporary, unwritable(path):
         dataset.save_as(temporary)
     return [f"waveform: {over} samples beyond the range of its type, cut off"] if over else []
 
