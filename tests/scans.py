@@ -15,10 +15,15 @@ OBLIQUE = np.array([[2.0, 0.3, 0, -20], [-0.3, 2.0, 0.1, 5], [0, -0.2, 3.0, 40],
 def counts(*shape: int, dtype: Any = np.int16, seed: int = 0) -> np.ndarray:
     """Soft blobs between -1000 and 1000, or what the type holds of them."""
     grids = np.meshgrid(*(np.linspace(0, 3 + i + seed, size) for i, size in enumerate(shape)), indexing="ij")
-    smooth = sum(np.sin(grid) for grid in grids) / len(shape)
+    smooth = np.mean([np.sin(grid) for grid in grids], axis=0)
     if np.dtype(dtype).kind == "u":
         return ((smooth * 0.5 + 0.5) * 200 + 20).astype(dtype)
     return (smooth * 1000).astype(dtype)
+
+
+def loaded(path: Path | str) -> Any:
+    """An image as nibabel reads it, whose types do not say that it is one of NIfTI."""
+    return nib.load(path)
 
 
 def nifti(path: Path, array: np.ndarray, *, kind: Any = nib.Nifti1Image, endian: str = "<", **fields: Any) -> Path:

@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -143,7 +144,7 @@ def test_box_identity(own: int, axes: tuple[int | str, ...], replicate: bool, wi
     for extractor in (network.placed(placement), network.inflated(placement)):
         samples = numbers(1, 3, *SHAPES[len(axes)], seed=7).requires_grad_()
         features = extractor(samples, TAPS)
-        sum(f.square().sum() for f in features.values()).backward()
+        torch.stack([f.square().sum() for f in features.values()]).sum().backward()
         results.append((features, samples.grad))
     (fast, slope), (reference, slope_reference) = results
     for tap in TAPS:
@@ -413,7 +414,7 @@ CONTENT = ((1, 1, 2, 1), (0, 1, 0, 1))
 def transparent(axes: int) -> Network:
     """Features are the samples (tap "once"), then twice the samples (tap "twice"), at every position."""
     one = torch.eye(2).reshape(2, 2, *(1,) * axes)
-    point = {"bias": torch.zeros(2), "stride": (1,) * axes, "replicate": (True,) * axes}
+    point: dict[str, Any] = {"bias": torch.zeros(2), "stride": (1,) * axes, "replicate": (True,) * axes}
     layers = (
         Normalization(torch.zeros(2), torch.ones(2)),
         Convolution(kernel=one, **point),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from math import prod
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -65,7 +66,7 @@ def plain_features(network: Network, samples: Tensor, inflation: str = "center")
     axes = samples.dim() - 2
     new = axes - network.axes
     convolution = (functional.conv1d, functional.conv2d, functional.conv3d)[axes - 1]
-    pools = {
+    pools: dict[str, Any] = {
         "average": (functional.avg_pool1d, functional.avg_pool2d, functional.avg_pool3d)[axes - 1],
         "max": (functional.max_pool1d, functional.max_pool2d, functional.max_pool3d)[axes - 1],
     }

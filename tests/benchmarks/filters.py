@@ -37,7 +37,9 @@ _AT = Context(Placement((0,)), (), lambda _, __: None)
 
 def learned(network: Network, samples: Tensor) -> Network:
     """The network with filters learned from samples (1, C, T), each as long as its random one on average."""
-    return replace(network, digest="learned", chain=_learned(network.chain, samples))
+    chain = _learned(network.chain, samples)
+    assert isinstance(chain, Chain)
+    return replace(network, digest="learned", chain=chain)
 
 
 def _learned(layer: Layer, slab: Tensor) -> Layer:

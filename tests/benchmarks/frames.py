@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from itertools import pairwise
 
 from tests.benchmarks.common import clip, image
@@ -20,15 +21,15 @@ def main() -> None:
     for _ in range(3):
         for count in COUNTS:
             stamps: list[float] = []
-            stylize(clip(count, 96, 160), [style], RECIPE, lambda _, s=stamps: s.append(_now()))
+            stylize(clip(count, 96, 160), [style], RECIPE, partial(_stamp, stamps))
             best[count] = min(best[count], *((b - a) / count for a, b in pairwise(stamps)))
     middle = sorted(best.values())[len(best) // 2]
     for count, seconds in best.items():
         print(f"{count:4d} frames: {1000 * seconds:.1f} ms a frame and step, {seconds / middle:.2f} of the median")
 
 
-def _now() -> float:
-    return time.perf_counter()
+def _stamp(stamps: list[float], _: object) -> None:
+    stamps.append(time.perf_counter())
 
 
 if __name__ == "__main__":

@@ -156,7 +156,8 @@ def main() -> None:
     parser.add_argument("--style-with-crowsonkb", type=Path, nargs=3, help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.style_with_crowsonkb:
-        style_with_crowsonkb(*given.style_with_crowsonkb, given.size, given.crowsonkb)
+        content, style, output = given.style_with_crowsonkb
+        style_with_crowsonkb(content, style, output, given.size, given.crowsonkb)
         return
     commands: Mapping[str, Callable[[Path, Path, Path], list[str]]] = {
         "volstyle": lambda c, s, o: volstyle_command(c, s, o, given.size, "vgg19"),

@@ -25,8 +25,8 @@ class KnownScene:
     def flow(self, gap: int) -> Tensor:
         """(T − gap, 2, H, W), where each sample of frame t is in frame t + gap."""
         disc = self.inside[: len(self.inside) - gap, None]
-        speeds = [torch.tensor(speed).view(1, 2, 1, 1) * gap for speed in (DISC, PAN)]
-        return torch.where(disc, *speeds)
+        ours, around = (torch.tensor(speed).view(1, 2, 1, 1) * gap for speed in (DISC, PAN))
+        return torch.where(disc, ours, around)
 
     def back(self, t: int) -> Tensor:
         """(2, H, W), where each sample of frame t is in the first."""

@@ -7,6 +7,8 @@ uv run python -m tests.benchmarks.step
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -26,7 +28,7 @@ STYLE = {"relu1_1": 1, "relu2_1": 6, "relu3_1": 11, "relu4_1": 20, "relu5_1": 29
 CONTENT = {"relu4_2": 22}
 
 
-def plain(features: torch.nn.Sequential, content: Tensor, style: Tensor, image: Tensor) -> object:
+def plain(features: torch.nn.Sequential, content: Tensor, style: Tensor, image: Tensor) -> Callable[[], Tensor]:
     """The costs as one first writes them down: hooks on torchvision's network, float32, max pooling."""
     seen: dict[int, Tensor] = {}
     for number in (*STYLE.values(), *CONTENT.values()):
@@ -49,7 +51,8 @@ def plain(features: torch.nn.Sequential, content: Tensor, style: Tensor, image: 
     def step() -> Tensor:
         leaf = image.clone().requires_grad_()
         found = look(leaf)
-        cost = sum(functional.mse_loss(found[n], wanted[n]) / wanted[n].square().mean() for n in wanted)
+        losses = [functional.mse_loss(found[n], wanted[n]) / wanted[n].square().mean() for n in wanted]
+        cost = torch.stack(losses).sum()
         for n, target in grams.items():
             cost = cost + (gram(found[n]) - target).square().sum() / target.square().sum() / len(grams)
         cost.backward()
@@ -59,7 +62,7 @@ def plain(features: torch.nn.Sequential, content: Tensor, style: Tensor, image: 
     return step
 
 
-def ours(network: Network, content: Tensor, style: Tensor, image: Tensor) -> object:
+def ours(network: Network, content: Tensor, style: Tensor, image: Tensor) -> Callable[[], Tensor]:
     """The costs by the engine, at the taps that the network recommends: for VGG-19 the same."""
     extractor = network.on(2)
     style_taps = {tap: weight / sum(network.style_taps.values()) for tap, weight in network.style_taps.items()}

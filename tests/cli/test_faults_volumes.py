@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from tests.codecs.slices import counts, series, slice_of
+from tests.scans import loaded
 from volstyle.codecs.stored import Array
 from volstyle.errors import CapacityError, InputError, RecipeError
 from volstyle.media.volume import shape_of
@@ -100,7 +101,7 @@ def test_one_slice_without_a_suffix(tmp_path: Path) -> None:
     style = picture(tmp_path / "a.png")
     output = tmp_path / "out.nii.gz"
     assert main(["volume", str(tmp_path / "IM000001"), "--style", str(style), "-o", str(output), *QUICK]) == 0
-    found = nib.load(output).get_fdata()
+    found = loaded(output).get_fdata()
     assert found.shape == (14, 12, 1) and -1024 <= found.min() < -900
 
 

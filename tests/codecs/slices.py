@@ -11,6 +11,7 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
 
 SLICES, ROWS, COLUMNS = 10, 12, 14
+HEIGHTS = [2.0 * number for number in range(SLICES)]
 
 
 def counts() -> np.ndarray:
@@ -46,7 +47,7 @@ def slice_of(number: int, **entries: Any) -> Dataset:
 
 def series(
     folder: Path,
-    heights: Sequence[float] = tuple(2.0 * number for number in range(SLICES)),
+    heights: Sequence[float] = HEIGHTS,
     name: Callable[[int], str] = "IM{:04d}".format,
     **entries: Any,
 ) -> Path:

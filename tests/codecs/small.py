@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from fractions import Fraction
 from itertools import cycle, islice
 from pathlib import Path
+from typing import Any
 
 import cv2
 import h5py
@@ -35,15 +36,15 @@ SOUND = (0.5 * np.sin(np.arange(400) / 9)).astype(np.float32)
 
 def picture(suffix: str, dtype: type = np.uint8) -> Callable[[Path], None]:
     def make(path: Path) -> None:
-        array = PICTURE.astype(dtype) * (257 if dtype is np.uint16 else 1)
+        array: np.ndarray = PICTURE.astype(dtype) * (257 if dtype is np.uint16 else 1)
         path.write_bytes(cv2.imencode(suffix, array)[1].tobytes())
 
     return make
 
 
-def clip(codec: str, **options: str) -> Callable[[Path], None]:
+def clip(codec: str, pixels: str = "yuv420p") -> Callable[[Path], None]:
     def make(path: Path) -> None:
-        make_clip(path, range(3), Fraction(1, 12), codec=codec, size=(32, 32), draw=lambda i: _frame(i), **options)
+        make_clip(path, range(3), Fraction(1, 12), codec=codec, size=(32, 32), draw=_frame, pixels=pixels)
 
     return make
 
@@ -102,9 +103,9 @@ def tiff_packed(path: Path) -> None:
 def ngff(path: Path) -> None:
     group = zarr.open_group(path, mode="w", zarr_format=2)
     group.create_array("0", data=VOLUME, chunks=(2, 5, 6))
-    axes = [{"name": name, "type": "space", "unit": "micrometer"} for name in "zyx"]
+    axes: Any = [{"name": name, "type": "space", "unit": "micrometer"} for name in "zyx"]
     scale = [{"type": "scale", "scale": [2.0, 1.0, 1.0]}]
-    levels = [{"path": "0", "coordinateTransformations": scale}]
+    levels: Any = [{"path": "0", "coordinateTransformations": scale}]
     group.attrs["multiscales"] = [{"version": "0.4", "axes": axes, "datasets": levels}]
 
 
@@ -249,7 +250,8 @@ def _words(data: bytes) -> Iterator[bytes]:
 def _fields(data: bytes) -> Iterator[tuple[int, int]]:
     """Offset and width of what may be numbers: all fields where the format says them, else every even place."""
     if data[:4] == struct.pack("<i", 348):  # NIfTI
-        for dtype, offset in nib.Nifti1Header.template_dtype.fields.values():
+        fields: Any = nib.Nifti1Header.template_dtype.fields
+        for dtype, offset in fields.values():
             shape = dtype.shape[0] if dtype.shape else 1
             for index in range(min(shape, 8)):
                 yield offset + index * dtype.base.itemsize, min(dtype.base.itemsize, 4)

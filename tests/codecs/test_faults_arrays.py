@@ -27,7 +27,7 @@ def volume(dtype: Any = np.int16) -> np.ndarray:
     return np.arange(np.prod(SHAPE)).reshape(SHAPE).astype(dtype)
 
 
-def npy(array: np.ndarray, **options: Any) -> bytes:
+def npy(array: np.ndarray | np.floating, **options: Any) -> bytes:
     file = io.BytesIO()
     np.save(file, array, **options)
     return file.getvalue()

@@ -16,7 +16,9 @@ import torch
 import zarr
 
 from tests.codecs.slices import SLICES, counts, series, slice_of
+from tests.scans import loaded
 from volstyle.codecs import check, read, write
+from volstyle.codecs.stored import Stored
 from volstyle.errors import OutputError
 from volstyle.grid.field import Axis, Field
 
@@ -32,12 +34,13 @@ def numbers_in(path: Path) -> np.ndarray:
     if path.suffix == ".tif":
         return tifffile.imread(path)
     if path.suffix == ".zarr":
-        return np.moveaxis(zarr.open_group(path, mode="r")["0"][...], 0, -1)[..., 0]
+        array: Any = zarr.open_group(path, mode="r")["0"]
+        return np.moveaxis(array[...], 0, -1)[..., 0]
     if path.suffix == ".h5":
         with h5py.File(path) as file:
             return file["volume"][()]
     if path.suffix == ".gz":
-        return np.asarray(nib.load(path).get_fdata()).T
+        return np.asarray(loaded(path).get_fdata()).T
     return SimpleITK.GetArrayFromImage(SimpleITK.ReadImage(str(path)))
 
 
@@ -132,6 +135,7 @@ def test_an_array_says_where_its_channels_are(tmp_path: Path) -> None:
     field = Field(torch.rand(2, 8, 9, 10), tuple(map(Axis, "zyx")))
     write(tmp_path / "in.zarr", replace(field, samples=field.samples[:1]))
     source = read(tmp_path / "in.zarr")
+    assert isinstance(source.origin, Stored)
     two = replace(source.origin, array=np.repeat(source.origin.array, 2, 0))
     notes = write(tmp_path / "out.npy", replace(source, samples=source.samples.repeat(2, 1, 1, 1), origin=two))
     assert np.load(tmp_path / "out.npy").shape == (8, 9, 10, 2)
@@ -149,7 +153,7 @@ def test_transparency_goes_along(tmp_path: Path, suffix: str) -> None:
     assert field.channels == 3
     write(tmp_path / f"out{suffix}", replace(field, samples=255 - field.samples))
     if suffix == ".nii.gz":
-        found = np.asarray(nib.load(tmp_path / "out.nii.gz").dataobj)
+        found = np.asarray(loaded(tmp_path / "out.nii.gz").dataobj)
         assert found.dtype.names == ("R", "G", "B", "A")
         np.testing.assert_array_equal(found["A"], stored["A"])
         np.testing.assert_array_equal(found["G"], 255 - stored["G"])
@@ -188,7 +192,7 @@ def test_a_resampled_scan_keeps_its_values_and_its_place(tmp_path: Path) -> None
         field.samples.repeat_interleave(2, 1).repeat_interleave(2, 2).repeat_interleave(2, 3)
     )
     write(tmp_path / "out.nii.gz", finer)
-    image = nib.load(tmp_path / "out.nii.gz")
+    image = loaded(tmp_path / "out.nii.gz")
     assert image.shape == (16, 16, 16) and float(image.get_fdata().max()) == 1500
     np.testing.assert_allclose(image.affine[:3, :3], AFFINE[:3, :3] / 2)
     corner = np.array([-0.5, -0.5, -0.5, 1])

@@ -7,7 +7,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import cv2
-import nibabel as nib
 import numpy as np
 import pydicom
 import pytest
@@ -15,6 +14,7 @@ import torch
 from pydicom.uid import DeflatedExplicitVRLittleEndian
 
 from tests.codecs.slices import SLICES, counts, series, slice_of
+from tests.scans import loaded
 from volstyle.codecs import files, probe, read, stored, suffix_of, write
 from volstyle.errors import CapacityError, InputError
 from volstyle.media.intensity import IntensityRange
@@ -51,7 +51,7 @@ def test_a_tilted_gantry_goes_along_where_the_slices_lie(tmp_path: Path) -> None
     tilted = [1, 0, 0, 0, float(np.cos(0.3)), float(-np.sin(0.3))]
     field = read(series(tmp_path / "in", ImageOrientationPatient=tilted))
     write(tmp_path / "out.nii.gz", field)
-    affine = nib.load(tmp_path / "out.nii.gz").affine
+    affine = loaded(tmp_path / "out.nii.gz").affine
     np.testing.assert_allclose(affine @ [0, 0, 3, 1], [0, 0, 6, 1], atol=1e-5)
     np.testing.assert_allclose(affine @ [0, 2, 0, 1], [0, -3 * np.cos(0.3), -3 * np.sin(0.3), 1], atol=1e-5)
 

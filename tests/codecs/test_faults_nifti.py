@@ -12,6 +12,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
+from tests.scans import loaded
 from volstyle.codecs import probe, read, stored, write
 from volstyle.errors import CapacityError, InputError, VolstyleError
 
@@ -57,7 +58,7 @@ def test_colors_of_16_bits_are_a_vector(tmp_path: Path) -> None:
     tifffile.imwrite(tmp_path / "a.tif", pages, photometric="rgb")
     write(tmp_path / "b.nii.gz", read(tmp_path / "a.tif"))
     np.testing.assert_array_equal(
-        np.asarray(nib.load(tmp_path / "b.nii.gz").dataobj)[:, :, :, 0].T, pages.transpose(3, 0, 1, 2)
+        np.asarray(loaded(tmp_path / "b.nii.gz").dataobj)[:, :, :, 0].T, pages.transpose(3, 0, 1, 2)
     )
 
 

@@ -128,13 +128,8 @@ def test_pages_in_time_and_color(tmp_path: Path) -> None:
 @pytest.mark.parametrize("kind", ["imagej", "ome"])
 def test_a_picture_of_channels_is_refused(tmp_path: Path, kind: str, axes: str) -> None:
     array = stack()[:3] if axes == "CYX" else stack()[:6].reshape(2, 3, 24, 20)
-    tifffile.imwrite(
-        tmp_path / "a.tif",
-        array,
-        **{kind: True},
-        metadata={"axes": axes},
-        photometric="minisblack",  # type: ignore[arg-type]
-    )
+    settings: dict[str, Any] = {kind: True, "metadata": {"axes": axes}, "photometric": "minisblack"}
+    tifffile.imwrite(tmp_path / "a.tif", array, **settings)
     for look in (probe, read):
         with pytest.raises(InputError, match=rf"a picture of 3 channels \({axes}\), must be gray or RGB"):
             look(tmp_path / "a.tif")
@@ -158,7 +153,7 @@ def test_white_is_zero_stays_so(tmp_path: Path) -> None:
     assert isinstance(field.origin, TiffOrigin) and field.origin.inverted
     assert write(tmp_path / "b.tif", changed(tmp_path / "a.tif")) == []
     with tifffile.TiffFile(tmp_path / "b.tif") as file:
-        assert file.pages[0].photometric == 0
+        assert file.pages.first.photometric == 0
         np.testing.assert_array_equal(file.asarray(), stack() + 1)
 
 
@@ -180,7 +175,7 @@ def test_a_stack_with_transparency_keeps_it(tmp_path: Path) -> None:
     with tifffile.TiffFile(tmp_path / "b.tif") as file:
         np.testing.assert_array_equal(file.asarray()[..., 3], pages[..., 3])
         np.testing.assert_array_equal(file.asarray()[..., :3], 255 - pages[..., :3])
-        assert file.pages[0].extrasamples == (2,)
+        assert file.pages.first.extrasamples == (2,)
 
 
 def test_pages_of_palettes_are_refused(tmp_path: Path) -> None:

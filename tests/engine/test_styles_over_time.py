@@ -86,7 +86,7 @@ def test_tiles_change_nothing(group: int) -> None:
     torch.testing.assert_close(
         tiled.gradient, whole.gradient, atol=1e-3 * float(whole.gradient.abs().max()), rtol=0
     )
-    steady = replace(term, shares=torch.full_like(term.shares, 0.5))  # type: ignore[arg-type]
+    steady = replace(term, shares=torch.full_like(term.shares, 0.5))
     objective = Objective((View(extractor, steady, None, group),))
     assert evaluate(samples, objective, plan_views(objective, (6, 32, 40), (6, 32, 40))).cost != whole.cost
 

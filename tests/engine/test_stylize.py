@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
@@ -147,7 +148,8 @@ def test_style_scale_is_the_size_of_its_strokes(monkeypatch: pytest.MonkeyPatch)
 
 def test_a_stage_goes_on_where_the_last_one_ended(monkeypatch: pytest.MonkeyPatch) -> None:
     """With its samples and its momentum, both on the new grid."""
-    starts, ends = [], []
+    starts: list[tuple[Tensor, Any]] = []
+    ends: list[Any] = []
 
     def watched(samples: Tensor, *args: object, **kwargs: object) -> object:
         starts.append((samples.clone(), kwargs["momentum"]))

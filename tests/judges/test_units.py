@@ -121,7 +121,7 @@ def test_inputs_are_had_one_at_a_time_and_twice_at_most() -> None:
     class Counted(list[Field]):
         asked: list[int]
 
-        def __getitem__(self, index):  # type: ignore[no-untyped-def, override]
+        def __getitem__(self, index):  # type: ignore[no-untyped-def]
             self.asked.append(index)
             return super().__getitem__(index)
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-import nibabel as nib
 import numpy as np
 import pytest
 import torch
 
-from tests.scans import counts, nifti
+from tests.scans import counts, loaded, nifti
 from tests.tiny import TAPS, numbers, tiny_field, tiny_network
 from volstyle.codecs import probe, write
 from volstyle.engine.blockwise import evaluate, plan_views, style_sums
@@ -253,7 +252,7 @@ def test_volume_from_the_command_line(
     nifti(tmp_path / "labels.nii.gz", labels)
     arguments = ["volume", "ct.nii.gz", "--style", "art.png", "-o", "out.nii.gz", "--window", "-500,500", *TINY]
     assert main([*arguments, "--mask", "labels.nii.gz", "--preview", "look.png", "--turn", "turn.mp4"]) == 0
-    before, after = nib.load("ct.nii.gz"), nib.load("out.nii.gz")
+    before, after = loaded("ct.nii.gz"), loaded("out.nii.gz")
     old, new = np.asarray(before.dataobj), np.asarray(after.dataobj)
     changed = old != new
     assert changed.any() and not changed[:4].any() and not changed[12:].any()
@@ -277,7 +276,7 @@ def test_volumes_over_time_color_and_solids(
     assert main(["volume", "a.npy", "--style", "art.png", "-o", "c.npy", "--color", "-q", *TINY]) == 0
     assert np.load("c.npy").shape == (16, 18, 20, 3) and np.load("c.npy").dtype == np.uint8
     assert main(["volume", "--shape", "16,18,20", "--style", "art.png", "-o", "s.nii.gz", "-q", *TINY]) == 0
-    assert nib.load("s.nii.gz").shape == (20, 18, 16)
+    assert loaded("s.nii.gz").shape == (20, 18, 16)
     assert main(["replay", "s.nii.gz.json", "-q"]) == 0
 
 

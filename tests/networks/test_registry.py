@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 from urllib.error import URLError
 
 import pytest
@@ -130,7 +131,7 @@ def video_model(name: str) -> nn.Module:
 
 @pytest.mark.parametrize("name", ["r3d_18", "mc3_18", "r2plus1d_18"])
 def test_video_networks_are_torchvisions(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    model = video_model(name)
+    model: Any = video_model(name)
     monkeypatch.setattr(
         "volstyle.networks.weights.load_weights", lambda _: Weights(model.state_dict(), {}, "digest")
     )

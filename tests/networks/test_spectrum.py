@@ -147,7 +147,7 @@ def valid(shape: tuple[int, ...], channels: int, filters: int, width: int) -> tu
     """Shape of the features whose filters lie inside the samples, filters last as the textbook writes them."""
     axes = len(shape)
     layer = Convolution(torch.ones(filters, channels, *(width,) * axes), torch.zeros(filters), (1,) * axes, ())
-    inner = (0,) * axes
+    inner = (False,) * axes
     features = convolve(numbers(1, channels, *shape), layer.kernel, layer.bias, layer.stride, inner)
     cut = (slice(None), slice(None), *(slice(width // 2, size - width // 2) for size in shape))
     kept = features[cut]

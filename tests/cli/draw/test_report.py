@@ -34,7 +34,7 @@ def _files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     photo = ImageOptions(content=Path("photo.png"), style=["art<1>.png"], output=Path("a.png"))
     for kind, options in (("video", clip), ("image", photo)):
         order = order_of(kind, options)
-        write(order.output, read(order.content, order.selection))  # type: ignore[arg-type]
+        write(order.output, read(order.content, order.selection))
         stage = StageRecord((32, 48), 3, {"style": [1.0, 0.5, 0.3], "content": [0.0, 0.1, 0.2]}, 1.0)
         record = Record(order.recipe, "builtin", "", "cpu", "float32", 1, {}, (stage, stage))
         save_record(order, record, None)

@@ -174,7 +174,13 @@ def test_stopped_in_its_third_window_the_rest_stays_as_it_was(run: Run, monkeypa
 
     @contextmanager
     def stoppable() -> Iterator[Callable[[], bool]]:
-        yield lambda: len(steps) == 3 or bool(steps.append(1))
+        def asked() -> bool:
+            if len(steps) == 3:
+                return True
+            steps.append(1)
+            return False
+
+        yield asked
 
     monkeypatch.setattr("volstyle_cli.run.carry_out.stoppable", stoppable)
     code, out, _ = run(LINE, "--set", "schedule.steps=2", "--set", "temporal.window=8", "--quality", "lossless")

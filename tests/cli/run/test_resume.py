@@ -168,12 +168,12 @@ def test_twenty_kills_at_random_moments() -> None:
         def outcome(killed_after: float | None) -> int:
             """The exit code of a run, which gets SIGKILL after so many seconds if it has not ended by then."""
             print(file=warm.stdin, flush=True)
-            run = int(warm.stdout.readline())  # type: ignore[union-attr]
+            run = int(warm.stdout.readline())
             if killed_after is not None:
                 time.sleep(killed_after)
                 with suppress(ProcessLookupError):
                     os.kill(run, signal.SIGKILL)
-            return int(warm.stdout.readline())  # type: ignore[union-attr]
+            return int(warm.stdout.readline())
 
         assert outcome(0.0) == -signal.SIGKILL  # and all is imported
         began = time.monotonic()
@@ -188,7 +188,7 @@ def test_twenty_kills_at_random_moments() -> None:
             if kill < 20:
                 assert outcome(moments.uniform(0.05, 0.95) * seconds) in (0, -signal.SIGKILL)
                 left += Path(".a.mp4.state/order.json").exists()
-        warm.stdin.close()  # type: ignore[union-attr]
+        warm.stdin.close()
     assert left >= 5, f"{left} kills left a state, {ends} runs came to their end"
     assert main(LINE.split()) == 0
     assert Path("a.mp4").read_bytes() == expected
