@@ -2,8 +2,17 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 import torch
+from hypothesis import settings
+
+# The same cases in every run, as many as cost little, and no clock: a busy machine fails no test. To look for
+# more: HYPOTHESIS_PROFILE=search uv run pytest.
+settings.register_profile("suite", derandomize=True, database=None, deadline=None, max_examples=100)
+settings.register_profile("search", deadline=None, max_examples=5000)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "suite"))
 
 torch.set_num_threads(min(2, torch.get_num_threads()))
 

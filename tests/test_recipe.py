@@ -6,7 +6,11 @@ import dataclasses
 import tomllib
 
 import pytest
+import tomli_w
+from hypothesis import given
+from hypothesis import strategies as st
 
+from tests.generated import RECIPES
 from volstyle.errors import RecipeError, VolstyleError
 from volstyle.recipe import ContentChoice, Recipe, ScheduleChoice, StyleChoice
 
@@ -66,6 +70,35 @@ def test_other_differs_in_every_choice() -> None:
 def test_toml_round_trip(recipe: Recipe) -> None:
     assert Recipe.from_toml(recipe.to_toml()) == recipe
     assert tomllib.loads(recipe.to_toml()) == dataclasses.asdict(recipe)
+
+
+@given(RECIPES)
+def test_any_recipe_comes_back(recipe: Recipe) -> None:
+    assert Recipe.from_toml(recipe.to_toml()) == recipe
+
+
+@given(RECIPES)
+def test_each_choice_of_any_recipe_can_be_set(recipe: Recipe) -> None:
+    """One at a time, as the command line does, until all are those of the recipe."""
+    made = Recipe()
+    for table, choices in dataclasses.asdict(recipe).items():
+        inner = choices.items() if isinstance(choices, dict) else [("", choices)]
+        for key, value in inner:
+            text = tomli_w.dumps({"value": value}).removeprefix("value = ").strip()
+            if isinstance(value, dict):
+                made = made.updated({table: {key: value}})
+            else:
+                made = made.set(f"{table}{'.' if key else ''}{key}={text}")
+    assert made == recipe
+
+
+@given(st.text())
+def test_any_text_is_a_recipe_or_a_recipe_error(text: str) -> None:
+    for read in (Recipe.from_toml, Recipe().set):
+        try:
+            assert isinstance(read(text), Recipe)
+        except RecipeError as error:
+            assert "\n" not in str(error)
 
 
 def test_missing_keys_keep_their_defaults() -> None:

@@ -7,7 +7,10 @@ from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
+from tests.generated import NUMBERS, RECIPES
 from volstyle.errors import InputError
 from volstyle.recipe import Recipe
 from volstyle.record import Record, StageRecord, threads, versions
@@ -32,6 +35,57 @@ RECORD = Record(
 def test_round_trip(tmp_path: Path) -> None:
     (tmp_path / "record.json").write_text(RECORD.to_json())
     assert Record.load(tmp_path / "record.json") == RECORD
+
+
+JSON: st.SearchStrategy[object] = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**63), 2**63 - 1) | NUMBERS | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=6,
+)
+STAGES = st.builds(
+    StageRecord,
+    shape=st.lists(st.integers(1, 2**31), min_size=1, max_size=4).map(tuple),
+    steps=st.integers(0, 10**6),
+    costs=st.dictionaries(st.text(), st.lists(NUMBERS, max_size=3), max_size=3),
+    seconds=NUMBERS,
+)
+RECORDS = st.builds(
+    Record,
+    recipe=RECIPES,
+    threads=st.integers(1, 2**31),
+    versions=st.dictionaries(st.text(), st.text(), max_size=3),
+    stages=st.lists(STAGES, max_size=3).map(tuple),
+    notes=st.lists(st.text(), max_size=3).map(tuple),
+    command=st.dictionaries(st.text(), JSON, max_size=3),
+)
+
+
+@given(RECORDS)
+def test_any_record_comes_back(tmp_path_factory: pytest.TempPathFactory, record: Record) -> None:
+    path = tmp_path_factory.getbasetemp() / "record.json"
+    path.write_text(record.to_json())
+    assert Record.load(path) == record
+
+
+@given(st.data())
+def test_any_entry_of_a_record_is_read_or_refused(
+    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
+    """With one entry, at any depth, of any other kind."""
+    values = json.loads(RECORD.to_json())
+    place = values
+    while True:
+        key = data.draw(st.sampled_from(sorted(place) if isinstance(place, dict) else range(len(place))))
+        if not isinstance(place[key], (dict, list)) or not place[key] or data.draw(st.booleans()):
+            break
+        place = place[key]
+    place[key] = data.draw(JSON)
+    path = tmp_path_factory.getbasetemp() / "changed.json"
+    path.write_text(json.dumps(values))
+    try:
+        assert isinstance(Record.load(path), Record)
+    except InputError as error:
+        assert "\n" not in str(error)
 
 
 def changed(**changes: object) -> str:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import random
-from collections.abc import Iterator
+from dataclasses import dataclass
 from itertools import islice, pairwise, product
 from math import prod
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.tiny import CPU, TAPS, tiny_network
 from volstyle.engine.machine import Machine, bytes_per_sample, choose_core
@@ -16,94 +17,106 @@ from volstyle.errors import CapacityError
 from volstyle.grid.tiles import Block, Shape, Tile, plan, shrink
 
 
-def random_plans(
-    seed: int, count: int = 150
-) -> Iterator[tuple[Shape, Shape, Shape, Shape, int | None, list[Block]]]:
-    """Shape, core, stride, halo, group and the plan, for 1, 2 and 3 axes."""
-    dice = random.Random(seed)
-    for _ in range(count):
-        axes = dice.randint(1, 3)
-        shape = tuple(dice.randint(1, (300, 40, 20)[axes - 1]) for _ in range(axes))
-        stride = tuple(dice.choice((1, 2, 4, 8)) for _ in range(axes))
-        halo = tuple(step * dice.randint(0, 3) for step in stride)
-        core = tuple(step * dice.randint(1, 5) for step in stride)
-        along = dice.randrange(axes)
-        group = dice.choice((None, stride[along], stride[along] * dice.randint(1, 6)))
-        yield shape, core, stride, halo, group, plan(shape, core, stride, halo, group, along)
+@dataclass(frozen=True)
+class Plan:
+    """A plan and what it was made of, for 1, 2 and 3 axes."""
+
+    shape: Shape
+    core: Shape
+    stride: Shape
+    halo: Shape
+    group: int | None
+    blocks: list[Block]
+
+
+@st.composite
+def plans(draw: st.DrawFn) -> Plan:
+    axes = draw(st.integers(1, 3))
+
+    def each(of: st.SearchStrategy[int]) -> Shape:
+        return tuple(draw(st.lists(of, min_size=axes, max_size=axes)))
+
+    shape = each(st.integers(1, (300, 40, 20)[axes - 1]))
+    stride = each(st.sampled_from((1, 2, 4, 8)))
+    halo = tuple(step * count for step, count in zip(stride, each(st.integers(0, 3)), strict=True))
+    core = tuple(step * count for step, count in zip(stride, each(st.integers(1, 5)), strict=True))
+    along = draw(st.integers(0, axes - 1))
+    group = draw(st.none() | st.integers(1, 6).map(lambda count: count * stride[along]))
+    return Plan(shape, core, stride, halo, group, plan(shape, core, stride, halo, group, along))
 
 
 def tiles(blocks: list[Block]) -> list[Tile]:
     return [tile for block in blocks for tile in block.tiles]
 
 
-@pytest.mark.parametrize("seed", range(3))
-def test_every_sample_is_in_one_core(seed: int) -> None:
-    for shape, _, _, _, _, blocks in random_plans(seed):
-        seen = torch.zeros(shape)
-        for tile in tiles(blocks):
-            seen[tile.core] += 1
-        assert (seen == 1).all(), shape
+@given(plans())
+def test_every_sample_is_in_one_core(found: Plan) -> None:
+    shape, blocks = found.shape, found.blocks
+    seen = torch.zeros(shape)
+    for tile in tiles(blocks):
+        seen[tile.core] += 1
+    assert (seen == 1).all(), shape
 
 
-@pytest.mark.parametrize("seed", range(3))
-def test_cores_are_small_and_start_at_the_stride(seed: int) -> None:
-    for _, core, stride, _, group, blocks in random_plans(seed):
-        for tile in tiles(blocks):
-            for side, most, step in zip(tile.core, core, stride, strict=True):
-                assert side.start % step == 0
-                # A group that is not larger than a core shares it with others, as far as they fit.
-                assert 0 < side.stop - side.start <= (most if group is None else max(most, step))
+@given(plans())
+def test_cores_are_small_and_start_at_the_stride(found: Plan) -> None:
+    core, stride, group, blocks = found.core, found.stride, found.group, found.blocks
+    for tile in tiles(blocks):
+        for side, most, step in zip(tile.core, core, stride, strict=True):
+            assert side.start % step == 0
+            # A group that is not larger than a core shares it with others, as far as they fit.
+            assert 0 < side.stop - side.start <= (most if group is None else max(most, step))
 
 
-@pytest.mark.parametrize("seed", range(3))
-def test_windows_are_cores_with_halos_within_the_field(seed: int) -> None:
-    for shape, _, stride, halo, _, blocks in random_plans(seed):
-        for tile in tiles(blocks):
-            for core, window, size, around, step in zip(tile.core, tile.window, shape, halo, stride, strict=True):
-                assert window.start == max(0, core.start - around)
-                assert window.start % step == 0
-                assert min(core.stop + around, size) <= window.stop <= size
-            inner = tile.core_in_window()
-            assert torch.equal(torch.arange(prod(shape)).reshape(shape)[tile.window][inner],
-                               torch.arange(prod(shape)).reshape(shape)[tile.core])  # fmt: skip
-            assert tile.window_size == prod(side.stop - side.start for side in tile.window)
+@given(plans())
+def test_windows_are_cores_with_halos_within_the_field(found: Plan) -> None:
+    shape, stride, halo, blocks = found.shape, found.stride, found.halo, found.blocks
+    for tile in tiles(blocks):
+        for core, window, size, around, step in zip(tile.core, tile.window, shape, halo, stride, strict=True):
+            assert window.start == max(0, core.start - around)
+            assert window.start % step == 0
+            assert min(core.stop + around, size) <= window.stop <= size
+        inner = tile.core_in_window()
+        assert torch.equal(torch.arange(prod(shape)).reshape(shape)[tile.window][inner],
+                           torch.arange(prod(shape)).reshape(shape)[tile.core])  # fmt: skip
+        assert tile.window_size == prod(side.stop - side.start for side in tile.window)
 
 
 @pytest.mark.parametrize("ceil", [False, True], ids=["pooled", "strided"])
-@pytest.mark.parametrize("seed", range(3))
-def test_every_feature_is_owned_once(seed: int, ceil: bool) -> None:
+@given(found=plans())
+def test_every_feature_is_owned_once(ceil: bool, found: Plan) -> None:
     """For the coarsest tap and all finer ones; pooling drops what is left at an end, a strided convolution not."""
 
     def features(size: int, step: int) -> int:
         return -(-size // step) if ceil else size // step
 
-    for shape, _, coarsest, _, _, blocks in random_plans(seed):
-        for divisor in (1, 2, 4, 8):
-            stride = tuple(max(step // divisor, 1) for step in coarsest)
-            seen = torch.zeros([features(size, step) for size, step in zip(shape, stride, strict=True)])
-            for tile in tiles(blocks):
-                sides = [features(w.stop - w.start, step) for w, step in zip(tile.window, stride, strict=True)]
-                owned = tile.owned(stride, tuple(sides), shape)
-                first = [w.start // step for w, step in zip(tile.window, stride, strict=True)]
-                place = tuple(slice(o.start + f, o.stop + f) for o, f in zip(owned, first, strict=True))
-                seen[place] += 1
-                assert seen[place].shape == seen[tile.features(stride)].shape
-            assert (seen == 1).all(), (shape, stride)
+    shape, coarsest, blocks = found.shape, found.stride, found.blocks
+    for divisor in (1, 2, 4, 8):
+        stride = tuple(max(step // divisor, 1) for step in coarsest)
+        seen = torch.zeros([features(size, step) for size, step in zip(shape, stride, strict=True)])
+        for tile in tiles(blocks):
+            sides = [features(w.stop - w.start, step) for w, step in zip(tile.window, stride, strict=True)]
+            owned = tile.owned(stride, tuple(sides), shape)
+            first = [w.start // step for w, step in zip(tile.window, stride, strict=True)]
+            place = tuple(slice(o.start + f, o.stop + f) for o, f in zip(owned, first, strict=True))
+            seen[place] += 1
+            assert seen[place].shape == seen[tile.features(stride)].shape
+        assert (seen == 1).all(), (shape, stride)
 
 
-@pytest.mark.parametrize("seed", range(3))
-def test_blocks_hold_whole_groups(seed: int) -> None:
-    for shape, core, _, _, group, blocks in random_plans(seed):
-        along = blocks[0].along
-        frames = shape[along]
-        size = min(group or frames, frames)
-        groups = [frame for block in blocks for frame in block.groups]
-        assert groups == [slice(at, min(at + size, frames)) for at in range(0, frames, size)]
-        for block in blocks:
-            within = {(tile.core[along].start, tile.core[along].stop) for tile in block.tiles}
-            assert min(a for a, _ in within) == block.groups[0].start
-            assert max(b for _, b in within) == block.groups[-1].stop
-            assert len(block.groups) == 1 or block.groups[-1].stop - block.groups[0].start <= core[along]
+@given(plans())
+def test_blocks_hold_whole_groups(found: Plan) -> None:
+    shape, core, group, blocks = found.shape, found.core, found.group, found.blocks
+    along = blocks[0].along
+    frames = shape[along]
+    size = min(group or frames, frames)
+    groups = [frame for block in blocks for frame in block.groups]
+    assert groups == [slice(at, min(at + size, frames)) for at in range(0, frames, size)]
+    for block in blocks:
+        within = {(tile.core[along].start, tile.core[along].stop) for tile in block.tiles}
+        assert min(a for a, _ in within) == block.groups[0].start
+        assert max(b for _, b in within) == block.groups[-1].stop
+        assert len(block.groups) == 1 or block.groups[-1].stop - block.groups[0].start <= core[along]
 
 
 def test_a_core_holds_as_many_groups_as_fit() -> None:
@@ -127,22 +140,24 @@ def test_by_hand() -> None:
     assert block.groups == (slice(0, 10),)
 
 
-def test_shrinking_ends_and_never_grows() -> None:
-    dice = random.Random(7)
-    for _ in range(300):
-        axes = dice.randint(1, 3)
-        field = tuple(dice.randint(1, 500) for _ in range(axes))
-        stride = tuple(dice.choice((1, 2, 8, 16)) for _ in range(axes))
-        halo = tuple(step * dice.randint(0, 4) for step in stride)
-        along = dice.randrange(axes)
-        group = dice.choice((None, stride[along], 3 * stride[along]))
-        cores = list(islice(shrink(field, field, stride, halo, group, along), 200))
-        assert len(cores) < 200
-        assert cores[0] == field
-        for before, after in pairwise(cores):
-            assert sum(a < b for a, b in zip(after, before, strict=True)) == 1
-            assert all(0 < a <= b for a, b in zip(after, before, strict=True))
-        assert all(size <= max(step, 1) for size, step in zip(cores[-1], stride, strict=True))
+@given(st.data())
+def test_shrinking_ends_and_never_grows(data: st.DataObject) -> None:
+    axes = data.draw(st.integers(1, 3))
+
+    def each(of: st.SearchStrategy[int]) -> Shape:
+        return tuple(data.draw(st.lists(of, min_size=axes, max_size=axes)))
+
+    field, stride = each(st.integers(1, 500)), each(st.sampled_from((1, 2, 8, 16)))
+    halo = tuple(step * count for step, count in zip(stride, each(st.integers(0, 4)), strict=True))
+    along = data.draw(st.integers(0, axes - 1))
+    group = data.draw(st.sampled_from((None, stride[along], 3 * stride[along])))
+    cores = list(islice(shrink(field, field, stride, halo, group, along), 200))
+    assert len(cores) < 200
+    assert cores[0] == field
+    for before, after in pairwise(cores):
+        assert sum(a < b for a, b in zip(after, before, strict=True)) == 1
+        assert all(0 < a <= b for a, b in zip(after, before, strict=True))
+    assert all(size <= max(step, 1) for size, step in zip(cores[-1], stride, strict=True))
 
 
 def test_shrinking_takes_groups_apart_before_it_cuts_frames() -> None:
