@@ -1,10 +1,10 @@
 """Our statistics of textures beside those of plenoptic, which does what the paper does.
 
-Ours leave out its pyramid of ever smaller bands and its torus, so numbers differ by what ends and filters do. What
-is the same quantity is compared: levels, the whole picture's moments and autocorrelations, how the bands' energy is
-shared among orientations, and the correlations of magnitudes. Moments and autocorrelations at coarser scales are
-not: plenoptic takes sums of bands, ours are low-pass pictures, which keep their mean gray. Of the two distances only
-the order is compared.
+Ours leave out its pyramid of ever smaller bands and its torus, so numbers differ by what ends and filters do.
+Compared is what is the same quantity: levels, the whole picture's moments and autocorrelations, how the energy
+of bands is shared among orientations, and the correlations of magnitudes. Moments and autocorrelations at coarser
+scales are left out: plenoptic takes sums of bands, ours are low-pass pictures, which keep their mean gray. Of
+the two distances only the order is compared.
 """
 
 from __future__ import annotations
