@@ -407,7 +407,7 @@ def test_volumes_are_shown_in_their_window(run: Run) -> None:
     assert "3x3x3 samples" in out
     page = Path("units.html").read_text()
     assert "three planes through its middle" in page
-    assert {picture.shape for picture in pictures(page)} == {(11, 11, 4)}
+    assert {picture.shape for picture in pictures(page)} == {(7, 7, 4)}
     assert max(picture[..., :3].std() for picture in pictures(page)) > 20
 
 
