@@ -28,6 +28,8 @@ pairs, and what was kept stands last.
     fine stages        the last alone .0047, .740, 68 s; those above 240 px .0055, .762, 59 s (384 px, two pairs)
     content weight     .2 .0055, .762; .12 .0039, .741 (the same)
     steps at the last  60 .0055, .762, 59 s; 40 .0057, .741, 40 s (the same)
+    pooling            average .0064, .624, a weave of the grid of features in flat regions, which noise at the
+                       start of stages does not break; max .0058, .623, none (384 px, pair 00-03)
     smoothness         2 .0046, .740, grain .69; .7 .0041, .740, grain .78 (the same, 50 steps, content weight .15)
 """
 
