@@ -10,8 +10,8 @@ from math import prod
 import torch
 from torch import Tensor
 
-from volstyle.codecs import Encoding, check_writable, open_clip, probe, read, write
-from volstyle.codecs.atomic import check_folder, check_target
+from volstyle.codecs import Encoding, check, check_writable, open_clip, probe, read, write
+from volstyle.codecs.atomic import check_target
 from volstyle.codecs.clip import Clip
 from volstyle.engine.checkpoint import Reached
 from volstyle.engine.estimate import estimate, stage_work
@@ -63,6 +63,7 @@ def carry_out(order: Order, screen: Screen) -> bool:
         order = replace(order, encoding=replace(order.encoding, force=True))
     _check_output(order)
     inputs = read_inputs(order)
+    check(order.output, _coming(order, inputs), order.encoding)
     if order.style_size is not None:
         recipe = with_style_size(order.recipe, order.style_size, inputs.grid)
         order = replace(order, recipe=recipe)
@@ -229,8 +230,6 @@ def _say_result(order: Order, inputs: Inputs, result: Field, screen: Screen) -> 
 def _check_output(order: Order) -> None:
     """Now, what would else go wrong after the work. Raises OutputError."""
     check_writable(order.output, order.encoding, AXES[order.kind])
-    if order.kind == "volume" and not order.output.suffix:
-        check_folder(order.output, order.encoding.force, "*.dcm")
     check_target(order.record_path, order.encoding.force)
     for picture, kind in ((order.preview, "image"), (order.turn, "video")):
         if picture:
@@ -242,6 +241,23 @@ def _check_output(order: Order) -> None:
     for path in order.inputs:
         if path.resolve() in written:
             raise OutputError(f"{path}: is read and would be written over; give another --output")
+
+
+def _coming(order: Order, inputs: Inputs) -> Field | Clip:
+    """What will be written, but for its samples, which are on the meta device."""
+    shape = inputs.shape
+    if order.full_size and order.content:
+        shape = (*shape[:-2], *probe(order.content).shape[-2:])
+    if inputs.film:
+        return replace(inputs.film.clip, shape=shape)
+    source, channels = inputs.grid, 3
+    if inputs.signal:
+        source = inputs.signal.source
+        shape, channels = source.shape, source.channels
+    elif inputs.volume:
+        source = inputs.volume.source
+        shape, channels = source.shape, 3 if inputs.volume.color else source.channels
+    return replace(source, samples=torch.empty(channels, *shape, device="meta"))
 
 
 def _checked_room(order: Order, inputs: Inputs, run: Outline, resume: Resume) -> float:

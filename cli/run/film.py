@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ import torch
 from torch import Tensor
 
 from volstyle.codecs import Moment, Selection, is_clip, open_clip, read
-from volstyle.codecs.clip import AXES, Clip, Look, Spool, roughly
+from volstyle.codecs.clip import AXES, Clip, ClipOrigin, Look, Spool, roughly
 from volstyle.codecs.flow import FlowFiles
 from volstyle.codecs.video import VideoOrigin
 from volstyle.engine.scene import Style
@@ -153,12 +154,19 @@ def _flows(order: Order, clip: Clip) -> FlowFiles | None:
         raise InputError(f"{weights}: no such file of weights for flow")
     if order.flow is None:
         return None
+    if isinstance(clip.origin, ClipOrigin) and any(b - a > 1 for a, b in pairwise(clip.origin.places)):
+        raise InputError(
+            f"{order.flow}: its flow goes from each frame to the next, and damaged ones were left out of "
+            f"{order.content}; leave out --flow or --keep-going"
+        )
     return FlowFiles.open(order.flow, _skipped(order, clip), clip.shape, loop=order.recipe.temporal.loop)
 
 
 def _skipped(order: Order, clip: Clip) -> int:
     """Frames of the source before those that are styled."""
     start = order.selection.start
+    if isinstance(clip.origin, ClipOrigin) and clip.origin.places:
+        return clip.origin.places[0]
     if start is None:
         return 0
     return round(start.value) if start.unit == "f" else math.ceil((start.value - 5e-4) / clip.axes[0].step)
@@ -171,7 +179,8 @@ def _frame(moment: Moment, order: Order, clip: Clip) -> float:
     step, count = clip.axes[0].step, clip.shape[0]
     times = [(index + _skipped(order, clip)) * step for index in range(count)]
     if isinstance(clip.origin, VideoOrigin) and len(clip.origin.ticks) == count:
-        times = [float(clip.origin.offset + tick * clip.origin.time_base) for tick in clip.origin.ticks]
+        first = clip.origin.offset - clip.origin.begin
+        times = [float(first + tick * clip.origin.time_base) for tick in clip.origin.ticks]
     outside = min(moment.value - times[0], 0) + max(moment.value - times[-1], 0)
     return float(np.interp(moment.value, times, range(count))) + outside / step
 

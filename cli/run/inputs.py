@@ -9,6 +9,7 @@ from torch import Tensor
 
 from volstyle.codecs import Selection, read
 from volstyle.codecs.clip import Clip
+from volstyle.codecs.image import ImageOrigin
 from volstyle.engine.scene import Style
 from volstyle.errors import InputError, RecipeError
 from volstyle.grid.color import luma
@@ -48,8 +49,11 @@ class Inputs:
     @property
     def notes(self) -> tuple[str, ...]:
         """For the user, on what was read."""
-        signal = self.signal.notes if self.signal else ()
-        return (*signal, *(self.film.notes if self.film else ()))
+        if self.signal:
+            return self.signal.notes
+        if self.film:
+            return self.film.notes
+        return self.grid.origin.notes if isinstance(self.grid.origin, ImageOrigin) else ()
 
 
 def read_inputs(order: Order) -> Inputs:

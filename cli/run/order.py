@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from volstyle.codecs import SIGNALS, Encoding, Moment, Selection
+from volstyle.codecs import CODECS, SIGNALS, Encoding, Moment, Selection, suffix_of
 from volstyle.errors import OutputError, RecipeError
 from volstyle.media.defaults import SIZES
 from volstyle.media.volume import shape_of
@@ -161,8 +161,10 @@ def _default_volume(content: Path | None, styles: Sequence[StyleFile]) -> Path:
     named = "-".join(style.path.stem for style in styles)
     if content is None:
         return Path(f"solid-{named}.nii.gz")
-    stem = content.name.split(".")[0] or content.absolute().name
-    suffix = content.name.removeprefix(stem)
+    suffix = suffix_of(content)
+    if content.is_dir() and suffix.lower() not in CODECS["ngff"]:
+        suffix = ""  # a folder of slices, whatever its name
+    stem = content.name.removesuffix(suffix) or content.absolute().name
     return Path(f"{stem}-{named}{_ONE_FILE.get(suffix.lower(), suffix)}")
 
 

@@ -13,7 +13,9 @@ from importlib import import_module
 from pathlib import Path
 from typing import Protocol, cast
 
-from volstyle.codecs.atomic import check_folder, check_target
+import torch
+
+from volstyle.codecs.atomic import check_target
 from volstyle.codecs.clip import Clip, Look
 from volstyle.errors import InputError, OutputError, nearest
 from volstyle.grid.field import Axis, Field
@@ -124,6 +126,15 @@ class Codec(Protocol):
         """
         ...
 
+    def check(self, path: Path, field: Field | None, encoding: Encoding) -> None:
+        """Raise now, before the work, the OutputError that `write` would raise after it.
+
+        field: what will be written, as far as it is known: its axes, sizes, channels and origin are right, its
+        samples may be on the meta device and are never looked at. None before anything has been read: then only
+        path and encoding are checked. A codec may leave this function out; `check_target` then stands for it.
+        """
+        ...
+
 
 class ClipCodec(Protocol):
     """What a module offers that reads and writes clips frame after frame, beside what a Codec does."""
@@ -133,6 +144,10 @@ class ClipCodec(Protocol):
         ...
 
     def write(self, path: Path, clip: Field | Clip, encoding: Encoding) -> list[str]:
+        """As a Codec's."""
+        ...
+
+    def check(self, path: Path, field: Field | None, encoding: Encoding) -> None:
         """As a Codec's."""
         ...
 
@@ -168,36 +183,61 @@ def write(path: Path, field: Field | Clip, encoding: Encoding = DEFAULT) -> list
 
 
 def check_writable(path: Path, encoding: Encoding = DEFAULT, axes: Sequence[str] = ()) -> None:
-    """Raises OutputError now for what `write` would raise after the work: suffix, folder, a file in the way, axes
-    or a quality that the format has not. axes: of the result, if they are known."""
-    name = _writer(path, axes)
-    if axes and tuple(axes) != _TAKES.get(name, tuple(axes)):
-        takes = ", ".join(_TAKES[name])
-        raise OutputError(f"{path}: takes axes {takes}, the result has {', '.join(axes)}; choose another suffix")
-    if path.suffix.lower() in (".mhd", ".nhdr"):
-        raise OutputError(f"{path}: would be two files; choose .mha or .nrrd, which are one")
-    if name == "ngff":
-        check_folder(path, encoding.force, "*")
-    elif name == "frames":
-        from volstyle.codecs import frames
+    """Raise, before anything is read, the OutputError that `write` would raise for a path and an encoding.
 
-        frames.check(path, encoding.force)
-    elif is_sequence(path):
-        check_target(path.parent / "any", force=True)
+    These are a suffix that is not known, a folder that is not there, a file in the way, a quality that the format
+    does not have, and axes that it does not take. axes: the names of the result's axes, if they are known."""
+    name = _writer(path, axes)
+    if axes and name in _TAKES:
+        check_axes(path, Field(torch.empty(3, *(1 for _ in axes)), tuple(map(Axis, axes))), _TAKES[name])
+    _checked(_module(name, path), path, None, encoding)
+
+
+def check(path: Path, field: Field | Clip, encoding: Encoding = DEFAULT) -> None:
+    """Raise, before the work, the OutputError that `write` would raise for this path and a field like this one.
+
+    field: what will be written, as far as it is known. Its samples may be on the meta device: they are not looked
+    at. Its axes, sizes, channels and origin are."""
+    codec = _to_write(path, [axis.name for axis in field.axes])
+    if isinstance(field, Clip):
+        field = Field(torch.empty(3, *field.shape, device="meta"), field.axes, field.origin)
+    _checked(codec, path, field, encoding)
+
+
+def check_axes(path: Path, field: Field | Clip, takes: Sequence[str]) -> None:
+    """Raises OutputError for a field of other axes than the format of path takes."""
+    names = [axis.name for axis in field.axes]
+    if names != list(takes):
+        raise OutputError(
+            f"{path}: takes axes {', '.join(takes)}, the result has {', '.join(names)}; choose another suffix"
+        )
+
+
+def _checked(codec: Codec, path: Path, field: Field | None, encoding: Encoding) -> None:
+    if hasattr(codec, "check"):
+        codec.check(path, field, encoding)
     else:
         check_target(path, encoding.force)
-    if name == "video":
-        from volstyle.codecs import encoder
-
-        encoder.choose_format(path, encoding.quality, deep=False, alpha=False, even=True)
 
 
 def is_sequence(path: Path) -> bool:
     """Whether path stands for many files: a folder of images or slices, or a pattern such as frames/%04d.png or
     frames/*.png."""
-    if _by_suffix(path) == "ngff":
+    if _by_suffix(path) == "ngff" or path.is_file():
         return False
-    return path.is_dir() or not path.suffix or bool(re.search(r"%0?\d*d|[*?]", path.name))
+    return path.is_dir() or not suffix_of(path) or bool(re.search(r"%0?\d*d|[*?]", path.name))
+
+
+def suffix_of(path: Path) -> str:
+    """What a name says of the format: ".nii.gz", ".png", or the last part of a name that no codec knows.
+
+    Empty for a name without one. Only a letter and more letters or digits are one, so that 1.2.840.10008 and
+    Smith.John-styled have none.
+    """
+    name = path.name.lower()
+    known = max((suffix for suffix in _SUFFIXES if name.endswith(suffix)), key=len, default="")
+    found = known or path.suffix
+    return path.name[-len(found) :] if known or re.fullmatch(r"\.[A-Za-z][A-Za-z0-9]*", found) else ""
 
 
 def files(path: Path) -> list[Path]:
@@ -215,7 +255,7 @@ def files(path: Path) -> list[Path]:
 def _to_read(path: Path, *, signal: bool) -> Codec:
     if path.is_dir() and _by_suffix(path) != "ngff":
         return _module("frames" if _has_images(path) else "dicom", path)
-    if is_sequence(path) and path.suffix:
+    if is_sequence(path) and suffix_of(path):
         return _module("frames", path)
     if path.is_dir():
         return _module("ngff", path)
@@ -225,13 +265,25 @@ def _to_read(path: Path, *, signal: bool) -> Codec:
         raise InputError(f"{path}: the file is empty")
     table = _SIGNAL_SUFFIXES if signal else _SUFFIXES
     name = _by_suffix(path, table)
+    if name is None and _is_dicom(path):
+        name = "waveform" if signal else "dicom"
     if name is None:
         raise InputError(f"{path}: suffix {path.suffix!r} is not known; {nearest(path.suffix, table)}")
     return _module(name, path)
 
 
 def _has_images(folder: Path) -> bool:
-    return any(file.suffix.lower() in PICTURES for file in folder.iterdir())
+    """Whether a folder is one of frames: it holds pictures, and no DICOM beside which they are previews."""
+    files = [file for file in folder.iterdir() if not file.name.startswith(".") and file.is_file()]
+    pictures = [file for file in files if file.suffix.lower() in PICTURES]
+    others = (file for file in files if _by_suffix(file) in (None, "dicom"))
+    return bool(pictures) and not any(map(_is_dicom, others))
+
+
+def _is_dicom(path: Path) -> bool:
+    """Whether a file begins as DICOM does, whatever its name."""
+    with path.open("rb") as file:
+        return file.read(132)[128:] == b"DICM"
 
 
 def _to_write(path: Path, axes: Sequence[str]) -> Codec:
@@ -241,7 +293,7 @@ def _to_write(path: Path, axes: Sequence[str]) -> Codec:
 def _writer(path: Path, axes: Sequence[str]) -> str:
     """The module that writes a path, for the axes of what is written."""
     table = _SIGNAL_SUFFIXES if list(axes) == ["t"] else _SUFFIXES
-    many = "dicom" if "z" in axes and path.suffix == "" else "frames"
+    many = "dicom" if "z" in axes and suffix_of(path) == "" else "frames"
     name = many if is_sequence(path) else _by_suffix(path, table)
     if name is None:
         raise OutputError(f"{path}: suffix {path.suffix!r} is not known; {nearest(path.suffix, table)}")

@@ -17,8 +17,8 @@ import soundfile
 import torch
 from numpy.typing import NDArray
 
-from volstyle.codecs import CODECS, Encoding, Facts, Moment, Selection
-from volstyle.codecs.atomic import arriving
+from volstyle.codecs import CODECS, Encoding, Facts, Moment, Selection, check_axes
+from volstyle.codecs.atomic import arriving, check_target
 from volstyle.errors import InputError, OutputError
 from volstyle.grid.field import Axis, Field, Origin
 
@@ -86,15 +86,7 @@ def read(path: Path, selection: Selection) -> Field:
 
 def write(path: Path, field: Field, encoding: Encoding) -> list[str]:
     """A signal (C, T) at its rate. Notes what is cut off at full scale, and a subtype the format does not have."""
-    if len(field.axes) != 1:
-        names = ", ".join(axis.name for axis in field.axes)
-        raise OutputError(f"{path}: a sound has one axis, the result has {names}; choose a suffix for those")
-    name = _FORMATS.get(path.suffix.lower())
-    if name is None:
-        raise OutputError(f"{path}: a sound cannot be written as {path.suffix}; use {', '.join(_FORMATS)}")
-    most = _MOST_CHANNELS[name]
-    if field.channels > most:
-        raise OutputError(f"{path}: {field.channels} channels, {name} has at most {most}; use .wav")
+    name = _format(path, field)
     origin = field.origin if isinstance(field.origin, AudioOrigin) else AudioOrigin()
     notes = []
     subtype = origin.subtype or soundfile.default_subtype(name)
@@ -117,6 +109,26 @@ def write(path: Path, field: Field, encoding: Encoding) -> list[str]:
     except soundfile.LibsndfileError as error:
         raise OutputError(f"{path}: cannot be written ({error.error_string})") from error
     return notes
+
+
+def check(path: Path, field: Field | None, encoding: Encoding) -> None:
+    """Raise OutputError for what `write` would refuse."""
+    check_target(path, encoding.force)
+    _format(path, field)
+
+
+def _format(path: Path, field: Field | None) -> str:
+    """libsndfile's name of the format of path. Raises OutputError for a field that does not go into it."""
+    name = _FORMATS.get(path.suffix.lower())
+    if name is None:
+        raise OutputError(f"{path}: a sound cannot be written as {path.suffix}; use {', '.join(_FORMATS)}")
+    if field is None:
+        return name
+    check_axes(path, field, ("t",))
+    most = _MOST_CHANNELS[name]
+    if field.channels > most:
+        raise OutputError(f"{path}: {field.channels} channels, {name} has at most {most}; use .wav")
+    return name
 
 
 def _whole(samples: NDArray[np.float32], bits: int) -> NDArray[Any]:

@@ -31,11 +31,12 @@ class PictureOrigin(Origin):
 class ClipOrigin(Origin):
     """pictures: of each frame, where the clip is whole in memory; a frame that comes alone has its own. ticks,
     durations: of each frame, from the first on, in steps of the axis t unless the origin says of what; () where
-    that is one each."""
+    that is one each. places: the number of each frame in the source, counted from 0; () where it is not known."""
 
     pictures: tuple[Origin, ...] = ()
     ticks: tuple[int, ...] = ()
     durations: tuple[int, ...] = ()
+    places: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import copy
 import hashlib
+import zlib
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -19,20 +21,34 @@ import numpy as np
 import pydicom
 from pydicom.dataset import Dataset
 from pydicom.errors import InvalidDicomError
-from pydicom.uid import ExplicitVRLittleEndian, SecondaryCaptureImageStorage, generate_uid
+from pydicom.uid import (
+    UID,
+    DeflatedExplicitVRLittleEndian,
+    ExplicitVRBigEndian,
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+    SecondaryCaptureImageStorage,
+    generate_uid,
+)
 
-from volstyle.codecs import Encoding, Facts, Selection
-from volstyle.codecs.atomic import arriving, arriving_folder
-from volstyle.codecs.stored import NOTICE, Array, Stored, as_field, numbers, spatial
+from volstyle.codecs import Encoding, Facts, Selection, suffix_of
+from volstyle.codecs.atomic import arriving, arriving_folder, check_folder, check_target
+from volstyle.codecs.stored import NOTICE, Array, Stored, as_field, check_room, numbers, own, spatial
 from volstyle.errors import InputError, OutputError
 from volstyle.grid.field import Field
 
 PATTERN = "*.dcm"
 _SAME = ("Rows", "Columns", "SamplesPerPixel", "BitsStored", "PixelRepresentation", "ImageOrientationPatient")
-_GRAY_ONLY = ("RescaleIntercept", "RescaleSlope", "RescaleType", "PixelPaddingValue", "PixelPaddingRangeLimit")
+_GRAY_ONLY = (
+    *("RescaleIntercept", "RescaleSlope", "RescaleType", "PixelPaddingValue", "PixelPaddingRangeLimit"),
+    *("PresentationLUTShape", "WindowCenter", "WindowWidth", "VOILUTFunction", "VOILUTSequence"),
+)
 _OF_OLD_SAMPLES = ("SmallestImagePixelValue", "LargestImagePixelValue", "DataSetTrailingPadding")
 _WITHIN = 0.01
 """Share of the spacing by which slices may be off their place."""
+_ROUNDED = 0.25
+"""The same where the places are written with so few digits that rounding alone moves them that far."""
+_BLOCK = 2**20
 
 
 @dataclass(frozen=True)
@@ -46,13 +62,16 @@ class DicomOrigin(Stored):
 
 @dataclass(frozen=True)
 class _Slice:
-    """A slice, or a frame of a file, and where it lies. place: of its first sample, mm; None if it is not said."""
+    """A slice, or a frame of a file, and where it lies. place: of its first sample, mm; None if it is not said.
+    rounding: how far, in mm, each number of the place may be off, since it is written with so many digits.
+    """
 
     path: Path
     pixels: Array
     place: tuple[float, ...] | None
     slope: float
     inter: float
+    rounding: tuple[float, ...]
 
 
 def probe(path: Path) -> Facts:
@@ -80,18 +99,22 @@ def read(path: Path, selection: Selection) -> Field:
     if all(part.place is not None for part in slices):
         heights = [float(np.dot(normal, part.place or ())) for part in slices]
         order.sort(key=heights.__getitem__)
-        step = _even_step(path, [slices[i] for i in order], [heights[i] for i in order])
+        step = _even_step(path, [slices[i] for i in order], [heights[i] for i in order], normal)
     elif len(datasets) > 1:
         lost = next(part for part in slices if part.place is None)
         raise InputError(f"{lost.path}: no ImagePositionPatient, so that its place is unknown")
     else:
         step = 0.0
     ordered = [slices[i] for i in order]
+    unit = "px" if 0.0 in spacing else "mm"
     step = step or float(first.get("SpacingBetweenSlices", 0) or first.get("SliceThickness", 0) or 1)
     array = np.stack([part.pixels for part in ordered])
     color = array.ndim == 4
     array = np.moveaxis(array, -1, 0) if color else array[None]
     place = np.array(ordered[0].place or (0, 0, 0))
+    between = normal * step
+    if len(ordered) > 1 and ordered[-1].place is not None:
+        between = (np.array(ordered[-1].place) - place) / (len(ordered) - 1)  # not the normal if the gantry tilts
     origin = DicomOrigin(
         path,
         array,
@@ -100,20 +123,18 @@ def read(path: Path, selection: Selection) -> Field:
         color,
         padding=_padding(first, ordered[0]),
         limits=_limits(first),
-        affine=_affine(row * spacing[1], column * spacing[0], normal * step, place),
+        affine=None if unit == "px" else _affine(row * spacing[1], column * spacing[0], between, place),
+        inverted=first.get("PhotometricInterpretation") == "MONOCHROME1",
         datasets=tuple(datasets[i][1] for i in order) if len(datasets) > 1 else (first,),
         order=tuple(order),
     )
-    unit = "px" if spacing == (0.0, 0.0) else "mm"
     steps = (1.0, 1.0, 1.0) if unit == "px" else (step, *spacing)
     return as_field(path, spatial("zyx", steps, unit), origin)
 
 
 def write(path: Path, field: Field, encoding: Encoding) -> list[str]:
-    origin = field.origin
-    if not isinstance(origin, DicomOrigin):
-        raise OutputError(f"{path}: DICOM says of whom it is, so it is written from DICOM only; choose .nii.gz")
-    array, color = numbers(path, field)
+    origin = _source(path, field)
+    array, color = numbers(path, field, DicomOrigin)
     laid = np.moveaxis(array, 0, -1) if color else array[0]
     into_color = color and not origin.color
     series = generate_uid(entropy_srcs=[str(origin.datasets[0].SeriesInstanceUID), _hash(laid)])
@@ -121,14 +142,12 @@ def write(path: Path, field: Field, encoding: Encoding) -> list[str]:
         frames = np.empty_like(laid)
         frames[list(origin.order)] = laid
         dataset = _derived(origin.datasets[0], frames, series, into_color)
-        if path.suffix:
+        if suffix_of(path):
             with arriving(path, encoding.force) as temporary:
                 dataset.save_as(temporary, enforce_file_format=True)
             return []
         derived = [dataset]
     else:
-        if path.suffix:
-            raise OutputError(f"{path}: a series of {len(laid)} slices is a folder; give one, as in {path.stem}/")
         derived = [
             _derived(dataset, pixels, series, into_color)
             for dataset, pixels in zip(origin.datasets, laid, strict=True)
@@ -137,6 +156,28 @@ def write(path: Path, field: Field, encoding: Encoding) -> list[str]:
         for number, dataset in enumerate(derived, start=1):
             dataset.save_as(temporary / f"{number:05d}.dcm", enforce_file_format=True)
     return []
+
+
+def check(path: Path, field: Field | None, encoding: Encoding) -> None:
+    """Raise OutputError for what `write` would refuse."""
+    if suffix_of(path):
+        check_target(path, encoding.force)
+    else:
+        check_folder(path, encoding.force, PATTERN)
+    if field is not None:
+        _source(path, field)
+
+
+def _source(path: Path, field: Field) -> DicomOrigin:
+    """The origin of a field that came from DICOM. Raises OutputError for one that did not, or that is no file."""
+    origin = own(field, DicomOrigin)
+    if origin is None:
+        raise OutputError(f"{path}: DICOM says of whom it is, so it is written from DICOM only; choose .nii.gz")
+    if suffix_of(path) and len(origin.datasets) > 1:
+        raise OutputError(
+            f"{path}: a series of {len(origin.datasets)} slices is a folder; give one, as in {path.stem}/"
+        )
+    return origin
 
 
 def _derived(dataset: Dataset, pixels: Array, series: str, into_color: bool) -> Dataset:
@@ -175,10 +216,13 @@ def _derived(dataset: Dataset, pixels: Array, series: str, into_color: bool) -> 
 
 def _datasets(path: Path) -> list[tuple[Path, Dataset]]:
     """Of a file, or of all DICOM files with pixels right in a folder."""
-    files = sorted(file for file in path.iterdir() if file.is_file()) if path.is_dir() else [path]
+    files = [path]
+    if path.is_dir():
+        files = sorted(file for file in path.iterdir() if file.is_file() and not file.name.startswith("."))
     found: list[tuple[Path, Dataset]] = []
     for file in files:
         try:
+            _check_inflated(file)
             dataset = pydicom.dcmread(file)
         except InvalidDicomError as error:
             if path.is_dir():
@@ -192,7 +236,37 @@ def _datasets(path: Path) -> list[tuple[Path, Dataset]]:
             raise InputError(f"{file}: DICOM without samples ({dataset.get('Modality', 'no modality')})")
     if not found:
         raise InputError(f"{path}: no images there, DICOM or numbered; give a folder of a series or of frames")
+    sizes = [_declared(dataset) for _, dataset in found]
+    check_room(path, sum(size for size, _ in sizes), sum(count for _, count in sizes))
     return found
+
+
+def _declared(dataset: Dataset) -> tuple[int, int]:
+    """Bytes and number of the samples a dataset says it has; 0 for a damaged one, which is refused later."""
+    try:
+        count = int(dataset.Rows) * int(dataset.Columns) * int(dataset.get("SamplesPerPixel", 1) or 1)
+        count *= int(dataset.get("NumberOfFrames", 1) or 1)
+        return count * max(1, int(dataset.BitsAllocated) // 8), count
+    except (AttributeError, TypeError, ValueError):
+        return 0, 0
+
+
+def _check_inflated(file: Path) -> None:
+    """Raises CapacityError for a deflated file that becomes larger than the memory: reading inflates it whole."""
+    with file.open("rb") as opened:
+        if opened.read(132)[128:] != b"DICM":
+            return
+        opened.seek(0)
+        meta = pydicom.filereader.read_file_meta_info(file)
+        if meta.get("TransferSyntaxUID") != DeflatedExplicitVRLittleEndian:
+            return
+        opened.seek(144 + int(meta.FileMetaInformationGroupLength))
+        inflate, size = zlib.decompressobj(-zlib.MAX_WBITS), 0
+        packed = opened.read(_BLOCK)
+        while packed and not inflate.eof:
+            size += len(inflate.decompress(packed, _BLOCK))
+            check_room(file, size, 0)
+            packed = inflate.unconsumed_tail or opened.read(_BLOCK)
 
 
 def _check_alike(path: Path, datasets: Sequence[tuple[Path, Dataset]]) -> None:
@@ -219,6 +293,8 @@ def _is_near(one: Any, other: Any) -> bool:
 
 
 def _slices(path: Path, dataset: Dataset) -> list[_Slice]:
+    if "TransferSyntaxUID" not in dataset.file_meta:  # a file of before 1993, or of a careless writer
+        dataset.file_meta.TransferSyntaxUID = _syntax(dataset)
     try:
         pixels = dataset.pixel_array
     except (AttributeError, NotImplementedError, RuntimeError, ValueError) as error:
@@ -244,6 +320,8 @@ def _slices(path: Path, dataset: Dataset) -> list[_Slice]:
             _tag((group, shared, dataset), "PixelValueTransformationSequence", keyword)
             for keyword in ("RescaleSlope", "RescaleIntercept")
         )
+        if slope == 0:
+            raise InputError(f"{path}: RescaleSlope is 0, must be another number")
         found.append(
             _Slice(
                 path,
@@ -251,9 +329,24 @@ def _slices(path: Path, dataset: Dataset) -> list[_Slice]:
                 None if place is None else tuple(float(number) for number in place),
                 1.0 if slope is None else float(slope),
                 0.0 if inter is None else float(inter),
+                tuple(_half_digit(number) for number in place or ()),
             )
         )
     return found
+
+
+def _syntax(dataset: Dataset) -> UID:
+    """How a dataset was found to be written that does not say so."""
+    implicit, little = dataset.original_encoding
+    if implicit:
+        return ImplicitVRLittleEndian
+    return ExplicitVRLittleEndian if little else ExplicitVRBigEndian
+
+
+def _half_digit(number: Any) -> float:
+    """Half a unit of the last digit with which DICOM writes a number."""
+    exponent = Decimal(str(getattr(number, "original_string", number)).strip()).as_tuple().exponent
+    return 0.5 * 10.0 ** int(exponent)
 
 
 def _tag(datasets: Sequence[Dataset], sequence: str, keyword: str) -> Any:
@@ -278,14 +371,26 @@ def _plane(dataset: Dataset) -> tuple[Array, Array, tuple[float, float]]:
     return numbers[:3], numbers[3:], (float(spacing[0]), float(spacing[1]))
 
 
-def _even_step(path: Path, slices: Sequence[_Slice], heights: Sequence[float]) -> float:
-    """mm from slice to slice; 0 for a single one. Raises InputError unless it is the same for all."""
+def _even_step(path: Path, slices: Sequence[_Slice], heights: Sequence[float], normal: Array) -> float:
+    """mm from slice to slice; 0 for a single one. Raises InputError unless it is the same for all.
+
+    The same means: within `_WITHIN` of it, or as far off as rounding moves places that are written with few
+    digits. heights: of the places along the normal.
+    """
     gaps = np.diff(heights)
     if not len(gaps):
         return 0.0
     # The lower median, of slices that are apart: a gap there is, though some are missing and some there twice.
     apart = gaps[gaps > _WITHIN * 1e-3]
     step = float(np.quantile(apart, 0.5, method="lower")) if len(apart) else 0.0
+    mean = float(f"{(heights[-1] - heights[0]) / len(gaps):.10g}")
+    off = float(np.abs(np.array(heights) - (heights[0] + mean * np.arange(len(heights)))).max())
+    # Zeros at the end are not written, so the finest digit of all counts. The ends, which the mean is made of, are
+    # rounded as well.
+    digits = np.array([part.rounding for part in slices]).min(0)
+    rounding = 2 * float(np.abs(normal) @ digits)
+    if gaps.min() > _WITHIN * max(step, 1e-3) and off <= max(_WITHIN * mean, min(rounding, _ROUNDED * mean)):
+        return mean
     for gap, one, other in zip(gaps, slices, slices[1:], strict=False):
         names = one.path.name if one.path == other.path else f"{one.path.name} and {other.path.name}"
         if gap <= _WITHIN * max(step, 1e-3):

@@ -16,8 +16,8 @@ import numpy as np
 from volstyle.codecs import Encoding
 from volstyle.codecs.clip import PictureOrigin
 from volstyle.codecs.color import to_frame
+from volstyle.codecs.decoder import VideoOrigin
 from volstyle.codecs.sound import SoundTrack
-from volstyle.codecs.video import VideoOrigin
 from volstyle.errors import OutputError, nearest
 from volstyle.grid.field import Field
 
@@ -113,6 +113,9 @@ class Encoder:
             self.notes.append(
                 f"{path.name}: no transparency in this format, left out; WebM and --quality prores keep it"
             )
+        kept = 12 if self._format.codec == "prores_ks" else 10  # decoders give 12 bits of what ProRes made of 10
+        if origin.bits > kept and "10" in self._format.pixels:
+            self.notes.append(f"{path.name}: {origin.bits}-bit samples written as 10 bit")
         if self._deep and self._format.pixels in ("rgb24", "gbrp", "pal8", "yuv420p", "yuva420p"):
             self.notes.append(f"{path.name}: {origin.bits}-bit samples written as 8 bit")
         with _said(path):
@@ -185,7 +188,8 @@ class Encoder:
         if source is None or not source.is_file():
             return None
         start = self._origin.offset if self._origin.length is not None else Fraction(0)
-        return SoundTrack(source, self._container, path.suffix.lower(), start, self._origin.length, self.notes)
+        main, length = self._origin.stream, self._origin.length
+        return SoundTrack(source, self._container, path.suffix.lower(), start, length, main, self.notes)
 
     def _mux(self, packets: list[Any]) -> None:
         for packet in packets:

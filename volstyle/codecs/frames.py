@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
-from volstyle.codecs import PICTURES, Encoding, Facts, Selection, image
+from volstyle.codecs import PICTURES, Encoding, Facts, Selection, check_axes, image
 from volstyle.codecs.atomic import check_target, staging
 from volstyle.codecs.clip import Clip, ClipOrigin, Look, briefly, is_see_through, roughly
 from volstyle.errors import InputError, OutputError
@@ -74,15 +74,15 @@ def open_clip(path: Path, selection: Selection, look: Look | None = None) -> Cli
 
     axes = (Axis("t", 1 / RATE, "s"), *image.AXES)
     durations = (*(b - a for a, b in pairwise(ticks)), 1)
-    origin = FramesOrigin(path, (), tuple(ticks), durations, names=tuple(file.name for file in whole))
+    places = tuple((bounds[0] or 0) + tick for tick in ticks)
+    origin = FramesOrigin(path, (), tuple(ticks), durations, places, tuple(file.name for file in whole))
     return Clip((len(whole), *shape), axes, origin, frames, see_through, briefly(notes))
 
 
 def write(path: Path, clip: Field | Clip, encoding: Encoding) -> list[str]:
     """All appear when all are complete. A folder gets PNG files, named as those that were read."""
-    if len(clip.axes) != 3:
-        raise OutputError(f"{path}: numbered images need axes t, y, x, the result has {len(clip.axes)} axes")
-    check(path, encoding.force)
+    check_axes(path, clip, ("t", "y", "x"))
+    _check_place(path, encoding.force)
     clip = clip if isinstance(clip, Clip) else Clip.of(clip)
     targets = _targets(path, clip)
     folder, others = targets[0].parent, len(_there(path)) - sum(target.exists() for target in targets)
@@ -98,7 +98,14 @@ def write(path: Path, clip: Field | Clip, encoding: Encoding) -> list[str]:
     return [*briefly(notes), *([f"{folder}: {others} other images are there, left as they are"] if others else [])]
 
 
-def check(path: Path, force: bool) -> None:
+def check(path: Path, field: Field | None, encoding: Encoding) -> None:
+    """Raise OutputError for what `write` would refuse."""
+    _check_place(path, encoding.force)
+    if field is not None:
+        check_axes(path, field, ("t", "y", "x"))
+
+
+def _check_place(path: Path, force: bool) -> None:
     """Raises OutputError when images cannot be written there, or, without force, when some are there already."""
     if re.search(r"[*?]", path.name):
         raise OutputError(f"{path}: cannot name files by a wildcard; use a number, as in %04d.png")

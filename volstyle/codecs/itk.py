@@ -4,16 +4,35 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from math import prod
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import SimpleITK
 
 from volstyle.codecs import Encoding, Facts, Selection
-from volstyle.codecs.atomic import arriving
-from volstyle.codecs.stored import NOTICE, Array, Stored, as_field, is_changed, numbers, spatial
+from volstyle.codecs.atomic import arriving, check_target
+from volstyle.codecs.stored import (
+    NOTICE,
+    TYPES,
+    Array,
+    Stored,
+    affine_of,
+    alpha_of,
+    as_field,
+    check_room,
+    check_volume,
+    damages,
+    is_changed,
+    left_out,
+    numbers,
+    own,
+    spatial,
+    steps_in_mm,
+)
 from volstyle.errors import InputError, OutputError
-from volstyle.grid.field import Field
+from volstyle.grid.field import Axis, Field
 
 _NOTICE_KEY = "volstyle_notice"
 _HEADER = 2**16
@@ -31,73 +50,100 @@ class ItkOrigin(Stored):
 
 
 def probe(path: Path) -> Facts:
-    reader = SimpleITK.ImageFileReader()
     _check_data_file(path)
-    reader.SetFileName(str(path))
-    try:
-        reader.ReadImageInformation()
-    except RuntimeError as error:
-        raise InputError(f"{path}: damaged, or not what its suffix says") from error
+    reader = _information(path)
     size, spacing = reader.GetSize(), reader.GetSpacing()
     entries = {
         "size": " x ".join(map(str, size)),
         "voxel": " x ".join(f"{step:.4g} mm" for step in spacing),
         "samples": SimpleITK.GetPixelIDValueAsString(reader.GetPixelID()),
     }
-    axes = spatial("zyx", tuple(reversed(spacing)), "mm") if len(size) == 3 else None
-    return Facts("volume", tuple(reversed(size)), entries, axes)
+    return Facts("volume", tuple(reversed(size)), entries, _axes(spacing))
 
 
 def read(path: Path, selection: Selection) -> Field:
     header = _check_data_file(path)
-    try:
+    information = _information(path)
+    axes = information.GetDimension()
+    samples = prod(information.GetSize()) * information.GetNumberOfComponents()
+    check_room(path, samples * _itemsize(information), samples)
+    with damages(path, "damaged, or not what its suffix says"):
         image = SimpleITK.ReadImage(str(path))
-    except RuntimeError as error:
-        raise InputError(f"{path}: damaged, or not what its suffix says") from error
-    axes = image.GetDimension()
-    if axes not in (3, 4):
-        raise InputError(f"{path}: {axes} axes, must be x, y, z or x, y, z, t")
     array: Array = SimpleITK.GetArrayFromImage(image)
     if array.dtype.kind not in "iuf":
         raise InputError(f"{path}: samples are {array.dtype}, must be real numbers")
-    color = array.ndim > axes and array.shape[-1] == 3 and array.dtype == np.uint8
+    color = array.ndim > axes and array.shape[-1] in (3, 4) and array.dtype == np.uint8
     array = np.moveaxis(array, -1, 0) if array.ndim > axes else array[None]
+    array, alpha = (array[:3], array[3]) if color and len(array) == 4 else (array, None)
     spacing, corner, direction = image.GetSpacing(), image.GetOrigin(), image.GetDirection()
     origin = ItkOrigin(
         path,
         array,
         color=color,
         affine=_affine(spacing, corner, direction),
+        alpha=alpha,
         spacing=spacing,
         corner=corner,
         direction=direction,
         entries={key: image.GetMetaData(key) for key in image.GetMetaDataKeys() if not key.startswith("ITK_")},
         packed=b"encoding: gz" in header or b"CompressedData = True" in header,
     )
-    named = spatial("zyx", tuple(reversed(spacing[:3])), "mm")
-    return as_field(path, named if axes == 3 else (*spatial("t", spacing[3:], "s"), *named), origin)
+    return as_field(path, _axes(spacing), origin)
 
 
 def write(path: Path, field: Field, encoding: Encoding) -> list[str]:
-    if path.suffix.lower() in (".mhd", ".nhdr"):
-        raise OutputError(f"{path}: would be two files; choose .mha or .nrrd, which are one")
-    array, _ = numbers(path, field)
-    vector = len(array) > 1
-    image = SimpleITK.GetImageFromArray(np.moveaxis(array, 0, -1) if vector else array[0], isVector=vector)
-    origin = field.origin if isinstance(field.origin, ItkOrigin) else _from_axes(field)
+    check(path, field, encoding)
+    mine = own(field, ItkOrigin)
+    array, color = numbers(path, field, ItkOrigin, TYPES)
+    alpha = alpha_of(field) if color else None
+    parts = array if alpha is None else np.concatenate([array, alpha[None]])
+    vector = len(parts) > 1
+    image = SimpleITK.GetImageFromArray(np.moveaxis(parts, 0, -1) if vector else parts[0], isVector=vector)
+    origin = mine or _from_axes(field)
     image.SetSpacing(origin.spacing)
     image.SetOrigin(origin.corner)
     image.SetDirection(origin.direction)
     for key, text in origin.entries.items():
         image.SetMetaData(key, text)
-    if is_changed(field, array):
+    if is_changed(field):
         image.SetMetaData(_NOTICE_KEY, NOTICE)
     with arriving(path, encoding.force) as temporary:
         try:
             SimpleITK.WriteImage(image, str(temporary), useCompression=origin.packed)
         except RuntimeError as error:
             raise OutputError(f"{path}: cannot be written by SimpleITK ({error})") from error
-    return []
+    return left_out(path, field, ("steps", "times", "place", "alpha")) if mine is None else []
+
+
+def check(path: Path, field: Field | None, encoding: Encoding) -> None:
+    """Raise OutputError for what `write` would refuse."""
+    check_target(path, encoding.force)
+    check_volume(path, field)
+    if path.suffix.lower() in (".mhd", ".nhdr"):
+        raise OutputError(f"{path}: would be two files; choose .mha or .nrrd, which are one")
+
+
+def _information(path: Path) -> Any:
+    """A reader that has read the header. Raises InputError for an image of other than three or four axes."""
+    with damages(path, "damaged, or not what its suffix says"):
+        reader = SimpleITK.ImageFileReader()
+        reader.SetFileName(str(path))
+        reader.ReadImageInformation()
+        axes = reader.GetDimension()
+    if axes not in (3, 4):
+        raise InputError(f"{path}: {axes} axes, must be x, y, z or x, y, z, t")
+    return reader
+
+
+def _itemsize(reader: Any) -> int:
+    """Bytes of a sample, by the name of its type: "16-bit signed integer"."""
+    found = re.match(r"(?:vector of )?(\d+)-bit", SimpleITK.GetPixelIDValueAsString(reader.GetPixelID()))
+    return int(found[1]) // 8 if found else 16  # of complex numbers, which are refused later
+
+
+def _axes(spacing: tuple[float, ...]) -> tuple[Axis, ...]:
+    named = spatial("zyx", tuple(reversed(spacing[:3])), "mm")
+    return named if len(spacing) == 3 else (*spatial("t", spacing[3:], "s"), *named)
 
 
 def _check_data_file(path: Path) -> bytes:
@@ -121,13 +167,15 @@ def _affine(spacing: tuple[float, ...], corner: tuple[float, ...], direction: tu
 
 
 def _from_axes(field: Field) -> ItkOrigin:
-    steps = tuple(axis.step for axis in reversed(field.axes))
+    steps = [*steps_in_mm(field), *(axis.step for axis in reversed(field.axes[:-3]))]
     count = len(steps)
     direction, corner = np.eye(count), np.zeros(count)
-    known = field.origin.affine if isinstance(field.origin, Stored) else None
+    known = affine_of(field)
     if known is not None:
         affine = np.diag([-1.0, -1.0, 1.0, 1.0]) @ known
-        steps = (*np.linalg.norm(affine[:3, :3], axis=0).tolist(), *steps[3:])
+        steps[:3] = np.linalg.norm(affine[:3, :3], axis=0).tolist()
         direction[:3, :3] = affine[:3, :3] / np.array(steps[:3])
         corner[:3] = affine[:3, 3]
-    return ItkOrigin(spacing=steps, corner=tuple(corner.tolist()), direction=tuple(direction.ravel().tolist()))
+    return ItkOrigin(
+        spacing=tuple(steps), corner=tuple(corner.tolist()), direction=tuple(direction.ravel().tolist())
+    )

@@ -16,12 +16,33 @@ import numpy as np
 import zarr
 
 from volstyle.codecs import Encoding, Facts, Selection
-from volstyle.codecs.atomic import arriving_folder
-from volstyle.codecs.stored import NOTICE, Array, Stored, as_field, is_changed, numbers
+from volstyle.codecs.atomic import arriving_folder, check_folder
+from volstyle.codecs.stored import (
+    NOTICE,
+    TYPES,
+    Array,
+    Stored,
+    as_field,
+    check_room,
+    check_volume,
+    damages,
+    is_changed,
+    left_out,
+    numbers,
+    own,
+    smaller,
+)
 from volstyle.errors import InputError, OutputError
 from volstyle.grid.field import Axis, Field
 
-_UNITS = {"micrometer": "um", "millimeter": "mm", "centimeter": "cm", "second": "s"}
+_UNITS = {
+    "nanometer": "nm",
+    "micrometer": "um",
+    "millimeter": "mm",
+    "centimeter": "cm",
+    "meter": "m",
+    "second": "s",
+}
 _LONG = {short: name for name, short in _UNITS.items()}
 _NOTICE_KEY = "volstyle_notice"
 
@@ -34,32 +55,26 @@ class NgffOrigin(Stored):
 
 
 def probe(path: Path) -> Facts:
-    group, multiscale = _opened(path)
-    level = group[_levels(path, multiscale)[0]]
-    names = _names(path, multiscale)
-    shape = tuple(size for name, size in zip(names, level.shape, strict=True) if name != "c")
+    level, multiscale, names = _finest(path)
+    kept = _kept(names, level.shape)
+    shape = tuple(size for name, size in zip(names, level.shape, strict=True) if name in kept)
     entries = {
         "size": " x ".join(f"{name} {size}" for name, size in zip(names, level.shape, strict=True)),
         "samples": str(level.dtype),
         "levels": str(len(_levels(path, multiscale))),
     }
-    return Facts("volume", shape, entries)
+    return Facts("volume", shape, entries, _axes(path, multiscale, names, kept))
 
 
 def read(path: Path, selection: Selection) -> Field:
-    group, multiscale = _opened(path)
-    names = _names(path, multiscale)
-    try:
-        level = group[_levels(path, multiscale)[0]]
+    level, multiscale, names = _finest(path)
+    if np.dtype(level.dtype).kind not in "iuf":
+        raise InputError(f"{path}: {level.dtype} of shape {level.shape}, must be numbers over {', '.join(names)}")
+    check_room(path, level.size * level.dtype.itemsize, level.size)
+    with damages(path, f"level {_levels(path, multiscale)[0]!r} cannot be read"):
         array: Array = np.asarray(level[...])
-    except (KeyError, OSError, ValueError) as error:
-        raise InputError(f"{path}: level {_levels(path, multiscale)[0]!r} cannot be read ({error})") from error
-    if array.ndim != len(names) or array.dtype.kind not in "iuf":
-        raise InputError(f"{path}: {array.dtype} of shape {array.shape}, must be numbers over {', '.join(names)}")
-    scale = dict(zip(names, _scale(multiscale), strict=True))
-    units = {axis["name"]: _UNITS.get(axis.get("unit", ""), "px") for axis in multiscale["axes"]}
-    kept = [name for name in "tzyx" if name in names and (name != "t" or array.shape[names.index("t")] > 1)]
-    axes = tuple(Axis(name, float(scale[name]), "s" if name == "t" else units[name]) for name in kept)
+    kept = _kept(names, array.shape)
+    axes = _axes(path, multiscale, names, kept)
     order = [names.index(name) for name in "tczyx" if name in names]
     laid = array.transpose(order)
     if "t" in names:
@@ -70,24 +85,28 @@ def read(path: Path, selection: Selection) -> Field:
 
 
 def write(path: Path, field: Field, encoding: Encoding) -> list[str]:
-    array, color = numbers(path, field)
-    origin = field.origin
-    if path.exists() and not any((path / name).exists() for name in (".zgroup", ".zattrs", "zarr.json")):
-        raise OutputError(f"{path}: is there and no OME-Zarr; give another name")
+    check(path, field, encoding)
+    origin = own(field, NgffOrigin)
+    kept = origin is not None and origin.array is not None and len(origin.array) == field.channels
+    array, color = numbers(path, field, NgffOrigin, () if kept else (*TYPES, "f2"))
     with arriving_folder(path, encoding.force, "*") as temporary:
-        if (
-            isinstance(origin, NgffOrigin)
-            and origin.path
-            and origin.array is not None
-            and not (color or origin.array.shape != array.shape)
-        ):
+        if kept:
+            assert origin is not None and origin.path is not None
             shutil.copytree(origin.path, temporary, dirs_exist_ok=True)
             _fill(temporary, array, origin.names)
         else:
-            _create(temporary, field, array)
-        if is_changed(field, array):
+            _create(temporary, field, array, color)
+        if is_changed(field):
             zarr.open_group(temporary, mode="r+").attrs[_NOTICE_KEY] = NOTICE
-    return []
+    return [] if kept else left_out(path, field, ("steps", "times"))
+
+
+def check(path: Path, field: Field | None, encoding: Encoding) -> None:
+    """Raise OutputError for what `write` would refuse."""
+    check_folder(path, encoding.force, "*")
+    check_volume(path, field)
+    if path.exists() and not any((path / name).exists() for name in (".zgroup", ".zattrs", "zarr.json")):
+        raise OutputError(f"{path}: is there and no OME-Zarr; give another name")
 
 
 def _fill(path: Path, array: Array, names: str) -> None:
@@ -105,24 +124,10 @@ def _fill(path: Path, array: Array, names: str) -> None:
         if "c" not in names:
             whole = whole[(slice(None),) * found.index("c") + (0,)]
             found = found.replace("c", "")
-        level[...] = _smaller(whole.transpose([found.index(axis) for axis in names]), level.shape)
+        level[...] = smaller(whole.transpose([found.index(axis) for axis in names]), level.shape)
 
 
-def _smaller(array: Array, shape: tuple[int, ...]) -> Array:
-    """Means of blocks, where the shape divides the array's up to a rest; else the nearest samples."""
-    for axis, (old, new) in enumerate(zip(array.shape, shape, strict=True)):
-        factor = -(-old // new)
-        if factor > 1 and old // factor == new:
-            kept = array.take(range(new * factor), axis)
-            split = kept.reshape(*kept.shape[:axis], new, factor, *kept.shape[axis + 1 :])
-            mean = split.mean(axis + 1)
-            array = (np.rint(mean) if array.dtype.kind in "iu" else mean).astype(array.dtype)
-        elif old != new:
-            array = array.take(((np.arange(new) + 0.5) * old / new).astype(int), axis)
-    return array
-
-
-def _create(path: Path, field: Field, array: Array) -> None:
+def _create(path: Path, field: Field, array: Array, color: bool) -> None:
     """A group of one level, in version 0.5."""
     group = zarr.open_group(path, mode="w", zarr_format=3)
     laid = array if len(field.axes) == 3 else np.moveaxis(array, 0, 1)
@@ -138,7 +143,7 @@ def _create(path: Path, field: Field, array: Array) -> None:
     group.create_array("0", data=np.ascontiguousarray(laid), chunks=chunks, dimension_names=names)
     levels = [{"path": "0", "coordinateTransformations": [{"type": "scale", "scale": scale}]}]
     ome: dict[str, Any] = {"version": "0.5", "multiscales": [{"axes": axes, "datasets": levels}]}
-    if len(array) == 3:
+    if color and array.dtype == np.uint8:
         shown = {"start": 0, "end": 255, "min": 0, "max": 255}
         ome["omero"] = {
             "channels": [
@@ -161,27 +166,60 @@ def _opened(path: Path, mode: Any = "r") -> tuple[Any, dict[str, Any]]:
         raise InputError(
             f"{path}: holds a link, {links[0]}; nothing outside the folder is read, put the files there"
         )
-    try:
+    with damages(path, "not OME-Zarr 0.4 or 0.5"):
         group = zarr.open_group(path, mode=mode)
         attributes: dict[str, Any] = dict(group.attrs)
-        multiscale: Any = attributes.get("ome", attributes)["multiscales"][0]
-        if not multiscale["datasets"]:
-            raise KeyError("datasets")
-    except (KeyError, IndexError, TypeError, ValueError, OSError) as error:
-        raise InputError(f"{path}: not OME-Zarr 0.4 or 0.5 (no multiscales); give a folder that is") from error
+        found = attributes.get("ome", attributes).get("multiscales")
+        if not found or not found[0].get("datasets"):
+            raise InputError(f"{path}: not OME-Zarr 0.4 or 0.5 (no multiscales); give a folder that is")
+        multiscale: dict[str, Any] = found[0]
+        axes = multiscale.get("axes")
+        if not isinstance(axes, list) or not all(isinstance(axis, dict) and "name" in axis for axis in axes):
+            version = multiscale.get("version", "unknown")
+            raise InputError(
+                f"{path}: OME-Zarr of version {version}, whose axes have no names or units; must be 0.4 or 0.5"
+            )
     return group, multiscale
+
+
+def _finest(path: Path) -> tuple[Any, dict[str, Any], str]:
+    """The array of the finest level, what its pyramid says, and the names of its axes. Raises InputError."""
+    group, multiscale = _opened(path)
+    names, name = _names(path, multiscale), _levels(path, multiscale)[0]
+    with damages(path, f"level {name!r} cannot be read"):
+        level = group[name]
+        if not isinstance(level, zarr.Array):
+            raise InputError(f"{path}: level {name!r} is no array")
+    if level.ndim != len(names):
+        raise InputError(f"{path}: {level.dtype} of shape {level.shape}, must be numbers over {', '.join(names)}")
+    return level, multiscale, names
+
+
+def _kept(names: str, shape: tuple[int, ...]) -> str:
+    """The axes of the field, of which a single time is none."""
+    return "".join(name for name in "tzyx" if name in names and (name != "t" or shape[names.index("t")] > 1))
+
+
+def _axes(path: Path, multiscale: dict[str, Any], names: str, kept: str) -> tuple[Axis, ...]:
+    with damages(path, "its coordinateTransformations or units cannot be read"):
+        scale = dict(zip(names, _scale(multiscale), strict=True))
+        units = {axis["name"]: _UNITS.get(axis.get("unit", ""), "px") for axis in multiscale["axes"]}
+        if not all(np.isfinite(step) and step > 0 for step in scale.values()):
+            raise InputError(f"{path}: steps are {list(scale.values())}, must be above 0")
+        return tuple(Axis(name, float(scale[name]), "s" if name == "t" else units[name]) for name in kept)
 
 
 def _names(path: Path, multiscale: dict[str, Any]) -> str:
     names = "".join(str(axis["name"]) for axis in multiscale["axes"])
-    if not set("zyx") <= set(names) <= set("tczyx"):
+    if not set("zyx") <= set(names) <= set("tczyx") or len(set(names)) < len(names):
         raise InputError(f"{path}: axes {', '.join(names)}, must be z, y, x and t or c at most")
     return names
 
 
 def _levels(path: Path, multiscale: dict[str, Any]) -> list[str]:
     """Finest first. Raises InputError for a path that leaves the folder."""
-    found = [str(level["path"]) for level in multiscale["datasets"]]
+    with damages(path, "its datasets cannot be read"):
+        found = [str(level["path"]) for level in multiscale["datasets"]]
     for name in found:
         pure = PurePosixPath(name)
         if pure.is_absolute() or ".." in pure.parts or "\\" in name or ":" in name:

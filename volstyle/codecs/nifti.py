@@ -1,4 +1,4 @@
-"""NIfTI-1 and -2, by nibabel: .nii and .nii.gz, scaled, big-endian, over time, with channels, RGB.
+"""NIfTI-1 and -2, by nibabel: .nii and .nii.gz, scaled, big-endian, over time, with channels, RGB and RGBA.
 
 The header is kept as it is in the file, scaling and codes too, and written back byte for byte; numbers in the
 file's own type. Axes are x, y, z in the file's order whatever way the patient lies.
@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import gzip
 import io
-import zlib
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
 from typing import Any, cast
 
@@ -17,9 +20,25 @@ import nibabel as nib
 import numpy as np
 
 from volstyle.codecs import Encoding, Facts, Selection
-from volstyle.codecs.atomic import arriving
-from volstyle.codecs.stored import NOTICE, Array, Stored, as_field, is_changed, numbers
-from volstyle.errors import InputError, OutputError
+from volstyle.codecs.atomic import arriving, check_target
+from volstyle.codecs.stored import (
+    NOTICE,
+    TYPES,
+    Array,
+    Stored,
+    affine_of,
+    alpha_of,
+    as_field,
+    check_room,
+    check_volume,
+    damages,
+    is_changed,
+    left_out,
+    numbers,
+    own,
+    steps_in_mm,
+)
+from volstyle.errors import InputError
 from volstyle.grid.field import Axis, Field
 
 _MOST_AXES = 4
@@ -27,6 +46,8 @@ _COMMENT = 6  # NIfTI's code of an extension in plain text
 _SECONDS = {"sec": 1.0, "msec": 1e-3, "usec": 1e-6}
 _MILLIMETERS = {"mm": 1.0, "meter": 1e3, "micron": 1e-3}
 _RGB = np.dtype([("R", "u1"), ("G", "u1"), ("B", "u1")])
+_RGBA = np.dtype([("R", "u1"), ("G", "u1"), ("B", "u1"), ("A", "u1")])
+_GZIP = b"\x1f\x8b"
 
 
 @dataclass(frozen=True)
@@ -53,40 +74,47 @@ def probe(path: Path) -> Facts:
 def read(path: Path, selection: Selection) -> Field:
     header = _header(path)
     axes = _axes(path, header)
-    try:
+    sizes = _sizes(path, header)
+    check_room(path, _declared(header) + int(header["vox_offset"]), prod(sizes))
+    with damages(path, "damaged, its samples cannot be read"), _silent():
         image = cast(Any, nib.load(path))
         raw = np.asanyarray(image.dataobj.get_unscaled())
-    except (EOFError, OSError, ValueError, zlib.error, nib.filebasedimages.ImageFileError) as error:
-        raise InputError(f"{path}: damaged, its samples cannot be read ({error})") from error
-    color = raw.dtype.names is not None
+    color, alpha = raw.dtype.names is not None, None
     if color:
+        if "A" in raw.dtype.names:
+            alpha = raw["A"].transpose().reshape(sizes[1:])
         raw = np.stack([raw[name] for name in ("R", "G", "B")])
     else:
         # (i, j, k, t, c) in the file; c is NIfTI's place for the parts of a vector.
         raw = raw.reshape(_squeezed(raw.shape))
         raw = np.moveaxis(raw, -1, 0) if raw.ndim == _MOST_AXES + 1 else raw[None]
-    raw = raw.transpose(0, *range(raw.ndim - 1, 0, -1)).reshape(-1, *_sizes(path, header)[1:])
+    raw = raw.transpose(0, *range(raw.ndim - 1, 0, -1)).reshape(-1, *sizes[1:])
     if raw.dtype.kind not in "iuf":
         raise InputError(f"{path}: samples are {raw.dtype}, must be real numbers or RGB")
     slope, inter = (1.0, 0.0) if color else (float(image.dataobj.slope), float(image.dataobj.inter))
     affine = np.asarray(header.get_best_affine(), np.float64)
-    origin = NiftiOrigin(
-        path, raw, slope, inter, color, affine=affine, header=header, shape=tuple(header.get_data_shape())
-    )
+    affine[:3] *= _MILLIMETERS.get(header.get_xyzt_units()[0], 1.0)
+    shape = tuple(header.get_data_shape())
+    origin = NiftiOrigin(path, raw, slope, inter, color, affine=affine, alpha=alpha, header=header, shape=shape)
     return as_field(path, axes, origin)
 
 
 def write(path: Path, field: Field, encoding: Encoding) -> list[str]:
-    names = [axis.name for axis in field.axes]
-    if names not in (["z", "y", "x"], ["t", "z", "y", "x"]):
-        raise OutputError(f"{path}: NIfTI has axes t, z, y, x, the result has {', '.join(names)}; choose .npy")
-    array, color = numbers(path, field)
-    header = _header_for(field, array, color)
-    if is_changed(field, array):
+    check(path, field, encoding)
+    origin = own(field, NiftiOrigin)
+    array, color = _numbers(path, field, origin)
+    alpha = alpha_of(field) if color else None
+    header = _own_header(origin, array, color) if origin else _new_header(field, array, color)
+    if color:
+        header.set_data_dtype(_RGB if alpha is None else _RGBA)
+    if is_changed(field):
         header.extensions.append(nib.nifti1.Nifti1Extension(_COMMENT, NOTICE.encode()))
         header["vox_offset"] = 0  # nibabel makes room for the extensions
-    plain = array.transpose(0, *range(array.ndim - 1, 0, -1))  # (C, i, j, k, t)
-    flat = np.stack(list(plain), axis=-1).view(_RGB)[..., 0] if color else np.moveaxis(plain, 0, -1)
+    parts = [*array, alpha] if alpha is not None else list(array)
+    plain = [part.transpose() for part in parts]  # (i, j, k, t)
+    flat = np.ascontiguousarray(np.stack(plain, axis=-1))
+    if color:
+        flat = flat.view(_RGB if alpha is None else _RGBA)[..., 0]
     written = io.BytesIO()
     header.write_to(written)
     written.write(bytes(int(header["vox_offset"]) - written.tell()))
@@ -98,63 +126,108 @@ def write(path: Path, field: Field, encoding: Encoding) -> list[str]:
         )  # no time of day, so that a replay gives the same bytes
     with arriving(path, encoding.force) as temporary:
         temporary.write_bytes(data)
-    return []
+    return left_out(path, field, ("steps", "times", "place", "alpha")) if origin is None else []
 
 
-def _header_for(field: Field, array: Array, color: bool) -> Any:
-    """The header it came with, or one made from the axes."""
-    origin = field.origin
-    if isinstance(origin, NiftiOrigin):
-        header = origin.header.copy()
-        if color and not origin.color:
-            header.set_data_shape(_file_shape(field))
-            header.set_data_dtype(_RGB)
-            header["scl_slope"], header["scl_inter"] = 1, 0
-        return header
+def check(path: Path, field: Field | None, encoding: Encoding) -> None:
+    """Raise OutputError for what `write` would refuse."""
+    check_target(path, encoding.force)
+    check_volume(path, field)
+
+
+def _numbers(path: Path, field: Field, origin: NiftiOrigin | None) -> tuple[Array, bool]:
+    """What to write; scaled numbers of another format stay so where one slope and one intercept do for all.
+
+    Colors of more than 8 bits are a vector, since RGB of NIfTI has 8."""
+    source = field.origin
+    if origin is None and _is_scaled_alike(field):
+        assert isinstance(source, Stored)
+        return source.restored(field.samples), source.color
+    array, color = numbers(path, field, NiftiOrigin, TYPES if origin is None else ())
+    return array, color and array.dtype == np.uint8
+
+
+def _is_scaled_alike(field: Field) -> bool:
+    """Whether a field comes from another format's whole numbers and one rescale that NIfTI can say as well."""
+    source = own(field, Stored)
+    if source is None or not source.scaled or source.array is None or len(source.array) != field.channels:
+        return False
+    return np.ndim(source.slope) == 0 and np.ndim(source.inter) == 0 and source.array.dtype.str[1:] in TYPES
+
+
+def _own_header(origin: NiftiOrigin, array: Array, color: bool) -> Any:
+    """The header it came with; a gray volume that became a color one needs other types."""
+    header = origin.header.copy()
+    if color and not origin.color:
+        header.set_data_shape(tuple(reversed(array.shape[1:])))
+        header["scl_slope"], header["scl_inter"] = 1, 0
+    return header
+
+
+def _new_header(field: Field, array: Array, color: bool) -> Any:
+    """A header made from the axes, and from where the volume lies if its file says so."""
     header = nib.Nifti1Header()
-    header.set_data_dtype(_RGB if color else array.dtype)
-    shape = _file_shape(field)
+    header.set_data_dtype(array.dtype)
+    shape = tuple(reversed(field.shape))
     if not color and len(array) > 1:
         shape = (*shape, *(1,) * (_MOST_AXES - len(shape)), len(array))
         header.set_intent("vector")
     header.set_data_shape(shape)
-    known = isinstance(origin, Stored)
-    if known and np.ndim(cast(Stored, origin).slope) == 0:
-        header["scl_slope"], header["scl_inter"] = cast(Stored, origin).slope, cast(Stored, origin).inter
-    steps = [axis.step for axis in reversed(field.axes)]
-    affine = cast(Stored, origin).affine if known else None
+    if _is_scaled_alike(field):
+        source = cast(Stored, field.origin)
+        header["scl_slope"], header["scl_inter"] = source.slope, source.inter
+    steps = steps_in_mm(field)
+    affine = affine_of(field)
     if affine is None:
-        affine = np.diag([*steps[:3], 1.0])
+        affine = np.diag([*steps, 1.0])
     header.set_sform(affine, code="scanner")
     header.set_qform(affine, code="scanner", strip_shears=True)
-    header.set_zooms([*steps, *(1.0,) * (len(shape) - len(steps))])
+    times = [field.axes[0].step] if len(field.axes) > 3 else []
+    header.set_zooms([*header.get_zooms()[:3], *times, *(1.0,) * (len(shape) - 3 - len(times))])
     header.set_xyzt_units("mm", "sec")
     return header
 
 
-def _file_shape(field: Field) -> tuple[int, ...]:
-    return tuple(reversed(field.shape))
-
-
 def _header(path: Path) -> Any:
     """As it is in the file: nibabel's images reset scaling and codes. Raises InputError."""
-    opener: Any = gzip.open if _is_packed(path) else open
-    try:
+    with path.open("rb") as file:
+        packed = file.read(2) == _GZIP
+    if packed != _is_packed(path):
+        is_now, name = ("packed by gzip", ".nii.gz") if packed else ("not packed by gzip", ".nii")
+        raise InputError(f"{path}: is {is_now}, unlike its name says; rename it to {name} if it is NIfTI")
+    opener: Any = gzip.open if packed else open
+    with damages(path, "damaged, or not NIfTI"), _silent():
         with opener(path, "rb") as file:
             start = file.read(4)
-        kind = (
-            nib.Nifti2Header if 540 in (int.from_bytes(start, o) for o in ("little", "big")) else nib.Nifti1Header
-        )
+        second = 540 in (int.from_bytes(start, order) for order in ("little", "big"))
+        kind: Any = nib.Nifti2Header if second else nib.Nifti1Header
         with opener(path, "rb") as file:
-            header = kind.from_fileobj(file, check=False)
-        if header["magic"].item() not in (b"n+1", b"n+2"):
+            bare: Any = kind(file.read(kind.sizeof_hdr), check=False)
+        if bare["magic"].item() not in (b"n+1", b"n+2"):
             raise InputError(
-                f"{path}: not NIfTI in one file (magic {header['magic'].item()!r}); give .nii or .nii.gz"
+                f"{path}: not NIfTI in one file (magic {bare['magic'].item()!r}); give .nii or .nii.gz"
             )
-        header.get_data_dtype(), header.get_data_shape()
-    except (EOFError, OSError, zlib.error, nib.spatialimages.HeaderDataError) as error:
-        raise InputError(f"{path}: damaged, or not NIfTI ({error})") from error
-    return header
+        shape, before = tuple(bare.get_data_shape()), int(bare["vox_offset"])
+        if min(shape, default=0) < 1 or before < 0:
+            raise InputError(f"{path}: damaged, its header tells of samples {shape} from byte {before} on")
+        if not packed and before + _declared(bare) > path.stat().st_size:
+            raise InputError(f"{path}: damaged or cut off, its header tells of more samples than there are")
+        check_room(path, before, 0)  # of the extensions, which are read with the header
+        with opener(path, "rb") as file:
+            return kind.from_fileobj(file, check=False)
+
+
+def _declared(header: Any) -> int:
+    """Bytes of the samples a header tells of."""
+    return int(prod(header.get_data_shape()) * header.get_data_dtype().itemsize)
+
+
+@contextmanager
+def _silent() -> Iterator[None]:
+    """What nibabel has to say of a header that is a little off is nothing to the user."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
 
 
 def _is_packed(path: Path) -> bool:

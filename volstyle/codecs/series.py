@@ -16,9 +16,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from volstyle.codecs import Encoding, Facts, Selection
-from volstyle.codecs.atomic import arriving
-from volstyle.errors import InputError, OutputError
+from volstyle.codecs import Encoding, Facts, Selection, check_axes
+from volstyle.codecs.atomic import arriving, check_target
+from volstyle.errors import InputError
 from volstyle.grid.field import Axis, Field, Origin
 
 _TIME = re.compile(r"(t|time|seconds?|secs?|timestamp|date)\b.*|.*\((s|ms)\)", re.IGNORECASE)
@@ -60,9 +60,7 @@ def read(path: Path, selection: Selection) -> Field:
 
 def write(path: Path, field: Field, encoding: Encoding) -> list[str]:
     """With names and times as they came; times go on at their step where the result is longer."""
-    if len(field.axes) != 1:
-        names = ", ".join(axis.name for axis in field.axes)
-        raise OutputError(f"{path}: a series has one axis, the result has {names}; choose a suffix for those")
+    check_axes(path, field, ("t",))
     origin = field.origin if isinstance(field.origin, SeriesOrigin) else SeriesOrigin()
     with arriving(path, encoding.force) as temporary:
         if path.suffix.lower() == ".npy":
@@ -73,6 +71,13 @@ def write(path: Path, field: Field, encoding: Encoding) -> list[str]:
                 table = csv.writer(text, delimiter=_SEPARATORS[path.suffix.lower()], lineterminator="\n")
                 table.writerows(_lines(field, origin))
     return []
+
+
+def check(path: Path, field: Field | None, encoding: Encoding) -> None:
+    """Raise OutputError for what `write` would refuse."""
+    check_target(path, encoding.force)
+    if field is not None:
+        check_axes(path, field, ("t",))
 
 
 def _read_table(path: Path) -> Field:

@@ -1,32 +1,53 @@
-"""What is beside the pictures, carried from one file to another: sound, subtitles, titles and chapters."""
+"""What is beside the pictures, carried from one file to another: sound, subtitles, titles, chapters, a cover,
+fonts and the time code. Whatever cannot be carried is noted."""
 
 from __future__ import annotations
 
+import io
+import itertools
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import av
+from av.stream import Disposition
 
 _RATES = {"libopus": 48000}
+_USUAL_RATE = 48000
 _OF_THE_FILE = {"encoder", "major_brand", "minor_version", "compatible_brands", "duration"}
 """Tags that say how a file was written, not what it is."""
+
+_WITH_COVER = ("mp4", "ipod")
+_WITH_FILES = ("matroska",)
+_WITH_TIME_CODE = ("mov", "mp4", "matroska")
+"""Names of FFmpeg's writers that keep a cover in a stream, attached files, and a time code."""
+
+_MP4 = ("mp4", "ipod")
 
 
 class SoundTrack:
     """The other streams of a clip on their way into a new one.
 
-    source: the clip they are taken from. container: the new one; its header must not be written yet.
-    start, length: the range in the source, in seconds; length None is all there is after start. Times are moved
-    so that start becomes 0, whole packets are kept, so a cut is exact to a packet (some 20 ms), never out of sync.
-    notes: gets a line for each stream that could not be copied bit for bit.
+    source: the clip they are taken from. container: the new one, which has its stream of pictures; its header must
+    not be written yet. start, length: the range in the source, in seconds; length None is all there is after
+    start. Times are moved so that start becomes 0, whole packets are kept, so a cut is exact to a packet (some
+    20 ms), never out of sync. main: the number of the source's stream that became the pictures. notes: gets a line
+    for each stream that could not be copied bit for bit.
     """
 
     def __init__(
-        self, source: Path, container: Any, suffix: str, start: Fraction, length: Fraction | None, notes: list[str]
+        self,
+        source: Path,
+        container: Any,
+        suffix: str,
+        start: Fraction,
+        length: Fraction | None,
+        main: int,
+        notes: list[str],
     ) -> None:
-        self._start, self._length, self._notes = start, length, notes
+        self._start, self._length, self._notes, self._suffix = start, length, notes, suffix
+        self._container, self._path = container, source
         # A whole track begins before 0 with what its decoder needs to warm up, but in AVI, which cannot say so; a
         # part of one begins at 0.
         self._warms_up = length is None and suffix != ".avi"
@@ -34,30 +55,100 @@ class SoundTrack:
         self._label(container)
         self._packets: Iterator[tuple[Fraction, Any]] = iter(())
         self._next: tuple[Fraction, Any] | None = None
-        targets: dict[int, Any] = {}
-        encoders: dict[int, tuple[Any, Any]] = {}
-        stream: Any
+        self._targets: dict[int, Any] = {}
+        self._encoders: dict[int, tuple[Any, Any]] = {}
+        self._first: list[Any] = []
+        self._keep_time_code(self._source.streams[main])
         for stream in self._source.streams:
-            if stream.type not in ("audio", "subtitle"):
-                continue
-            codec = stream.codec_context.codec.canonical_name
-            if suffix == source.suffix.lower() or codec in container.supported_codecs:
-                targets[stream.index] = container.add_stream_from_template(stream)
-                _relabel(stream, targets[stream.index])
-            elif stream.type == "audio" and container.default_audio_codec != "none":
-                name = "libopus" if suffix == ".webm" else "aac"
-                rate = _RATES.get(name, stream.codec_context.sample_rate)
-                target = container.add_stream(name, rate=rate, layout=stream.layout)
-                _relabel(stream, target)
-                encoders[stream.index] = (
-                    target,
-                    av.AudioResampler(target.codec_context.format, target.layout, rate),
-                )
-                notes.append(f"sound: {codec} does not fit into {suffix}, encoded anew as {name}")
+            if stream.index != main:
+                self._add(stream)
+        if self._targets or self._encoders or self._first:
+            self._packets = self._carried(self._targets, self._encoders)
+
+    def _add(self, stream: Any) -> None:
+        """Make a place for a stream in the new file, or note that there is none."""
+        codec = stream.codec_context.codec.canonical_name if stream.codec_context else "of an unknown codec"
+        if stream.type == "video" and stream.disposition & Disposition.attached_pic:
+            self._add_cover(stream)
+        elif stream.type == "attachment":
+            name = stream.metadata.get("filename", "attachment")
+            if self._container.format.name in _WITH_FILES:
+                mime = stream.metadata.get("mimetype", "application/octet-stream")
+                self._container.add_attachment(name, mime, bytes(stream.data))
             else:
-                notes.append(f"{stream.type}: {codec} does not fit into {suffix}, left out")
-        if targets or encoders:
-            self._packets = self._carried(targets, encoders)
+                self._notes.append(f"attachment: {name} left out; .mkv keeps it")
+        elif stream.type not in ("audio", "subtitle"):
+            if "timecode" not in stream.metadata:  # a track of it, which the writer makes anew
+                self._notes.append(f"{stream.type}: stream {stream.index}, {codec}, left out")
+        elif self._is_taken(stream, codec):
+            self._targets[stream.index] = self._container.add_stream_from_template(stream)
+            _relabel(stream, self._targets[stream.index])
+        elif stream.type == "audio" and stream.codec_context and self._container.default_audio_codec != "none":
+            self._add_encoder(stream, codec)
+        else:
+            self._notes.append(f"{stream.type}: {codec} does not fit into {self._suffix}, left out")
+
+    def _is_taken(self, stream: Any, codec: str) -> bool:
+        """Whether the new file can hold the packets of a stream as they are: its writer is asked."""
+        name = self._container.format.name
+        if codec.startswith("pcm_") and name in _MP4 and self._path.suffix.lower() not in (".mp4", ".m4v"):
+            return False  # FFmpeg writes it, most players do not play it
+        try:
+            with av.open(io.BytesIO(), "w", format=name) as trial:
+                trial.add_stream_from_template(stream)
+                trial.start_encoding()
+        except (av.error.FFmpegError, ValueError):
+            return False
+        return True
+
+    def _add_encoder(self, stream: Any, codec: str) -> None:
+        """Encode a sound anew, at its own rate and layout of speakers or at the nearest that the encoder takes."""
+        name = "libopus" if self._suffix == ".webm" else "aac"
+        wanted = _RATES.get(name, stream.codec_context.sample_rate), stream.layout.name
+        rate, layout = _encodable(name, *wanted, stream.layout.nb_channels)
+        target = self._container.add_stream(name, rate=rate, layout=layout)
+        _relabel(stream, target)
+        resampler = av.AudioResampler(target.codec_context.format, layout, rate)
+        self._encoders[stream.index] = (target, resampler)
+        named = not wanted[1].endswith("channels")  # else the file says how many there are, not which
+        changed = [f", {wanted[1]} remixed to {layout}"] if named and layout != wanted[1] else []
+        changed += [f", {wanted[0]} Hz resampled to {rate}"] if rate != wanted[0] else []
+        self._notes.append(
+            f"sound: {codec} does not fit into {self._suffix}, encoded anew as {name}{''.join(changed)}"
+        )
+
+    def _add_cover(self, stream: Any) -> None:
+        """A picture attached to the clip: MP4 has a place for it, Matroska keeps it as a file."""
+        with av.open(str(self._path), metadata_errors="replace") as again:
+            data = next((bytes(packet) for packet in again.demux(again.streams[stream.index]) if packet.size), b"")
+        codec = stream.codec_context.name if stream.codec_context else ""
+        name = self._container.format.name
+        if data and name in _WITH_COVER:
+            target = self._container.add_stream_from_template(stream)
+            target.disposition = stream.disposition
+            packet = av.Packet(data)
+            packet.stream, packet.pts, packet.dts = target, 0, 0
+            self._first.append(packet)
+        elif data and name in _WITH_FILES:
+            ending = {"mjpeg": ("jpg", "jpeg")}.get(codec, (codec, codec))
+            named = stream.metadata.get("filename", f"cover.{ending[0]}")
+            self._container.add_attachment(named, stream.metadata.get("mimetype", f"image/{ending[1]}"), data)
+        else:
+            self._notes.append(f"cover: does not fit into {self._suffix}, left out; .mp4 and .mkv keep it")
+
+    def _keep_time_code(self, main: Any) -> None:
+        """The time code of the first frame; that of a later one is not worked out."""
+        places = (main, *self._source.streams, self._source)
+        tags = ({key.lower(): text for key, text in place.metadata.items()} for place in places)
+        code = next((each["timecode"] for each in tags if "timecode" in each), None)
+        if code is None:
+            return
+        if self._length is not None and self._start > 0:
+            self._notes.append(f"time code: {code} is of the first frame, which is cut off; left out")
+        elif self._container.format.name in _WITH_TIME_CODE:
+            self._container.streams.video[0].metadata["timecode"] = code
+        else:
+            self._notes.append(f"time code: does not fit into {self._suffix}, left out")
 
     def until(self, seconds: Fraction | None) -> Iterator[Any]:
         """Packets up to a time of the new clip, in order; None is all that are left."""
@@ -75,7 +166,9 @@ class SoundTrack:
     def _label(self, container: Any) -> None:
         """Tags of the whole file, and the chapters of the range."""
         tags = self._source.metadata.items()
-        container.metadata.update({key: text for key, text in tags if key.lower() not in _OF_THE_FILE})
+        container.metadata.update(
+            {key: text for key, text in tags if key.lower() not in (*_OF_THE_FILE, "timecode")}
+        )
         chapters = []
         for chapter in self._source.chapters():
             unit = chapter["time_base"]
@@ -99,7 +192,10 @@ class SoundTrack:
     def _carried(
         self, targets: dict[int, Any], encoders: dict[int, tuple[Any, Any]]
     ) -> Iterator[tuple[Fraction, Any]]:
+        yield from ((Fraction(0), packet) for packet in self._first)
         streams = [self._source.streams[index] for index in (*targets, *encoders)]
+        if not streams:
+            return
         for packet in self._source.demux(streams):
             if packet.dts is None:
                 continue
@@ -114,13 +210,32 @@ class SoundTrack:
             else:
                 target, resampler = encoders[packet.stream.index]
                 for frame in self._decoded(packet):
-                    frame.pts -= round(self._start / frame.time_base)
+                    if frame.pts is not None:
+                        frame.pts -= round(self._start / frame.time_base)
                     for ready in resampler.resample(frame):
                         yield from ((at, made) for made in target.encode(ready))
         for target, resampler in encoders.values():
             for ready in resampler.resample(None):
                 yield from ((Fraction(0), made) for made in target.encode(ready))
             yield from ((Fraction(0), made) for made in target.encode(None))
+
+
+def _encodable(name: str, rate: int, layout: str, channels: int) -> tuple[int, str]:
+    """The first of the rates and layouts near to what is wanted that an encoder opens with.
+
+    The usual layout for the number of channels comes first: decoders name no speakers of the others.
+    """
+    for hertz, speakers in itertools.product((rate, _USUAL_RATE), (f"{channels}c", layout, "stereo")):
+        context: Any = av.CodecContext.create(name, "w")
+        try:
+            context.sample_rate, context.layout = hertz, av.AudioLayout(speakers)
+            context.format = context.codec.audio_formats[0]
+            context.time_base = Fraction(1, hertz)
+            context.open()
+        except (av.error.FFmpegError, ValueError):
+            continue
+        return hertz, str(context.layout.name)
+    return _USUAL_RATE, "stereo"
 
 
 def _relabel(stream: Any, target: Any) -> None:

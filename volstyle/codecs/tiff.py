@@ -1,90 +1,160 @@
-"""TIFF of many pages, by tifffile: plain stacks, ImageJ and OME-TIFF; a TIFF of one picture goes to `image`."""
+"""TIFF of many pages, by tifffile: plain stacks, ImageJ and OME-TIFF.
+
+Pages in depth are a volume, pages in time are a clip, and one picture goes to `image`.
+"""
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import tifffile
+import torch
 
 from volstyle.codecs import Encoding, Facts, Selection, image
-from volstyle.codecs.atomic import arriving
-from volstyle.codecs.stored import NOTICE, Array, Stored, as_field, is_changed, numbers
-from volstyle.errors import InputError, OutputError
+from volstyle.codecs.atomic import arriving, check_target
+from volstyle.codecs.clip import ClipOrigin
+from volstyle.codecs.stored import (
+    MILLIMETERS,
+    NOTICE,
+    Array,
+    Stored,
+    alpha_of,
+    as_field,
+    check_room,
+    check_volume,
+    damages,
+    is_changed,
+    left_out,
+    numbers,
+    own,
+    smaller,
+)
+from volstyle.errors import InputError
 from volstyle.grid.field import Axis, Field
 
 _DEPTH = "ZQI"  # Z, or what tifffile calls axes nobody named
-_MICRONS = {"µm": "um", "um": "um", "micron": "um", "microns": "um", "\\u00B5m": "um", "mm": "mm", "cm": "cm"}
+_UNITS = {"µm": "um", "μm": "um", "micron": "um", "microns": "um", "\\u00B5m": "um"} | {
+    unit: unit for unit in MILLIMETERS
+}
+_SECONDS = {"h": 3600.0, "min": 60.0, "s": 1.0, "ms": 1e-3, "µs": 1e-6, "μs": 1e-6}
+_RATE = 25
+"""Frames per second, where a TIFF in time does not say."""
+_TYPES = ("u1", "i1", "i2", "u2", "i4", "u4", "f4", "f8")
+"""What OME has names for."""
+_PACKINGS = ("NONE", "LZW", "ADOBE_DEFLATE", "DEFLATE", "PACKBITS", "LZMA", "ZSTD")
+"""Compressions that lose nothing of any samples."""
+_GRAY, _NEGATIVE, _RGB, _PALETTE, _YCBCR = 1, 0, 2, 3, 6
+"""What a TIFF says that its samples are ("photometric interpretation")."""
+_OF_FILE = ("byteorder", "bigtiff", "imagej", "ome")
+"""Settings of the file, beside those of its pages."""
+
+logging.getLogger("tifffile").addHandler(logging.NullHandler())  # what it warns of is raised or mended here
 
 
 @dataclass(frozen=True)
 class TiffOrigin(Stored):
-    """axes: of the pages in the file, as tifffile names them. shape: of those. kind: "imagej", "ome" or "plain".
-    settings: how it was written, for tifffile. notes: ImageJ's own entries."""
+    """axes: of the pages in the file, as tifffile names them. shape: of those. settings: how it was written, for
+    tifffile. levels: shapes of the smaller copies beside the pages, finest first. lost: notes on what is not
+    read and so is not written."""
 
     axes: str = ""
     shape: tuple[int, ...] = ()
-    kind: str = "plain"
     settings: dict[str, Any] | None = None
-    notes: dict[str, Any] | None = None
+    levels: tuple[tuple[int, ...], ...] = ()
+    lost: tuple[str, ...] = ()
 
 
 def probe(path: Path) -> Facts:
     with _opened(path) as file:
-        series = file.series[0]
-        if not _has_depth(series):
+        series = _series(path, file)
+        kind = _kind(path, series)
+        if kind == "image":
             return image.probe(path)
         sizes = dict(zip(series.axes, series.shape, strict=True))
-        shape = tuple(sizes[name] for name in series.axes if name in f"T{_DEPTH}YX")
         entries = {"size": " x ".join(f"{n} {size}" for n, size in sizes.items()), "samples": str(series.dtype)}
-        return Facts("volume", shape, entries)
+        names = _names(series)
+        steps = _steps(path, file, series)
+        axes = tuple(Axis(name.lower(), *steps[name]) for name in "TZYX" if name in names)
+        if kind == "video":
+            axes = _clip_axes(steps)
+        shape = tuple(series.shape[names.index(axis.name.upper())] for axis in axes)
+        return Facts(kind, shape, entries, axes)
 
 
 def read(path: Path, selection: Selection) -> Field:
     with _opened(path) as file:
-        series = file.series[0]
-        if not _has_depth(series):
-            return image.read(path, selection)
-        names = "".join("Z" if name in _DEPTH else name for name in series.axes)
-        if len(set(names)) < len(names) or not set(names) <= set("TCZYXS") or series.dtype.kind not in "iuf":
-            raise InputError(f"{path}: {series.dtype} over axes {series.axes}, must be numbers over T, Z, C, Y, X")
-        try:
+        series = _series(path, file)
+        kind = _kind(path, series)
+        check_room(path, int(series.nbytes), int(series.size))
+        if kind == "image":
+            return _picture(path, series.keyframe, selection)
+        if series.keyframe.photometric not in (_GRAY, _NEGATIVE, _RGB, _YCBCR):
+            found = getattr(series.keyframe.photometric, "name", series.keyframe.photometric)
+            raise InputError(f"{path}: samples are {found}, must be gray or RGB; convert it")
+        with damages(path, "damaged, or packed in a way that cannot be read"):
             array = series.asarray()
-        except (ValueError, OSError, tifffile.TiffFileError) as error:
-            raise InputError(f"{path}: damaged, or packed in a way that cannot be read ({error})") from error
-        origin, steps = _origin(path, file, series, names, array)
-    spatial = tuple(Axis(name.lower(), *steps[name]) for name in "TZYX" if name in names)
-    return as_field(path, spatial, origin)
+        if kind == "video":
+            return _clip(path, series, array, _steps(path, file, series), selection)
+        return _volume(path, file, series, array)
 
 
 def write(path: Path, field: Field, encoding: Encoding) -> list[str]:
+    check(path, field, encoding)
     if len(field.axes) == 2:
         return image.write(path, field, encoding)
-    if [axis.name for axis in field.axes] not in (["z", "y", "x"], ["t", "z", "y", "x"]):
-        raise OutputError(f"{path}: a stack has axes t, z, y, x; choose a suffix for {len(field.axes)} axes")
-    array, color = numbers(path, field)
-    origin = field.origin if isinstance(field.origin, TiffOrigin) else TiffOrigin()
-    kept = origin.array is not None and origin.array.shape == array.shape
-    settings = dict(origin.settings or {}) if kept else {}
+    origin = own(field, TiffOrigin)
+    kept = origin is not None and origin.array is not None and len(origin.array) == field.channels
+    array, color = numbers(path, field, TiffOrigin, () if kept else _TYPES)
+    alpha = alpha_of(field) if color else None
+    parts = array if alpha is None else np.concatenate([array, alpha[None]])
+    have = "C" + "".join(axis.name.upper() for axis in field.axes)
     if kept:
-        laid = _laid(array, _named(field), origin.axes)
-        laid = laid.reshape(origin.shape)
+        assert origin is not None
+        settings, notes = _packed(path, origin)
+        laid = _laid(parts, have, origin.axes).reshape(origin.shape)
+        levels = origin.levels
     else:
-        laid = np.moveaxis(array, 0, -1) if color else array[0]
-        names = "".join(axis.name.upper() for axis in field.axes) + ("S" if color else "")
-        settings |= {"ome": True, "metadata": {"axes": names, **_sizes(field)}}
-    if is_changed(field, array):
+        channel = "S" if color else "C" if len(parts) > 1 else ""
+        names = have[1:] + "S" if channel == "S" else have[1:].replace("Z", f"{channel}Z")
+        laid, levels = _laid(parts, have, names), ()
+        settings = {"ome": True, "metadata": {"axes": names, **_sizes(field)}}
+        if alpha is not None:
+            settings["extrasamples"] = ["unassalpha"]
+        notes = left_out(path, field, ("steps", "times", "alpha"))
+    settings["photometric"] = (
+        "rgb" if color else "miniswhite" if kept and origin and origin.inverted else "minisblack"
+    )
+    if is_changed(field):
         settings["software"] = NOTICE
-    photometric = "rgb" if color else "minisblack"
-    with arriving(path, encoding.force) as temporary:
-        tifffile.imwrite(temporary, laid, photometric=photometric, **settings)
-    return []
+    of_file = {name: settings.pop(name) for name in _OF_FILE if name in settings}
+    with arriving(path, encoding.force) as temporary, tifffile.TiffWriter(temporary, **of_file) as file:
+        file.write(laid, subifds=len(levels), **settings)
+        for shape in levels:
+            below = {**settings, "metadata": None, "description": None, "subfiletype": 1}
+            file.write(smaller(laid, shape), **below)
+    return notes
 
 
-def _named(field: Field) -> str:
-    return "C" + "".join(axis.name.upper() for axis in field.axes)
+def check(path: Path, field: Field | None, encoding: Encoding) -> None:
+    """Raise OutputError for what `write` would refuse."""
+    check_target(path, encoding.force)
+    if field is not None and len(field.axes) != 2:
+        check_volume(path, field)
+
+
+def _packed(path: Path, origin: TiffOrigin) -> tuple[dict[str, Any], list[str]]:
+    """How the file was written, packed anew where its packing loses samples or cannot be made here; and notes."""
+    settings, notes = dict(origin.settings or {}), list(origin.lost)
+    packing = tifffile.COMPRESSION(settings["compression"] or 1)
+    if packing.name not in _PACKINGS or packing not in tifffile.TIFF.COMPRESSORS:
+        notes.append(f"{path.name}: packed by deflate, not by {packing.name} as the source is")
+        settings["compression"] = "zlib"
+    return settings, notes
 
 
 def _laid(array: Array, have: str, want: str) -> Array:
@@ -96,87 +166,214 @@ def _laid(array: Array, have: str, want: str) -> Array:
     return laid
 
 
-def _origin(
-    path: Path, file: tifffile.TiffFile, series: Any, names: str, array: Array
-) -> tuple[TiffOrigin, dict[str, tuple[float, str]]]:
-    page = series.keyframe
-    color = "S" in names and page.samplesperpixel == 3
+def _volume(path: Path, file: tifffile.TiffFile, series: Any, array: Array) -> Field:
+    names, page = _names(series), series.keyframe
     if "S" in names and "C" in names:
         raise InputError(f"{path}: has both channels and samples ({series.axes}), must have one of them")
+    if array.dtype.kind not in "iuf":
+        raise InputError(f"{path}: {array.dtype} over axes {series.axes}, must be numbers over T, Z, C, Y, X")
     channel = "C" if "C" in names else "S" if "S" in names else ""
     order = channel + "".join(name for name in "TZYX" if name in names)
-    field_array = array.transpose([names.index(name) for name in order])
+    found = array.transpose([names.index(name) for name in order])
+    found = found if channel else found[None]
+    color = "S" in names and page.photometric in (_RGB, _YCBCR) and len(found) in (3, 4)
+    if "S" in names and page.extrasamples and not color:
+        raise InputError(f"{path}: gray with transparency, must be gray, RGB or RGBA")
+    alpha = found[3] if color and len(found) == 4 else None
+    settings, levels, lost = _written(path, file, series, names)
+    steps = _steps(path, file, series)
+    origin = TiffOrigin(
+        path,
+        found[:3] if color else found,
+        color=color,
+        alpha=alpha,
+        inverted=page.photometric == _NEGATIVE,
+        axes=names,
+        shape=array.shape,
+        settings=settings,
+        levels=levels,
+        lost=lost,
+    )
+    return as_field(path, tuple(Axis(name.lower(), *steps[name]) for name in "TZYX" if name in names), origin)
+
+
+def _written(
+    path: Path, file: tifffile.TiffFile, series: Any, names: str
+) -> tuple[dict[str, Any], tuple[tuple[int, ...], ...], tuple[str, ...]]:
+    """Settings that write such a file again, the shapes of its pyramid, and notes on what they leave out."""
+    page = series.keyframe
     settings: dict[str, Any] = {
         "byteorder": file.byteorder,
         "bigtiff": file.is_bigtiff,
         "compression": page.compression,
         "metadata": None,
     }
-    steps = dict.fromkeys("TZYX", (1.0, "px"))
+    if page.is_tiled and not file.is_imagej:
+        settings["tile"] = (page.tilelength, page.tilewidth)
+    if page.extrasamples:
+        settings["extrasamples"] = page.extrasamples
     if page.resolution != (1, 1) and "XResolution" in page.tags:
         settings |= {
             "resolution": (page.tags["XResolution"].value, page.tags["YResolution"].value),
             "resolutionunit": page.resolutionunit,
         }
-    notes = None
     if file.is_imagej:
         notes = dict(file.imagej_metadata or {})
-        unit = _MICRONS.get(str(notes.get("unit", "")).strip(), "px")
-        per = page.resolution if unit != "px" and page.resolution != (1, 1) else (1.0, 1.0)
-        steps |= {"X": (1 / per[0], unit), "Y": (1 / per[1], unit), "Z": (float(notes.get("spacing", 1)), unit)}
-        steps["T"] = (float(notes.get("finterval", 1)) or 1.0, "s")
-        own = {key: value for key, value in notes.items() if key not in _COUNTED}
-        settings |= {"imagej": True, "metadata": {"axes": names, **own}, "compression": None}
+        kept = {key: value for key, value in notes.items() if key not in _COUNTED}
+        settings |= {"imagej": True, "metadata": {"axes": names, **kept}, "compression": None}
     elif file.is_ome:
-        settings["description"] = file.ome_metadata
-        steps |= _ome_steps(file.ome_metadata or "")
+        settings["description"] = (file.ome_metadata or "").encode()
     elif page.description and not file.is_shaped:
-        settings["description"] = page.description
+        settings["description"] = page.description.encode()
     elif file.is_shaped:
         settings["metadata"] = {"axes": series.axes} if series.axes.isupper() else {}
-    kind = "imagej" if file.is_imagej else "ome" if file.is_ome else "plain"
-    found = field_array if channel else field_array[None]
-    origin = TiffOrigin(
-        path, found, color=color, axes=names, shape=array.shape, kind=kind, settings=settings, notes=notes
-    )
-    return origin, steps
+    lost = []
+    levels = [level.shape for level in series.levels[1:] if level.axes == series.axes]
+    if len(levels) != len(page.subifds or ()):
+        levels = []
+    if len(levels) != len(series.levels) - 1:
+        lost.append(f"{path.name}: smaller copies of the pages ({len(series.levels) - 1} levels) are left out")
+    if len(file.series) > 1:
+        lost.append(f"{path.name}: the largest of {len(file.series)} series of pages; the others are left out")
+    return settings, tuple(levels), tuple(lost)
 
 
 _COUNTED = ("ImageJ", "images", "channels", "slices", "frames", "hyperstack", "axes", "shape")
 """Entries of ImageJ that tifffile writes itself."""
 
 
+def _clip(
+    path: Path, series: Any, array: Array, steps: dict[str, tuple[float, str]], selection: Selection
+) -> Field:
+    """Pages in time, as a clip in R, G, B."""
+    if array.dtype not in (np.uint8, np.uint16):
+        raise InputError(f"{path}: a clip of {array.dtype} samples, must be of 8 or 16 bit; convert it")
+    names, axes = _names(series), _clip_axes(steps)
+    channels = "S" if "S" in names else ""
+    frames = array.transpose([names.index(name) for name in f"TYX{channels}"])
+    if channels and frames.shape[-1] != 3:
+        raise InputError(f"{path}: a clip of {frames.shape[-1]} samples each, must be gray or RGB; convert it")
+    first, last = (
+        None if moment is None else round(moment.value / (axes[0].step if moment.unit == "s" else 1))
+        for moment in (selection.start, selection.end)
+    )
+    frames = frames[first:last]
+    if not len(frames):
+        raise InputError(f"{path}: no frames between --start and --end, it has {array.shape[names.index('T')]}")
+    size, longest = selection.size, max(frames.shape[1:3])
+    height, width = frames.shape[1:3]
+    if size is not None and size < longest:
+        height, width = (max(1, round(side * size / longest)) for side in (height, width))
+    samples = torch.empty(3, len(frames), height, width)
+    for number, frame in enumerate(frames):
+        shown = frame.astype(np.float32) / np.iinfo(array.dtype).max
+        if series.keyframe.photometric == _NEGATIVE:
+            shown = 1 - shown
+        if (height, width) != shown.shape[:2]:
+            shown = np.asarray(cv2.resize(shown, (width, height), interpolation=cv2.INTER_AREA))
+        samples[:, number] = torch.from_numpy(shown.transpose(2, 0, 1) if channels else shown)
+    return Field(samples, axes, ClipOrigin(path))
+
+
+def _clip_axes(steps: dict[str, tuple[float, str]]) -> tuple[Axis, ...]:
+    step, unit = steps["T"]
+    return (Axis("t", step if unit == "s" else 1 / _RATE, "s"), Axis("y"), Axis("x"))
+
+
+def _picture(path: Path, page: Any, selection: Selection) -> Field:
+    """A TIFF of one picture; OpenCV shows a negative of 16 bit as it is stored."""
+    field = image.read(path, selection)
+    if page.photometric == _NEGATIVE and page.bitspersample == 16:
+        return Field(1 - field.samples, field.axes, field.origin)
+    return field
+
+
+def _steps(path: Path, file: tifffile.TiffFile, series: Any) -> dict[str, tuple[float, str]]:
+    """The step and its unit along each of T, Z, Y, X."""
+    found = dict.fromkeys("TZYX", (1.0, "px"))
+    page = series.keyframe
+    with damages(path, "its sizes cannot be read"):
+        if file.is_imagej:
+            notes = dict(file.imagej_metadata or {})
+            unit = _UNITS.get(str(notes.get("unit", "")).strip(), "px")
+            known = unit != "px" and page.resolution != (1, 1) and all(page.resolution)
+            across, down = page.resolution if known else (1.0, 1.0)
+            found |= {"X": (1 / across, unit), "Y": (1 / down, unit), "Z": (float(notes.get("spacing", 1)), unit)}
+            if float(notes.get("finterval", 0) or 0) > 0:
+                found["T"] = (float(notes["finterval"]), "s")
+        elif file.is_ome:
+            found |= _ome_steps(file.ome_metadata or "")
+        if not all(np.isfinite(step) and step > 0 for step, _ in found.values()):
+            raise InputError(f"{path}: steps are {found}, must be above 0")
+    return found
+
+
 def _ome_steps(xml: str) -> dict[str, tuple[float, str]]:
-    """PhysicalSize and TimeIncrement of the first image, micrometers if nothing else is said."""
+    """PhysicalSize and TimeIncrement of the first image, micrometers and seconds if nothing else is said."""
     document: Any = tifffile.xml2dict(xml)
     pictures = document["OME"]["Image"]
     pixels = (pictures[0] if isinstance(pictures, list) else pictures)["Pixels"]
     found = {}
     for name in "ZYX":
         if f"PhysicalSize{name}" in pixels:
-            unit = _MICRONS.get(str(pixels.get(f"PhysicalSize{name}Unit", "µm")), "um")
+            unit = _UNITS.get(str(pixels.get(f"PhysicalSize{name}Unit", "µm")), "px")
             found[name] = (float(pixels[f"PhysicalSize{name}"]), unit)
-    if len(found) < 3:
+    if len(found) < 3 or "px" in {unit for _, unit in found.values()}:
         found = {}
     if "TimeIncrement" in pixels:
-        found["T"] = (float(pixels["TimeIncrement"]), "s")
+        unit = str(pixels.get("TimeIncrementUnit", "s"))
+        found["T"] = (float(pixels["TimeIncrement"]) * _SECONDS.get(unit, 1.0), "s" if unit in _SECONDS else "px")
     return found
 
 
 def _sizes(field: Field) -> dict[str, Any]:
-    axes = [axis for axis in field.axes if axis.name in "zyx" and axis.unit != "px"]
-    sizes = {f"PhysicalSize{axis.name.upper()}": axis.step for axis in axes}
-    units = {f"PhysicalSize{axis.name.upper()}Unit": axis.unit.replace("um", "µm") for axis in axes}
-    return {**sizes, **units}
+    """Steps as OME has them."""
+    found: dict[str, Any] = {}
+    for axis in field.axes:
+        if axis.name == "t" and axis.unit == "s":
+            found |= {"TimeIncrement": axis.step, "TimeIncrementUnit": "s"}
+        elif axis.name in "zyx" and axis.unit != "px":
+            name = f"PhysicalSize{axis.name.upper()}"
+            found |= {name: axis.step, f"{name}Unit": axis.unit.replace("um", "µm")}
+    return found
 
 
-def _has_depth(series: Any) -> bool:
-    return any(name in _DEPTH and size > 1 for name, size in zip(series.axes, series.shape, strict=True))
+def _names(series: Any) -> str:
+    """The axes of the pages, with Z for those nobody named."""
+    return "".join("Z" if name in _DEPTH else name for name in series.axes)
+
+
+def _kind(path: Path, series: Any) -> str:
+    """Whether pages are an image, a clip ("video") or a volume. Raises InputError for other axes."""
+    names = _names(series)
+    sizes = dict(zip(names, series.shape, strict=True))
+    if len(sizes) < len(names) or not set("YX") <= set(names) <= set("TCZYXS"):
+        raise InputError(f"{path}: {series.dtype} over axes {series.axes}, must be numbers over T, Z, C, Y, X")
+    if sizes.get("Z", 1) > 1:
+        return "volume"
+    if sizes.get("C", 1) > 1:
+        raise InputError(
+            f"{path}: a picture of {sizes['C']} channels ({series.axes}), must be gray or RGB; "
+            "give one channel, or merge them to RGB"
+        )
+    return "video" if sizes.get("T", 1) > 1 else "image"
+
+
+def _series(path: Path, file: tifffile.TiffFile) -> Any:
+    """The pages that belong together and are read: the largest stack, or the first picture if there is none."""
+    with damages(path, "damaged, its pages cannot be read"):
+        found = [series for series in file.series if series.size]
+        stacks = [series for series in found if _depth(series) > 1]
+    if not found:
+        raise InputError(f"{path}: holds no page; give a TIFF with a picture or a stack")
+    return max(stacks, key=lambda series: int(series.size)) if stacks else found[0]
+
+
+def _depth(series: Any) -> int:
+    return max((size for name, size in zip(series.axes, series.shape, strict=True) if name in _DEPTH), default=1)
 
 
 def _opened(path: Path) -> tifffile.TiffFile:
-    try:
+    with damages(path, "damaged, or not TIFF"):
         # Never the other files that an OME-TIFF may name.
         return tifffile.TiffFile(path, _multifile=False)
-    except (OSError, ValueError, tifffile.TiffFileError) as error:
-        raise InputError(f"{path}: damaged, or not TIFF ({error})") from error

@@ -16,8 +16,8 @@ import pydicom
 import torch
 from pydicom.uid import generate_uid
 
-from volstyle.codecs import Encoding, Facts, Selection
-from volstyle.codecs.atomic import arriving
+from volstyle.codecs import Encoding, Facts, Selection, check_axes
+from volstyle.codecs.atomic import arriving, check_target
 from volstyle.errors import InputError, OutputError
 from volstyle.grid.field import Axis, Field, Origin
 
@@ -69,9 +69,7 @@ def read(path: Path, selection: Selection) -> Field:
 
 def write(path: Path, field: Field, encoding: Encoding) -> list[str]:
     """In the type and sensitivity of the source. Notes what does not fit into it."""
-    if not isinstance(field.origin, WaveformOrigin):
-        raise OutputError(f"{path}: only what was read from a DICOM waveform can be written as one; use .csv")
-    dataset = deepcopy(field.origin.dataset)
+    dataset = deepcopy(_source(path, field))
     group = dataset.WaveformSequence[0]
     kind = np.dtype(_TYPES[str(group.WaveformSampleInterpretation), int(group.WaveformBitsAllocated)])
     raw = field.samples.numpy().astype(np.float64)
@@ -91,3 +89,18 @@ def write(path: Path, field: Field, encoding: Encoding) -> list[str]:
     with arriving(path, encoding.force) as temporary:
         dataset.save_as(temporary)
     return [f"waveform: {over} samples beyond the range of its type, cut off"] if over else []
+
+
+def check(path: Path, field: Field | None, encoding: Encoding) -> None:
+    """Raise OutputError for what `write` would refuse."""
+    check_target(path, encoding.force)
+    if field is not None:
+        _source(path, field)
+
+
+def _source(path: Path, field: Field) -> Any:
+    """The dataset that a field was read from. Raises OutputError for a field from elsewhere."""
+    check_axes(path, field, ("t",))
+    if not isinstance(field.origin, WaveformOrigin):
+        raise OutputError(f"{path}: only what was read from a DICOM waveform can be written as one; use .csv")
+    return field.origin.dataset

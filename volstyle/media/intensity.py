@@ -26,15 +26,19 @@ class IntensityRange:
     low becomes 0, high becomes 1. Samples outside, and those of padding, are not styled and keep their bits.
     padding: an intensity that was never measured, None if there is none. open: samples beyond low and high are
     seen as if they were there and are styled too, since single ones left out would be specks in the result.
+    inverted: low becomes 1 and high 0, for files whose low samples are shown bright.
     """
 
     low: float
     high: float
     padding: float | None = None
     open: bool = False
+    inverted: bool = False
 
     @staticmethod
-    def choose(text: str, samples: Tensor, padding: float | None = None) -> IntensityRange:
+    def choose(
+        text: str, samples: Tensor, padding: float | None = None, *, inverted: bool = False
+    ) -> IntensityRange:
         """lung, soft, bone, brain, "LO,HI", or auto: the 0.5 to 99.5 percentile of samples (C, *S), open.
 
         A background of one lowest intensity, as in a brain without its skull, is padding for auto.
@@ -42,7 +46,7 @@ class IntensityRange:
         """
         if text in WINDOWS:
             center, width = WINDOWS[text]
-            return IntensityRange(center - width / 2, center + width / 2, padding)
+            return IntensityRange(center - width / 2, center + width / 2, padding, inverted=inverted)
         if text == "auto":
             if padding is None and _has_background(samples):
                 padding = float(samples.min())
@@ -55,7 +59,7 @@ class IntensityRange:
             low, high = torch.quantile(seen.flatten()[::every], ranks).tolist()
             if low == high:
                 low, high = float(seen.min()), float(seen.max())
-            return IntensityRange(low, high, padding, open=True)
+            return IntensityRange(low, high, padding, open=True, inverted=inverted)
         match = re.fullmatch(
             r"\s*(-?\d*\.?\d+(?:e[+-]?\d+)?)\s*,\s*(-?\d*\.?\d+(?:e[+-]?\d+)?)\s*", text, re.IGNORECASE
         )
@@ -64,7 +68,7 @@ class IntensityRange:
         low, high = float(match[1]), float(match[2])
         if not low < high:
             raise RecipeError(f"window: low {low:g} must be below high {high:g}")
-        return IntensityRange(low, high, padding)
+        return IntensityRange(low, high, padding, inverted=inverted)
 
     def covers(self, samples: Tensor) -> Tensor:
         """Where samples may be styled: bool, of their shape."""
@@ -73,12 +77,14 @@ class IntensityRange:
 
     def inside(self, samples: Tensor) -> Tensor:
         """Samples in the file's units as [0, 1]."""
-        return ((samples - self.low) / (self.high - self.low)).clamp(0, 1)
+        shown = ((samples - self.low) / (self.high - self.low)).clamp(0, 1)
+        return 1 - shown if self.inverted else shown
 
     def outside(self, source: Tensor, styled: Tensor) -> Tensor:
         """What was styled in [0, 1], in the file's units; the source's bits where nothing changed, or may."""
         changed = (styled != self.inside(source)) & self.covers(source)
-        return torch.where(changed, styled * (self.high - self.low) + self.low, source)
+        share = 1 - styled if self.inverted else styled
+        return torch.where(changed, share * (self.high - self.low) + self.low, source)
 
 
 def _has_background(samples: Tensor) -> bool:

@@ -41,8 +41,10 @@ class Volume:
         channels = (source.samples,) if stored.color else torch.split(source.samples, 1)
         if recipe.volume.color and len(channels) > 1:
             raise RecipeError(f"color: {len(channels)} channels cannot become R, G, B; leave --color out")
-        window = recipe.volume.window
-        windows = tuple(IntensityRange.choose(window, channel, stored.padding) for channel in channels)
+        windows = tuple(
+            IntensityRange.choose(recipe.volume.window, channel, stored.padding, inverted=stored.inverted)
+            for channel in channels
+        )
         return Volume(source, windows, mask, recipe.volume.color or stored.color)
 
     @property
