@@ -3,7 +3,8 @@
     import volstyle
     content = volstyle.read(Path("clip.mp4"), volstyle.Selection(size=256))
     style = volstyle.Style(volstyle.read(Path("painting.jpg")))
-    result = volstyle.stylize(content, [style])
+    part = volstyle.Part(content, (style,))
+    result = volstyle.stylize(volstyle.outline(content, volstyle.Recipe()), part)
     volstyle.write(Path("styled.mp4"), result.field)
 
 Names are looked up when first used, so that importing volstyle does not import torch.
@@ -16,8 +17,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from volstyle.codecs import Encoding, Facts, Moment, Selection, probe, read, write
+    from volstyle.engine.outline import outline
+    from volstyle.engine.part import Part
     from volstyle.engine.scene import Style
-    from volstyle.engine.stylize import Result, Step, stylize
+    from volstyle.engine.stylize import Step, Stylized, stylize
     from volstyle.errors import (
         CapacityError,
         InputError,
@@ -45,9 +48,11 @@ _ROOMS = {
         "WeightsError",
     ),
     "grid.field": ("Axis", "Field", "Origin"),
-    "engine.stylize": ("Result", "Step", "stylize"),
+    "engine.stylize": ("Step", "Stylized", "stylize"),
     "recipe": ("Recipe",),
     "record": ("Record",),
+    "engine.outline": ("outline",),
+    "engine.part": ("Part",),
     "engine.scene": ("Style",),
 }
 _HOME = {name: room for room, names in _ROOMS.items() for name in names}
@@ -63,17 +68,19 @@ __all__ = [
     "NetworkError",
     "Origin",
     "OutputError",
+    "Part",
     "Recipe",
     "RecipeError",
     "Record",
-    "Result",
     "Selection",
     "ShapeError",
     "Step",
     "Style",
+    "Stylized",
     "VolstyleError",
     "WeightsError",
     "__version__",
+    "outline",
     "probe",
     "read",
     "stylize",

@@ -16,6 +16,7 @@ from volstyle.codecs.clip import Clip
 from volstyle.engine.checkpoint import Reached
 from volstyle.engine.estimate import estimate, stage_work
 from volstyle.engine.outline import Outline, outline
+from volstyle.engine.part import Part as EnginePart
 from volstyle.engine.stylize import Step, stylize
 from volstyle.errors import CapacityError, OutputError, WeightsError
 from volstyle.grid.field import Field
@@ -80,7 +81,7 @@ def carry_out(order: Order, screen: Screen) -> bool:
     if not screen.quiet:
         say_plan(screen, order, run, inputs)
         first = inputs.parts[0].read()
-        expected = estimate(first.content, first.styles, run)
+        expected = estimate(EnginePart(first.content, first.styles), run)
         seconds = duration_text(expected.seconds * sum(shares(inputs)))
         memory = bytes_text(expected.memory)
         screen.entry("takes", f"about {seconds}, {memory} of memory, {bytes_text(room)} of disk on the way")
@@ -140,7 +141,7 @@ def _stylized(order: Order, inputs: Inputs, run: Outline, resume: Resume, screen
                 screen.entry("going on", f"{place}, after stage {len(reached.stages)}")
             if reached is None or reached.finished is None:
                 opening = resume.load(0) if part.window and part.window.ahead else None
-                reached, stopped = _part_stylized(order, inputs, part, before, opening, reached, follow, keep)
+                reached, stopped = _part_stylized(run, inputs, part, before, opening, reached, follow, keep)
                 if not stopped:
                     resume.save(number, reached)
             stages += reached.stages
@@ -156,7 +157,7 @@ def _stylized(order: Order, inputs: Inputs, run: Outline, resume: Resume, screen
 
 
 def _part_stylized(
-    order: Order,
+    run: Outline,
     inputs: Inputs,
     part: Part,
     before: Reached | None,
@@ -168,20 +169,17 @@ def _part_stylized(
     """What a part finished, with no more than others hold of it, and whether it was stopped. before, opening: the
     same of the one before, and of the first."""
     problem, window = part.read(), part.window or Span(0, 0)
-    recipe = order.recipe if len(inputs.parts) == 1 else order.recipe.set("temporal.loop=false")  # no window does
-    result = stylize(
+    whole = EnginePart(
         problem.content,
         problem.styles,
-        recipe,
-        follow,
         problem.init,
         problem.where,
+        problem.flows,
         held=before.samples[:, -window.held :] if before and window.held else None,
         ahead=opening.samples[:, : window.ahead] if opening else None,
-        flows=problem.flows,
-        reached=reached,
-        on_stage=keep,
+        is_whole=len(inputs.parts) == 1,
     )
+    result = stylize(run, whole, follow, reached=reached, on_stage=keep)
     done, samples = result.reached, result.field.samples
     if inputs.film:
         held, samples = inputs.film.held(window, done.samples), inputs.film.kept(window, samples)

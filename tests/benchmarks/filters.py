@@ -19,9 +19,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from tests.benchmarks.signals import RATE_HZ, sound
+from tests.tiny import stylized
 from volstyle.codecs import Selection, read
 from volstyle.engine.scene import Style
-from volstyle.engine.stylize import stylize
 from volstyle.grid.field import Field
 from volstyle.judges.sounds import listen
 from volstyle.media.levels import lasting, noise_like, prepare
@@ -98,7 +98,7 @@ def main() -> None:
         networks["learned"] = learned(signal_network(0), examples[None])
         for name, network in networks.items():
             with patch("volstyle.engine.outline.load_network", return_value=network):
-                found = stylize(
+                found = stylized(
                     ready.content, ready.styles, recipe.set("content.weight=0"), init=Field(noise, style.axes)
                 ).field
             _tell(path.stem, name, ready.levels.heard(found.samples), style.samples, rate)

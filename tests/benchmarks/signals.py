@@ -15,8 +15,9 @@ import time
 import torch
 from torch import Tensor
 
+from tests.tiny import stylized
 from volstyle.engine.scene import Style
-from volstyle.engine.stylize import Step, stylize
+from volstyle.engine.stylize import Step
 from volstyle.grid.field import Axis, Field
 from volstyle.media.levels import prepare
 from volstyle_cli.options import SignalOptions
@@ -51,7 +52,7 @@ def main() -> None:
     def watch(_: Step) -> None:
         times.append(time.perf_counter())
 
-    stylize(ready.content, ready.styles, recipe, watch)
+    stylized(ready.content, ready.styles, recipe, watch)
     whole, work = time.perf_counter() - began, time.process_time() - worked
     peak = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
     each = (times[-1] - times[0]) / (len(times) - 1)

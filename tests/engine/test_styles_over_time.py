@@ -10,12 +10,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from tests.tiny import TAPS, numbers, tiny_field, tiny_network
+from tests.tiny import TAPS, numbers, stylized, tiny_field, tiny_network
 from volstyle.codecs import write
 from volstyle.engine import outline as outlines
 from volstyle.engine.blockwise import evaluate, plan_views, style_sums
 from volstyle.engine.scene import Style, shares_over_time
-from volstyle.engine.stylize import stylize
 from volstyle.errors import RecipeError
 from volstyle.grid.field import Axis, Field
 from volstyle.grid.tiles import plan
@@ -54,7 +53,7 @@ def test_each_frame_is_styled_as_if_its_blend_were_all_there_is(monkeypatch: pyt
     recipe = recipe.set("smoothness=0").set("temporal.weight=0")
 
     def styled(*styles: Style) -> Tensor:
-        return stylize(content, styles, recipe).field.samples
+        return stylized(content, styles, recipe).field.samples
 
     result = styled(Style(A, at=0), Style(B, at=4))
     for frame, styles in ((0, [Style(A)]), (2, [Style(A), Style(B)]), (4, [Style(B)])):
@@ -100,9 +99,9 @@ def test_times_that_contradict_are_refused() -> None:
         ([replace(timed, target_mask=torch.ones(24, 32))], content, "exclude each other"),
     ):
         with pytest.raises(RecipeError, match=said):
-            stylize(field, styles, Recipe().set("network.name=random").set("precision=float32"))
+            stylized(field, styles, Recipe().set("network.name=random").set("precision=float32"))
     with pytest.raises(RecipeError, match=r"style.frames: is 0"):
-        stylize(content, [timed], Recipe().set("network.name=random").set("style.frames=0"))
+        stylized(content, [timed], Recipe().set("network.name=random").set("style.frames=0"))
 
 
 @pytest.mark.parametrize(

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import prod
 
 from volstyle.engine.machine import bytes_per_sample
 from volstyle.engine.outline import Outline
-from volstyle.engine.scene import Style
+from volstyle.engine.part import Part
 from volstyle.engine.stylize import Step, stylize
 from volstyle.grid.field import Field
 from volstyle.grid.tiles import Shape
@@ -33,8 +32,9 @@ class Estimate:
     memory: float
 
 
-def estimate(content: Field, styles: Sequence[Style], run: Outline) -> Estimate:
-    """Measure two steps on a piece of the content, after one to warm up, and scale by what all stages run."""
+def estimate(part: Part, run: Outline) -> Estimate:
+    """Measure two steps on a piece of a part's content, after one to warm up, and scale by what all stages run."""
+    content = part.content
     shape = _piece(content.shape)
     corner = tuple(slice(0, size) for size in shape)
     piece = Field(content.samples[(slice(None), *corner)], content.axes)
@@ -44,9 +44,9 @@ def estimate(content: Field, styles: Sequence[Style], run: Outline) -> Estimate:
     def watch(_: Step) -> None:
         times.append(time.perf_counter())
 
-    style = replace(styles[0], source_mask=None, target_mask=None, at=None)
+    style = replace(part.styles[0], source_mask=None, target_mask=None, at=None)
     recipe = replace(run.recipe, schedule=schedule, init="content").set("temporal.flow=dis")
-    stylize(piece, [style], recipe, watch)
+    stylize(replace(run, recipe=recipe), Part(piece, (style,)), watch)
     each = (times[-1] - times[0]) / (len(times) - 1) / _step_work(run, shape)
     return Estimate(each * sum(stage_work(run)), peak_memory(content, run))
 
