@@ -16,26 +16,33 @@ def test_surface() -> None:
         "Encoding",
         "Facts",
         "Field",
+        "Follower",
         "InputError",
         "Moment",
         "NetworkError",
         "Origin",
         "OutputError",
+        "Outline",
         "Part",
         "Recipe",
         "RecipeError",
         "Record",
-        "Stylized",
+        "Result",
         "Selection",
         "ShapeError",
         "Step",
         "Style",
+        "Stylized",
+        "Verdict",
         "VolstyleError",
         "WeightsError",
         "__version__",
+        "judge",
+        "load_network",
         "outline",
         "probe",
         "read",
+        "style",
         "stylize",
         "write",
     }
@@ -47,5 +54,5 @@ def test_every_name_is_there() -> None:
 
 
 def test_no_other_name_is() -> None:
-    with pytest.raises(AttributeError, match="no attribute 'Stylize'"):
+    with pytest.raises(AttributeError, match="No volstyle attribute Stylize"):
         volstyle.Stylize  # noqa: B018

@@ -39,8 +39,8 @@ class ContentChoice:
     `ScheduleChoice.fine`); empty is `taps` if they are given, else the network's own choice."""
 
     weight: float = 0.2
-    taps: dict[str, float] = field(default_factory=dict)
-    fine_taps: dict[str, float] = field(default_factory=dict)
+    taps: dict[str, float] = field(default_factory=dict, hash=False)
+    fine_taps: dict[str, float] = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True)
@@ -54,8 +54,8 @@ class StyleChoice:
     """
 
     weight: float = 1.0
-    taps: dict[str, float] = field(default_factory=dict)
-    fine_taps: dict[str, float] = field(default_factory=dict)
+    taps: dict[str, float] = field(default_factory=dict, hash=False)
+    fine_taps: dict[str, float] = field(default_factory=dict, hash=False)
     statistic: str = "moments"
     frames: int = 1
     scale: float = 1.0

@@ -301,7 +301,7 @@ def test_what_is_wrong_with_volumes_is_said(
             ["a.npy", "--style-mode", "native", "--network", "builtin", "--weights", flat],
             "native needs a network of 3 axes, this",
         ),
-        (["art.png"], "art.png: must be a volume, has axes y, x; use `volstyle image`"),
+        (["art.png"], "art.png: must be a volume, is an image; use `volstyle image`"),
         ([], "volume: give either IN, what is styled, or --shape"),
         (["a.npy", "--style", "five.npy"], "style five.npy: a style volume must have one channel"),
     ):

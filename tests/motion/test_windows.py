@@ -16,11 +16,11 @@ from volstyle.engine.scene import Style
 from volstyle.errors import InputError, RecipeError
 from volstyle.grid.resample import resize
 from volstyle.loss.temporal import TemporalTerm
+from volstyle.media.clip import Lasting
 from volstyle.motion.links import GAPS, estimate_motion, warping_error
 from volstyle.motion.shots import CutFinder, read_cuts
 from volstyle.motion.windows import Span, plan_windows
 from volstyle.recipe import Recipe, ScheduleChoice
-from volstyle_cli.run.film import Lasting
 
 CLIP = ("t", "y", "x")
 RECIPE = Recipe(

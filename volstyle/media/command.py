@@ -13,10 +13,10 @@ from typing import Any
 from volstyle.codecs import Encoding, Moment, Selection, files
 from volstyle.codecs.atomic import arriving
 from volstyle.errors import InputError
+from volstyle.grid.field import Field
+from volstyle.media.order import Order, Source, StyleOrder, path_of
 from volstyle.networks.weights import sha256
 from volstyle.record import Record
-
-from .order import Order, StyleFile
 
 
 def digest(path: Path) -> str:
@@ -29,15 +29,17 @@ def command_of(order: Order, stopped_after: tuple[int, int] | None) -> dict[str,
     """The order as a record keeps it, paths relative to the record's folder. The output is there already."""
     folder = order.record_path.parent
 
-    def named(path: Path | None) -> str | None:
-        return None if path is None else Path(os.path.relpath(path, folder)).as_posix()
+    def named(source: Source | None) -> str | None:
+        return Path(os.path.relpath(source, folder)).as_posix() if isinstance(source, Path) else None
 
+    in_memory = {name: digest_of(field) for name, field in order.in_memory.items()}
+    assert order.output is not None
     return {
         "kind": order.kind,
         "content": named(order.content),
         "styles": [
             {
-                "path": named(style.path),
+                "path": named(style.source),
                 "weight": style.weight,
                 "mask": named(style.mask),
                 "source_mask": named(style.source_mask),
@@ -59,14 +61,23 @@ def command_of(order: Order, stopped_after: tuple[int, int] | None) -> dict[str,
         "seconds": order.seconds,
         "cuts": order.cuts,
         "stopped_after": stopped_after,
+        **({"in_memory": in_memory} if in_memory else {}),
     }
 
 
-def save_record(order: Order, record: Record, stopped_after: tuple[int, int] | None) -> None:
-    """Beside the output, all or nothing."""
+def digest_of(field: Field) -> str:
+    """sha256 of samples in memory and of their grid."""
+    found = hashlib.sha256(repr((field.axes, field.shape)).encode())
+    found.update(field.samples.contiguous().cpu().numpy().tobytes())
+    return found.hexdigest()
+
+
+def save_record(order: Order, record: Record, stopped_after: tuple[int, int] | None) -> Record:
+    """Write the record beside the output, all or nothing. Returns it with the command to do the run again."""
     record = replace(record, command=command_of(order, stopped_after))
     with arriving(order.record_path, force=True) as temporary:
         temporary.write_text(record.to_json(), encoding="utf-8")
+    return record
 
 
 def order_behind(output: Path) -> Order | None:
@@ -75,6 +86,8 @@ def order_behind(output: Path) -> Order | None:
     if not path.exists():
         return None
     record = Record.load(path)
+    if record.command.get("in_memory"):
+        raise InputError(f"{path}: the record of a run of samples in memory, which are gone")
     try:
         return _order(path.parent, record, record.command)
     except (KeyError, TypeError) as error:
@@ -83,11 +96,13 @@ def order_behind(output: Path) -> Order | None:
 
 def order_again(path: Path, record: Record, output: Path | None, *, force: bool) -> Order:
     """The order of a record. Raises InputError for a record without one, or when an input has changed."""
+    if record.command.get("in_memory"):
+        raise InputError(f"{path}: a run of samples in memory, which are gone; must be of files to be done again")
     try:
         command = record.command
         order = _order(path.parent, record, command)
         expected = {path.parent / name: found for name, found in command["inputs"].items()}
-        stem, dot, suffixes = order.output.name.partition(".")
+        stem, dot, suffixes = path_of(order.output).name.partition(".")
     except (KeyError, TypeError) as error:
         raise InputError(f"{path}: a record with nothing to do again (no {error})") from error
     for file, wanted in expected.items():
@@ -122,8 +137,8 @@ def _order(folder: Path, record: Record, command: Mapping[str, Any]) -> Order:
         kind=command["kind"],
         content=located(command["content"]),
         styles=tuple(
-            StyleFile(
-                folder / style["path"],
+            StyleOrder(
+                folder / str(style["path"]),
                 style["weight"],
                 located(style["mask"]),
                 located(style["source_mask"]),

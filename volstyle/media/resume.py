@@ -7,23 +7,24 @@ import glob
 import json
 import os
 import shutil
+import tempfile
 import tomllib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from volstyle.codecs import Moment
 from volstyle.engine.checkpoint import Reached
 from volstyle.errors import CapacityError, OutputError
+from volstyle.grid.field import Field
+from volstyle.media.command import digest, digest_of
+from volstyle.media.order import Order, Source
 from volstyle.recipe import Recipe
 from volstyle.record import threads, versions
 
-from .command import digest
-from .order import Order
-
-FORMAT = 2
+FORMAT = 3
 
 
 @dataclass(frozen=True)
@@ -31,27 +32,30 @@ class Resume:
     """A folder with what each part of a run has reached, in a file of its own that is only ever replaced whole;
     made when there is something to keep.
 
-    asked: what the run is of. recipe: with all choices as they were resolved when it began: a machine with less
-    free memory later would cut other tiles, and round otherwise.
+    asked: what the run is of. recipe: with all choices as they were resolved when it began, since a machine with
+    less free memory later would cut other tiles, and round otherwise; None for a run that is new. order: whose
+    state it is.
     """
 
     folder: Path
     asked: Mapping[str, Any]
-    recipe: Recipe
+    order: Order
+    recipe: Recipe | None = None
 
     @staticmethod
-    def open(order: Order, resolved: Recipe) -> Resume:
-        """Of an order: the one there is, else a new one. Raises OutputError for one of another order."""
-        folder, asked = folder_of(order), _asked(order)
+    def open(order: Order, folder: Path) -> Resume:
+        """The state that an order has left in a folder, else a new one. Raises OutputError for one of another
+        order."""
+        asked = _asked(order)
+        new = Resume(folder, asked, order)
         if not order.resume:
-            remove(order)
+            return new
         try:
             found = json.loads((folder / _ORDER).read_text(encoding="utf-8"))
             differing = [name for name in asked if found["asked"].get(name) != asked[name]]
             resolved = Recipe().updated(found["resolved"])
         except FileNotFoundError:
-            remove(order)  # killed before it said whose it is
-            return Resume(folder, asked, resolved)
+            return new  # or it was killed before it said whose it is
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise OutputError(f"{folder}: a damaged state; --no-resume starts over") from error
         if differing:
@@ -59,7 +63,14 @@ class Resume:
                 f"{folder}: state of a run with other {', '.join(differing)}; "
                 "repeat that one to go on, or --no-resume to start over"
             )
-        return Resume(folder, asked, resolved)
+        return replace(new, recipe=resolved)
+
+    def begun(self, resolved: Recipe) -> Resume:
+        """This state once the run is planned. One that is new takes the place of whatever is there."""
+        if self.recipe is not None:
+            return self
+        remove(self.order, self.folder)
+        return replace(self, recipe=resolved)
 
     @property
     def parts(self) -> int:
@@ -82,7 +93,7 @@ class Resume:
             if not self.folder.exists():
                 self.folder.mkdir()
                 with _replacing(self.folder / _ORDER) as temporary:
-                    values = {"asked": self.asked, "resolved": _plain(self.recipe)}
+                    values = {"asked": self.asked, "resolved": _plain(self.recipe or self.order.recipe)}
                     temporary.write_text(json.dumps(values, indent=1), encoding="utf-8")
             with _replacing(self._path(part)) as temporary:
                 reached.save(temporary)
@@ -113,22 +124,33 @@ _ORDER, _WRITING = "order.json", "writing"
 
 def was_writing(order: Order) -> bool:
     """Whether a run of this output was killed while or after writing it, so that it is there by right."""
-    return order.resume and (folder_of(order) / _WRITING).exists()
+    return order.output is not None and order.resume and (folder_of(order.output) / _WRITING).exists()
 
 
-def folder_of(order: Order) -> Path:
-    return order.output.with_name(f".{order.output.name}.state")
+def folder_of(output: Path) -> Path:
+    """Where the state of a run lies that writes to output."""
+    return output.with_name(f".{output.name}.state")
 
 
-def remove(order: Order) -> None:
+@contextmanager
+def state_folder(order: Order) -> Iterator[Path]:
+    """The folder of a run's state: beside the output, where a later run finds it, or a temporary one for a result
+    that stays in memory."""
+    if order.output is not None:
+        yield folder_of(order.output)
+        return
+    with tempfile.TemporaryDirectory(prefix="volstyle-") as folder:
+        yield Path(folder) / "state"
+
+
+def remove(order: Order, folder: Path) -> None:
     """The state of an order, at once, and what runs that were killed left beside its output."""
-    folder = folder_of(order)
     done = folder.with_name(f"{folder.name}.done")
     shutil.rmtree(done, ignore_errors=True)
     if folder.exists():
         folder.replace(done)  # half a state would be taken for that of another run
         shutil.rmtree(done, ignore_errors=True)
-    for path in (order.output, order.record_path):
+    for path in () if order.output is None else (order.output, order.record_path):
         name = glob.escape(f".{path.stem}.part")
         for left in path.parent.glob(f"{name}*{glob.escape(path.suffix)}"):
             left.unlink(missing_ok=True)
@@ -140,20 +162,25 @@ def _asked(order: Order) -> dict[str, Any]:
     def text(moment: Moment | None) -> str:
         return "" if moment is None else f"{moment.value}{moment.unit}"
 
+    def name(source: Source | None) -> str:
+        return "in memory" if isinstance(source, Field) else str(source)
+
     selection = order.selection
+    files = {str(path): digest(path) for path in order.inputs}
     return {
         "format": FORMAT,
-        "inputs": {str(path): digest(path) for path in order.inputs},
+        "inputs": files | {name: digest_of(field) for name, field in order.in_memory.items()},
         "styles": [
-            [str(style.path), style.weight, str(style.mask), str(style.source_mask), text(style.at)]
+            [name(style.source), style.weight, name(style.mask), name(style.source_mask), text(style.at)]
             for style in order.styles
         ],
         "choices": _plain(order.recipe),
         "size": selection.size,
         "range": [text(selection.start), text(selection.end), selection.keep_going],
         "shots": [order.shots, list(order.cuts or ())],
-        "volume": [str(order.mask), list(order.shape or ()), order.style_size],
+        "volume": [name(order.mask), list(order.shape or ()), order.style_size],
         "seconds": order.seconds,
+        "value_range": list(order.value_range or ()),
         "versions": versions(),
         "threads": threads(),
     }
