@@ -30,7 +30,7 @@ OTHER = Recipe().updated(
             "flow": "raft",
             "flow_weights": "b.pth",
         },
-        "schedule": {"smallest": 64, "largest": 256, "ratio": 2, "steps": 7, "growth": 1.1, "fine": 2},
+        "schedule": {"smallest": 64, "largest": 256, "ratio": 2, "steps": 7, "growth": 1.1, "fine_above": 99},
         "optimizer": {"name": "lbfgs", "rate": 1},
         "volume": {"window": "lung", "color": True},
         "series": {"autocorrelation": 1, "quantiles": 2, "lags": 16},
@@ -81,6 +81,8 @@ def test_missing_keys_keep_their_defaults() -> None:
         ("schedule.steps=300", lambda r: r.schedule.steps == 300),
         ("smoothness=1", lambda r: r.smoothness == 1.0 and type(r.smoothness) is float),
         (" style.weight = 2.5 ", lambda r: r.style.weight == 2.5),
+        ("content.weight=.5", lambda r: r.content.weight == 0.5),
+        ("init=nan.png", lambda r: r.init == "nan.png"),
         ("network.name=vgg19", lambda r: r.network.name == "vgg19"),
         ('network.name="vgg19"', lambda r: r.network.name == "vgg19"),
         ("init=my picture.png", lambda r: r.init == "my picture.png"),
@@ -126,7 +128,7 @@ def test_set_changes_nothing_else() -> None:
     [
         (
             "schedule.step=3",
-            r"recipe: no key 'schedule\.step'; did you mean 'steps'\? allowed: fine, growth, largest, ratio",
+            r"recipe: no key 'schedule\.step'; did you mean 'steps'\? allowed: fine_above, growth, largest, ratio",
         ),
         ("scedule.steps=3", r"recipe: no key 'scedule'; did you mean 'schedule'\?"),
         ("zzz=3", "recipe: no key 'zzz'; allowed: colors, content"),

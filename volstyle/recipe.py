@@ -6,6 +6,7 @@ import dataclasses
 import math
 import tomllib
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from operator import attrgetter
 from typing import Any, get_type_hints
@@ -35,8 +36,8 @@ class NetworkChoice:
 
 @dataclass(frozen=True)
 class ContentChoice:
-    """weight: α. taps: tap -> λ; empty is the network's own choice. fine_taps: those of the fine stages (see
-    `ScheduleChoice.fine`); empty is `taps` if they are given, else the network's own choice."""
+    """weight: α. taps: tap -> λ; empty is the network's own choice. fine_taps: the taps of fine stages (see
+    `ScheduleChoice`); empty is `taps` where those are given, else the network's own choice."""
 
     weight: float = 0.2
     taps: dict[str, float] = field(default_factory=dict, hash=False)
@@ -45,7 +46,8 @@ class ContentChoice:
 
 @dataclass(frozen=True)
 class StyleChoice:
-    """weight: β. taps: tap -> λ; empty is the network's own choice. fine_taps: as those of the content.
+    """weight: β. taps: tap -> λ; empty is the network's own choice. fine_taps: the taps of fine stages, as for the
+    content.
     statistic: gram, moments or w2.
 
     frames: how many frames of a clip, or slices of a volume, share statistics; 1 is each for itself, 0 all. A
@@ -110,7 +112,8 @@ class ScheduleChoice:
 
     smallest: long side of the first stage at most. largest: of the last one at most, 0 for the content's own.
     ratio: from one stage to the next. steps: at the last stage; growth: how many times more at each coarser one,
-    where they cost less.
+    where they cost less. fine_above: stages with a longer side than this are fine: they read the fine taps alone,
+    for coarse stages have decided the composition; 0 is none.
     """
 
     smallest: int = 96
@@ -118,7 +121,7 @@ class ScheduleChoice:
     ratio: float = 1.5
     steps: int = 60
     growth: float = 1.3
-    fine: int = 0
+    fine_above: int = 240
 
 
 @dataclass(frozen=True)
@@ -213,10 +216,12 @@ def assigned(assignment: str) -> dict[str, Any]:
     key, equals, text = assignment.partition("=")
     if not equals:
         raise RecipeError(f"set: {assignment!r} must be KEY=VALUE, as in schedule.steps=300")
+    value: Any = text.strip()
     try:
-        value = tomllib.loads(f"value = {text.strip()}")["value"]
+        value = tomllib.loads(f"value = {value}")["value"]
     except tomllib.TOMLDecodeError:
-        value = text.strip()
+        with suppress(ValueError):  # ".5" and "1e-3", which TOML does not take for numbers
+            value = float(value)
     for part in reversed(key.strip().split(".")):
         value = {part: value}
     return dict(value)
@@ -283,6 +288,7 @@ _LEAST = {
     "schedule.smallest": 1,
     "schedule.largest": 0,
     "schedule.steps": 1,
+    "schedule.fine_above": 0,
     "seed": 0,
 }
 _RENAMED = {"style.window": "frames"}

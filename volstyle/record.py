@@ -78,7 +78,7 @@ class Record:
 _TORCHVISION = {"vgg16": "397923af", "vgg19": "dcbb9e9d"}
 """Names that once were torchvision's networks -> how the hash of their weights begins."""
 
-_SINCE = {"content": {"fine_taps": {}}, "style": {"fine_taps": {}}, "schedule": {"fine": 0}}
+_SINCE = {"content": {"fine_taps": {}}, "style": {"fine_taps": {}}, "schedule": {"fine_above": 0}}
 """Choices that older records do not have, as they were before there was a choice."""
 
 

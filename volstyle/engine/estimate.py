@@ -14,7 +14,7 @@ from volstyle.grid.field import Field
 from volstyle.grid.tiles import Shape
 from volstyle.recipe import ScheduleChoice
 
-_PIECE, _SIDE = 2**16, 64
+_PIECE, _SIDE = 2**14, 64
 """What is measured: no more samples than the first, unless a side would fall below the second."""
 
 _STEPS = 3
@@ -38,7 +38,7 @@ def estimate(part: Part, run: Outline) -> Estimate:
     shape = _piece(content.shape)
     corner = tuple(slice(0, size) for size in shape)
     piece = Field(content.samples[(slice(None), *corner)], content.axes)
-    schedule = ScheduleChoice(smallest=max(shape), steps=_STEPS)
+    schedule = ScheduleChoice(smallest=max(shape), steps=_STEPS, fine_above=0)
     times: list[float] = []
 
     def watch(_: Step) -> None:
@@ -52,12 +52,13 @@ def estimate(part: Part, run: Outline) -> Estimate:
 
 
 def stage_work(run: Outline) -> tuple[float, ...]:
-    """What each stage costs, in samples that run through the network and back."""
-    return tuple(stage.steps * _step_work(run, stage.shape) for stage in run.stages)
+    """What each stage costs, in multiplications of a pass through the network."""
+    return tuple(stage.steps * _step_work(run.at(stage), stage.shape) for stage in run.stages)
 
 
 def peak_memory(content: Field, run: Outline) -> float:
     """Bytes at the last stage, the largest: fields, one tile's activations, and kept features of the content."""
+    run = run.at(run.stages[-1])
     size = prod(run.stages[-1].shape)
     taps = [extractor.tap(name) for extractor in run.extractors for name in run.recipe.content.taps]
     features = sum(tap.channels / prod(tap.reach.stride) for tap in taps) * size * run.machine.dtype.itemsize
@@ -69,10 +70,10 @@ def peak_memory(content: Field, run: Outline) -> float:
 
 
 def _step_work(run: Outline, shape: Shape) -> float:
-    """Windows of all tiles; a block of several tiles runs forward twice, which is a third more."""
+    """The work of all tiles; a block of several tiles runs forward twice, which is a third more."""
     return sum(
-        tile.window_size * (4 / 3 if len(block.tiles) > 1 else 1)
-        for blocks in run.plans(shape)
+        extractor.work(run.taps) * tile.window_size * (4 / 3 if len(block.tiles) > 1 else 1)
+        for extractor, blocks in zip(run.extractors, run.plans(shape), strict=True)
         for block in blocks
         for tile in block.tiles
     )

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from typing import TypeVar
 
 from volstyle.engine.blockwise import Plans
 from volstyle.engine.machine import Machine, bytes_per_sample, choose_core
@@ -17,8 +19,10 @@ from volstyle.loss.terms import SCALINGS
 from volstyle.networks.extractor import Extractor, Network
 from volstyle.networks.inflation import Placement, placements
 from volstyle.networks.registry import load_network
-from volstyle.recipe import Recipe
+from volstyle.recipe import ContentChoice, Recipe, StyleChoice
 from volstyle.record import Record, StageRecord, threads, versions
+
+_Choice = TypeVar("_Choice", ContentChoice, StyleChoice)
 
 
 @dataclass(frozen=True)
@@ -66,11 +70,11 @@ class Outline:
         stages = plan_stages(shape, run.kept, tuple(2 * step for step in stride), recipe.schedule)
         return replace(run, stages=_periodic(stages, stride) if recipe.periodic else stages)
 
-    def at(self, index: int) -> Outline:
-        """This run as it is in one stage: the last `schedule.fine` stages, but never the first, read the fine
-        taps."""
+    def at(self, stage: Stage) -> Outline:
+        """This run with the taps that a stage reads: the fine ones if it is larger than the schedule says."""
         recipe = self.recipe
-        if index == 0 or index < len(self.stages) - recipe.schedule.fine:
+        size = max(size for size, keep in zip(stage.shape, self.kept, strict=True) if not keep)
+        if not 0 < recipe.schedule.fine_above < size:
             return self
         content = replace(recipe.content, taps=recipe.content.fine_taps)
         style = replace(recipe.style, taps=recipe.style.fine_taps)
@@ -109,12 +113,13 @@ class Outline:
         """Samples in the largest window of all tiles."""
         return max(tile.window_size for blocks in self.plans(shape) for block in blocks for tile in block.tiles)
 
-    def with_smaller_tiles(self, shape: Shape) -> Outline:
-        """Half the memory that the tiles of this shape take now. Raises CapacityError when none is smaller."""
-        each = bytes_per_sample(self.extractors[0], self.taps, self.machine.dtype)
-        budget = int(self.largest_window(shape) * each / 2)
+    def with_smaller_tiles(self, stage: Stage) -> Outline:
+        """Half the memory that the tiles of this stage take now. Raises CapacityError when none is smaller."""
+        now = self.at(stage)
+        each = bytes_per_sample(now.extractors[0], now.taps, self.machine.dtype)
+        budget = int(now.largest_window(stage.shape) * each / 2)
         smaller = replace(self, machine=replace(self.machine, budget=budget))
-        smaller.plans(shape)
+        smaller.at(stage).plans(stage.shape)
         return replace(smaller, recipe=replace(self.recipe, memory=f"{budget}B"))
 
     def record(self, stages: tuple[StageRecord, ...], notes: tuple[str, ...]) -> Record:
@@ -150,21 +155,19 @@ def outline(content: Field, recipe: Recipe) -> Outline:
     recipe = replace(
         recipe,
         network=replace(recipe.network, name=network.name),
-        content=replace(
-            recipe.content,
-            taps=recipe.content.taps or dict(network.content_taps),
-            fine_taps=recipe.content.fine_taps or recipe.content.taps or dict(network.content_taps),
-        ),
-        style=replace(
-            recipe.style,
-            taps=recipe.style.taps or dict(network.style_taps),
-            fine_taps=recipe.style.fine_taps or recipe.style.taps or dict(network.style_taps),
-        ),
+        content=_with_taps(recipe.content, network.content_taps, network.fine_content_taps),
+        style=_with_taps(recipe.style, network.style_taps, network.fine_style_taps),
         device=str(machine.device),
         precision=str(machine.dtype).removeprefix("torch."),
         memory=f"{machine.budget}B",
     )
     return Outline(recipe, network, machine, (), kept_axes(content)).on(content)
+
+
+def _with_taps(choice: _Choice, taps: Mapping[str, float], fine_taps: Mapping[str, float]) -> _Choice:
+    """A choice whose taps are the network's where none are given. Given taps are those of fine stages too."""
+    fine = choice.fine_taps or choice.taps or fine_taps or taps
+    return replace(choice, taps=dict(choice.taps or taps), fine_taps=dict(fine))
 
 
 def _periodic(stages: tuple[Stage, ...], stride: Shape) -> tuple[Stage, ...]:

@@ -126,9 +126,9 @@ def stylize(
         except RuntimeError as error:
             if not is_out_of_memory(error):
                 raise
-            shape = run.stages[len(reached.stages)].shape
-            run = run.with_smaller_tiles(shape)
-            note = f"memory: ran out at {'x'.join(map(str, shape))}, went on in smaller tiles"
+            stage = run.stages[len(reached.stages)]
+            run = run.with_smaller_tiles(stage)
+            note = f"memory: ran out at {'x'.join(map(str, stage.shape))}, went on in smaller tiles"
             reached = replace(reached, notes=(*reached.notes, note))
             continue
         if on_stage and not stopped:
@@ -169,8 +169,8 @@ def _run_stage(
 ) -> tuple[Reached, bool]:
     """The next stage from where the last one ended, and whether it was stopped."""
     index, device = len(reached.stages), run.machine.device
-    run = run.at(index)
     stage, momentum = run.stages[index], reached.momentum
+    run = run.at(stage)
     began = time.perf_counter()
     costs: dict[str, list[float]] = {}
     samples = resize(reached.samples.to(device), stage.shape).clamp(0, 1)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -95,14 +96,39 @@ def feature_sums(features: Tensor, weights: Tensor | None = None) -> Sums:
         raise ShapeError(f"statistics: weights for positions {have}, features have {need}")
     # Positions first is how channels-last features lie in memory: a view there, not a copy.
     rows = features[0].movedim(0, -1).reshape(-1, features.shape[1])
-    if rows.dtype != torch.float64:
-        rows = rows.float()
     if weights is None:
-        count = torch.full((1,), rows.shape[0], dtype=rows.dtype, device=rows.device)
-        return Sums(count, rows.sum(0, keepdim=True), (rows.T @ rows)[None])
+        first, second = _Moments.apply(rows)
+        count = torch.full((1,), rows.shape[0], dtype=first.dtype, device=rows.device)
+        return Sums(count, first[None], second[None])
+    rows = _precise(rows)
     share = weights.reshape(weights.shape[0], -1).to(rows.dtype)
     second = torch.stack([(rows * w[:, None]).T @ rows for w in share])
     return Sums(share.sum(1), share @ rows, second)
+
+
+class _Moments(torch.autograd.Function):
+    """ΣF and ΣFFᵀ of rows (N, K), summed in float32 or better.
+
+    Their derivative, 1 for ΣF and F (G + Gᵀ) for ΣFFᵀ, is one product in the type of the rows, where autograd
+    would take two in float32, a tenth of the time of a step with VGG-19 in bfloat16. A gradient need not be more
+    exact than the features are.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, rows: Tensor) -> tuple[Tensor, Tensor]:
+        ctx.save_for_backward(rows)
+        precise = _precise(rows)
+        return precise.sum(0), precise.T @ precise
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
+        (rows,) = ctx.saved_tensors
+        first, second = (gradient.to(rows.dtype) for gradient in gradients)
+        return torch.addmm(first, rows, second + second.T)
+
+
+def _precise(rows: Tensor) -> Tensor:
+    return rows if rows.dtype == torch.float64 else rows.float()
 
 
 def joined(groups: Sequence[Sums]) -> Sums:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
+from math import prod
 from typing import NamedTuple
 
 import torch
@@ -21,7 +22,8 @@ class Network:
 
     name: what the user calls it. digest: of its weights (sha256), or how they follow from a seed.
     axes, channels: of the input it was made for.
-    style_taps, content_taps: what it recommends, tap -> weight.
+    style_taps, content_taps: what it recommends, tap -> weight; fine_style_taps, fine_content_taps: what it
+    recommends for fine stages, where that differs.
     """
 
     name: str
@@ -31,6 +33,8 @@ class Network:
     chain: Chain
     style_taps: Mapping[str, float]
     content_taps: Mapping[str, float]
+    fine_style_taps: Mapping[str, float] = field(default_factory=dict)
+    fine_content_taps: Mapping[str, float] = field(default_factory=dict)
 
     def on(self, field_axes: int, inflation: str = "center") -> Extractor:
         """On the last axes of a field, as `standard_placement` says."""
@@ -81,9 +85,7 @@ class Extractor:
     @cached_property
     def taps(self) -> dict[str, Tap]:
         """All taps by name, in the order of the network."""
-        axes = len(self.placement.axes)
-        start = Reach((1,) * axes, (0,) * axes, (1,) * axes)
-        found = self.network.chain.taps(start, self.placement)
+        found = self.network.chain.taps(self._start, self.placement)
         return {name: Tap(name, channels, reach) for name, channels, reach in found}
 
     def tap(self, name: str) -> Tap:
@@ -99,6 +101,17 @@ class Extractor:
         stride = tuple(max(strides) for strides in zip(*(r.stride for r in reaches), strict=True))
         halo = tuple(max(halos) for halos in zip(*(r.halo for r in reaches), strict=True))
         return Cut(stride, tuple(-(-h // s) * s for h, s in zip(halo, stride, strict=True)))
+
+    def work(self, names: Collection[str]) -> float:
+        """Multiplications for each sample of the field, up to the features at these taps and their products."""
+        total, left = 0.0, set(names)
+        before = self._start
+        for layer, inside in zip(self.network.chain.layers, self._inside, strict=True):
+            if left and (not isinstance(layer, Branch) or inside & left):
+                total += layer.work(before, self.placement)
+            before = layer.reach(before, self.placement)
+            left -= inside
+        return total + sum(self.tap(name).channels ** 2 / prod(self.tap(name).reach.stride) for name in names)
 
     def check(self, channels: int, shape: tuple[int, ...], names: Collection[str]) -> None:
         """Raises ShapeError when a field has other channels, or not one feature at some tap."""
@@ -137,7 +150,11 @@ class Extractor:
     @cached_property
     def _inside(self) -> tuple[frozenset[str], ...]:
         """Names of the taps in each layer."""
-        axes = len(self.placement.axes)
-        anywhere = Reach((1,) * axes, (0,) * axes, (1,) * axes)
         layers = self.network.chain.layers
-        return tuple(frozenset(name for name, *_ in layer.taps(anywhere, self.placement)) for layer in layers)
+        return tuple(frozenset(name for name, *_ in layer.taps(self._start, self.placement)) for layer in layers)
+
+    @property
+    def _start(self) -> Reach:
+        """What a sample of the field sees: itself."""
+        axes = len(self.placement.axes)
+        return Reach((1,) * axes, (0,) * axes, (1,) * axes)

@@ -8,12 +8,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from math import prod
 from typing import Any, NamedTuple, Self, cast
 
 import torch
 from torch import Tensor
 
-from volstyle.networks.inflation import Placement, box_filter, convolve, inflate_kernel, pool, reduce_kernel
+from volstyle.networks.inflation import (
+    Placement,
+    box_filter,
+    channels_last,
+    convolve,
+    inflate_kernel,
+    pool,
+    reduce_kernel,
+)
 
 
 class Reach(NamedTuple):
@@ -66,6 +75,10 @@ class Layer:
     def taps(self, before: Reach, placement: Placement) -> Iterator[tuple[str, int, Reach]]:
         """Name, channels and reach of each tap inside."""
         yield from ()
+
+    def work(self, before: Reach, placement: Placement) -> float:
+        """Multiplications for each sample of the field."""
+        return 0.0
 
     def placed(self, placement: Placement) -> Self:
         """Made ready for slabs folded by this placement."""
@@ -134,9 +147,12 @@ class Convolution(Layer):
             last[axis] += self.box // 2
         return Reach(tuple(stride), tuple(first), tuple(last))
 
+    def work(self, before: Reach, placement: Placement) -> float:
+        return self.kernel.numel() / prod(self.reach(before, placement).stride)
+
     def placed(self, placement: Placement) -> Self:
         named = [axis for axis in placement.axes if isinstance(axis, int)]
-        kernel = reduce_kernel(self.kernel, placement)
+        kernel = channels_last(reduce_kernel(self.kernel, placement))  # as slabs lie, or each call would copy it
         return replace(
             self,
             kernel=kernel,
@@ -262,10 +278,20 @@ class Chain(Composite):
             yield from layer.taps(before, placement)
             before = layer.reach(before, placement)
 
+    def work(self, before: Reach, placement: Placement) -> float:
+        total = 0.0
+        for layer in self.layers:
+            total += layer.work(before, placement)
+            before = layer.reach(before, placement)
+        return total
+
 
 @dataclass(frozen=True)
 class _Parallel(Composite):
     """Layers fed the same slab, with one stride."""
+
+    def work(self, before: Reach, placement: Placement) -> float:
+        return sum(layer.work(before, placement) for layer in self.layers)
 
     def reach(self, before: Reach, placement: Placement) -> Reach:
         reaches = [layer.reach(before, placement) for layer in self.layers]

@@ -71,8 +71,10 @@ def _vgg(name: str, found: Weights, pooling: str, source: str) -> Network:
         axes=2,
         channels=3,
         chain=Chain(tuple(layers)),
-        style_taps=dict.fromkeys(("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1"), 1.0),
+        style_taps=dict.fromkeys(("relu1_1", "relu2_1", "relu3_1", "relu4_1"), 1.0),
         content_taps={"relu4_2": 1.0},
+        fine_style_taps=dict.fromkeys(("relu1_1", "relu2_1", "relu3_1"), 1.0),
+        fine_content_taps={"relu3_1": 1.0},
     )
 
 

