@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from volstyle.codecs import CODECS, SIGNALS, Encoding, Selection, suffix_of
+from volstyle.codecs import CODECS, SIGNALS, Encoding, Selection, is_sequence, suffix_of
 from volstyle.errors import RecipeError
 from volstyle.media.order import Order, StyleOrder, moment_of, style_named
 from volstyle.media.table import medium_named
@@ -95,14 +95,22 @@ _ONE_FILE = {".mhd": ".mha", ".nhdr": ".nrrd"}
 
 def _default_volume(content: Path | None, styles: Sequence[StyleOrder]) -> Path:
     """IN-STYLE in the current folder, in the format of the source."""
-    named = "-".join(style.path.stem for style in styles)
+    names = [stem_of(style.path) for style in styles]
     if content is None:
-        return Path(f"solid-{named}.nii.gz")
+        return Path(f"{'-'.join(('solid', *names))}.nii.gz")
     suffix = suffix_of(content)
     if content.is_dir() and suffix.lower() not in CODECS["ngff"]:
         suffix = ""  # a folder of slices, whatever its name
-    stem = content.name.removesuffix(suffix) or content.absolute().name
-    return Path(f"{stem}-{named}{_ONE_FILE.get(suffix.lower(), suffix)}")
+        names = [name.replace(".", "_") for name in names]
+    return Path(f"{'-'.join((stem_of(content), *names))}{_ONE_FILE.get(suffix.lower(), suffix)}")
+
+
+def stem_of(path: Path) -> str:
+    """The name of a file without what says its format, or that of a folder, as a part of another file's name: no
+    character of it makes that a pattern."""
+    is_folder = path.is_dir() and suffix_of(path).lower() not in CODECS["ngff"]
+    stem = path.name if is_folder else path.name.removesuffix(suffix_of(path))
+    return re.sub(r"[%*?]+", "_", stem or path.absolute().name)
 
 
 def _signal_order(options: SignalOptions) -> Order:
@@ -126,7 +134,8 @@ def _signal_order(options: SignalOptions) -> Order:
 def _default_signal(source: Path, content: Path | None, styles: Sequence[StyleOrder]) -> Path:
     """IN-STYLE in the current folder; a series in the format of the source, a sound as WAV."""
     suffix = ".wav" if source.suffix.lower() in SIGNALS["audio"] else source.suffix
-    return Path("-".join([content.stem if content else "texture", *(s.path.stem for s in styles)]) + suffix)
+    first = stem_of(content) if content else "texture"
+    return Path("-".join([first, *(stem_of(style.path) for style in styles)]) + suffix)
 
 
 def _styles(texts: Sequence[str], masks: Sequence[Path], source_masks: Sequence[Path]) -> tuple[StyleOrder, ...]:
@@ -146,5 +155,8 @@ _SUFFIXES = {"image": ".png", "video": ".mp4"}
 def _default_output(medium: str, content: Path, styles: Sequence[StyleOrder], quality: str) -> Path:
     """IN-STYLE in the current folder: what the formats of the source lose, these keep."""
     suffix = ".mov" if quality == "prores" else _SUFFIXES[medium]
-    name = re.sub(r"[^\w-]*%.*|[^\w-]*[*?].*", "", content.stem) or content.absolute().parent.name
-    return Path("-".join([name, *(style.path.stem for style in styles)]) + suffix)
+    if is_sequence(content) and not content.is_dir():
+        name = re.sub(r"[^\w-]*%.*|[^\w-]*[*?].*", "", content.stem) or stem_of(content.absolute().parent)
+    else:
+        name = stem_of(content)
+    return Path("-".join([name, *(stem_of(style.path) for style in styles)]) + suffix)

@@ -11,12 +11,16 @@ from typing import Any
 import av
 import cv2
 import numpy as np
+import psutil
 import pytest
+import torch
 from av.stream import Disposition
 
-from volstyle.codecs import Encoding, Moment, Selection, open_clip, read, write
+from volstyle.codecs import Encoding, Moment, Selection, check, open_clip, read, write
+from volstyle.codecs.color import Color, in_range_of
 from volstyle.codecs.video import VideoOrigin
-from volstyle.errors import InputError
+from volstyle.errors import CapacityError, InputError, OutputError
+from volstyle.grid.field import Axis, Field
 
 WIDTH, HEIGHT, RATE = 64, 48, 24
 FORCED = Encoding(force=True)
@@ -386,3 +390,56 @@ def test_an_avi_that_is_cut_off_is_refused(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     with pytest.raises(InputError, match="cut off"):
         read(path)
+
+
+# ---------------------------------------------------------------------------------------------------- color
+
+
+def test_a_clip_of_one_bit_is_read(tmp_path: Path) -> None:
+    path = make(tmp_path / "a.mov", count=2, codec="png", pixels="monob", options={})
+    found = read(path).samples
+    assert found.shape == (3, 2, HEIGHT, WIDTH)
+    assert set(found.flatten().tolist()) == {0.0, 1.0}
+    assert write(tmp_path / "b.mp4", read(path)) == []
+
+
+@pytest.mark.parametrize(("transfer", "white"), [(16, 0.58069), (18, 0.75)])
+def test_white_of_a_style_is_203_nits_in_a_clip_of_high_dynamic_range(transfer: int, white: float) -> None:
+    """ITU-R BT.2408: 58 percent of PQ, 75 percent of HLG. Gray stays gray, and black is black."""
+    color = Color(matrix=9, primaries=9, transfer=transfer)
+    grays = np.linspace(0, 1, 11, dtype=np.float32)[None].repeat(3, 0)
+    found = in_range_of(grays, color)
+    assert found[:, -1] == pytest.approx(white, abs=1e-3)
+    assert found[:, 0] == pytest.approx(0, abs=1e-3)
+    assert np.ptp(found, axis=0).max() < 1e-3
+    assert (np.diff(found, axis=1) > 0).all()
+    assert np.array_equal(in_range_of(grays, Color(transfer=1)), grays)
+
+
+def test_red_of_a_style_is_no_redder_in_a_wider_gamut() -> None:
+    red = np.array([1, 0, 0], np.float32)[:, None]
+    wide = in_range_of(red, Color(matrix=9, primaries=9, transfer=16))[:, 0]
+    assert wide[1] > 0.3
+    narrow = in_range_of(red, Color(matrix=1, primaries=1, transfer=16))[:, 0]
+    assert narrow[1] == pytest.approx(0, abs=1e-3)
+
+
+def test_pictures_too_large_for_an_encoder_are_refused_before_the_work(tmp_path: Path) -> None:
+    axes = (Axis("t", 1 / 24, "s"), Axis("y"), Axis("x"))
+    check(tmp_path / "a.mp4", Field(torch.empty(3, 2, 64, 8000, device="meta"), axes))
+    with pytest.raises(OutputError, match="pictures of 40000x64 are too large for libx264"):
+        check(tmp_path / "a.mp4", Field(torch.empty(3, 2, 64, 40000, device="meta"), axes))
+
+
+def test_a_clip_too_large_for_the_memory_is_refused_before_it_is_decoded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A GIF of some bytes may say that it is 65535 samples wide and high."""
+    path = make(tmp_path / "a.mp4", count=2)
+
+    class Memory:
+        available = 10_000
+
+    monkeypatch.setattr(psutil, "virtual_memory", Memory)
+    with pytest.raises(CapacityError, match=r"a\.mp4: unpacks to"):
+        open_clip(path)

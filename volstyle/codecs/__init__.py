@@ -6,6 +6,7 @@ nobody pays for a format's library who does not open that format.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from typing import Protocol, cast
 
 import torch
 
-from volstyle.codecs.atomic import check_target
+from volstyle.codecs.atomic import NAME_MAX, check_name, check_target
 from volstyle.codecs.clip import Clip, Look
 from volstyle.errors import InputError, OutputError, nearest
 from volstyle.grid.field import Axis, Field
@@ -224,11 +225,15 @@ def _checked(codec: Codec, path: Path, field: Field | None, encoding: Encoding) 
 
 
 def is_sequence(path: Path) -> bool:
-    """Whether path stands for many files: a folder of images or slices, or a pattern such as frames/%04d.png or
-    frames/*.png."""
+    """Whether path stands for many files: a folder of images or slices, or a pattern of pictures such as
+    frames/%04d.png or frames/*.png. A file that is there is itself, whatever its name."""
     if _by_suffix(path) == "ngff" or path.is_file():
         return False
-    return path.is_dir() or not suffix_of(path) or bool(re.search(r"%0?\d*d|[*?]", path.name))
+    return path.is_dir() or not suffix_of(path) or _is_pattern(path)
+
+
+def _is_pattern(path: Path) -> bool:
+    return suffix_of(path).lower() in PICTURES and bool(re.search(r"%0?\d*d|[*?]", path.name))
 
 
 def suffix_of(path: Path) -> str:
@@ -256,6 +261,8 @@ def files(path: Path) -> list[Path]:
 
 
 def _to_read(path: Path, *, signal: bool) -> Codec:
+    if len(os.fsencode(path.name)) > NAME_MAX:
+        raise InputError(f"{path}: no such file; a name of more than {NAME_MAX} bytes there is not")
     if path.is_dir() and _by_suffix(path) != "ngff":
         return _module("frames" if _has_images(path) else "dicom", path)
     if is_sequence(path) and suffix_of(path):
@@ -295,9 +302,11 @@ def _to_write(path: Path, axes: Sequence[str]) -> Codec:
 
 def _writer(path: Path, axes: Sequence[str]) -> str:
     """The module that writes a path, for the axes of what is written."""
+    check_name(path)
     table = _SIGNAL_SUFFIXES if list(axes) == ["t"] else _SUFFIXES
     many = "dicom" if "z" in axes and suffix_of(path) == "" else "frames"
-    name = many if is_sequence(path) else _by_suffix(path, table)
+    flat = bool(suffix_of(path)) and list(axes) == ["y", "x"]  # one picture, whose name is no pattern
+    name = many if is_sequence(path) and not flat else _by_suffix(path, table)
     if name is None:
         raise OutputError(f"{path}: suffix {path.suffix!r} is not known; {nearest(path.suffix, table)}")
     return name

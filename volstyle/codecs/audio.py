@@ -6,6 +6,8 @@ rounding: libsndfile's scales by 32767 what it has read by 32768, so that a file
 
 from __future__ import annotations
 
+import io
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +21,7 @@ from numpy.typing import NDArray
 
 from volstyle.codecs import CODECS, Encoding, Facts, Moment, Selection, check_axes
 from volstyle.codecs.atomic import arriving, check_target
+from volstyle.codecs.stored import check_room
 from volstyle.errors import InputError, OutputError
 from volstyle.grid.field import Axis, Field, Origin
 
@@ -27,21 +30,36 @@ _FORMATS = {".wav": "WAV", ".flac": "FLAC", ".ogg": "OGG"}
 _MOST_CHANNELS = {"FLAC": 8, "OGG": 255, "WAV": 1024}
 _CLIPPED_RUN = 3
 
+_MOST_HERTZ = {"OGG": 200_000}
+"""What libvorbis was made for; beyond it, it ends the process."""
+
+_BLOCK = 2**16
+"""Samples a channel written at once: libvorbis takes all that it is given on the stack."""
+
+_PROMISED = re.compile(r"^\s*(?:data|SSND|Data Size|riff|Riff size)\s*: (\d+) \(should be (\d+)\)", re.MULTILINE)
+"""How libsndfile says that a file of RIFF, AIFF, AU or Wave64 ends before its header says: in bytes."""
+
+_STREAMED = 0x7FFF0000
+"""Bytes of sound, and more, that a WAV promises whose writer did not know how long it would be: sox, arecord and
+FFmpeg write such numbers into a pipe."""
+
 
 @dataclass(frozen=True)
 class AudioOrigin(Origin):
     """rate_hz: samples a second. subtype: libsndfile's name of how samples are written, None for the format's own.
-    tags: title, artist and the like. clipped: in how many places the sound was cut off at full scale."""
+    tags: title, artist and the like. clipped: in how many places the sound was cut off at full scale. speakers:
+    where the channels are heard, as FFmpeg names it ("5.1"), None if the file does not say."""
 
     rate_hz: int = 44100
     subtype: str | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
     clipped: int = 0
+    speakers: str | None = None
 
 
 def probe(path: Path) -> Facts:
     if _is_clip(path):
-        samples, rate = _decoded(path)
+        samples, rate, _ = _decoded(path)
         count, channels, written = samples.shape[1], samples.shape[0], "the sound of a clip"
     else:
         with _opened(path) as file:
@@ -58,13 +76,14 @@ def probe(path: Path) -> Facts:
 def read(path: Path, selection: Selection) -> Field:
     """(C, T). Raises InputError for a file that is empty, cut off, or holds numbers that are none."""
     if _is_clip(path):
-        samples, rate = _decoded(path)
+        samples, rate, speakers = _decoded(path)
         subtype, tags = None, {}
     else:
         with _opened(path) as file:
             _check_whole(path, file)
-            try:
-                samples = np.ascontiguousarray(file.read(dtype="float32", always_2d=True).T)
+            check_room(path, 4 * file.frames * file.channels, file.frames * file.channels)
+            try:  # so many samples, since not every file can tell where it is
+                samples = np.ascontiguousarray(file.read(file.frames, dtype="float32", always_2d=True).T)
             except soundfile.LibsndfileError as error:
                 raise InputError(
                     f"{path}: cut off, or damaged ({error.error_string}); give a whole one"
@@ -72,6 +91,7 @@ def read(path: Path, selection: Selection) -> Field:
             if samples.shape[1] < file.frames:
                 raise InputError(f"{path}: ends after {samples.shape[1]} of {file.frames} samples; cut off there")
             rate, subtype, tags = file.samplerate, file.subtype, file.copy_metadata()
+            speakers = _speakers(path) if file.format == "WAVEX" else None
     if not samples.shape[1]:
         raise InputError(f"{path}: holds no samples; give a sound that lasts")
     bad = ~np.isfinite(samples)
@@ -80,32 +100,31 @@ def read(path: Path, selection: Selection) -> Field:
         value = samples[:, at][bad[:, at]][0]
         raise InputError(f"{path}: sample {at} ({at / rate:.3f} s) is {value}, must be finite")
     samples = samples[:, _range(path, selection, samples.shape[1], rate)]
-    origin = AudioOrigin(path, rate, subtype, tags, _clipped(samples))
+    origin = AudioOrigin(path, rate, subtype, tags, _clipped(samples), speakers)
     return Field(torch.from_numpy(np.ascontiguousarray(samples)), (Axis("t", 1 / rate, "s"),), origin)
 
 
 def write(path: Path, field: Field, encoding: Encoding) -> list[str]:
-    """A signal (C, T) at its rate. Notes what is cut off at full scale, and a subtype the format does not have."""
-    name = _format(path, field)
-    origin = field.origin if isinstance(field.origin, AudioOrigin) else AudioOrigin()
-    notes = []
-    subtype = origin.subtype or soundfile.default_subtype(name)
-    if not soundfile.check_format(name, subtype):
-        subtype = soundfile.default_subtype(name)
-        notes.append(f"sound: {origin.subtype} does not fit into {path.suffix}, written as {subtype}")
+    """A signal (C, T) at its rate. Notes what is cut off at full scale, and what the format does not have."""
+    plan = _planned(path, field)
+    notes = list(plan.notes)
     samples = field.samples.T.contiguous().numpy()
     over = int((np.abs(samples) > 1).any(1).sum())
-    if over and subtype not in ("FLOAT", "DOUBLE"):
+    if over and plan.subtype not in ("FLOAT", "DOUBLE"):
         notes.append(f"sound: {over} samples beyond full scale, cut off")
-    rate = round(1 / field.axes[0].step)
+    origin = field.origin if isinstance(field.origin, AudioOrigin) else AudioOrigin()
     try:
         with (
             arriving(path, encoding.force) as temporary,
-            soundfile.SoundFile(temporary, "w", rate, field.channels, subtype, format=name) as file,
+            soundfile.SoundFile(
+                temporary, "w", plan.rate, field.channels, plan.subtype, format=plan.format
+            ) as file,
         ):
             for tag, text in origin.tags.items():
                 setattr(file, tag, text)
-            file.write(_whole(samples, _BITS[subtype]) if subtype in _BITS else samples)
+            for start in range(0, len(samples), _BLOCK):
+                block = samples[start : start + _BLOCK]
+                file.write(_whole(block, _BITS[plan.subtype]) if plan.subtype in _BITS else block)
     except soundfile.LibsndfileError as error:
         raise OutputError(f"{path}: cannot be written ({error.error_string})") from error
     return notes
@@ -114,21 +133,84 @@ def write(path: Path, field: Field, encoding: Encoding) -> list[str]:
 def check(path: Path, field: Field | None, encoding: Encoding) -> None:
     """Raise OutputError for what `write` would refuse."""
     check_target(path, encoding.force)
-    _format(path, field)
+    _format(path)
+    if field is not None:
+        _planned(path, field)
 
 
-def _format(path: Path, field: Field | None) -> str:
-    """libsndfile's name of the format of path. Raises OutputError for a field that does not go into it."""
+@dataclass(frozen=True)
+class _Plan:
+    """How a sound is written. format, subtype: libsndfile's names. notes: on what the format does not have."""
+
+    format: str
+    subtype: str
+    rate: int
+    notes: tuple[str, ...] = ()
+
+
+def _format(path: Path) -> str:
+    """libsndfile's name of the format of path. Raises OutputError."""
     name = _FORMATS.get(path.suffix.lower())
     if name is None:
         raise OutputError(f"{path}: a sound cannot be written as {path.suffix}; use {', '.join(_FORMATS)}")
-    if field is None:
-        return name
-    check_axes(path, field, ("t",))
-    most = _MOST_CHANNELS[name]
-    if field.channels > most:
-        raise OutputError(f"{path}: {field.channels} channels, {name} has at most {most}; use .wav")
     return name
+
+
+def _planned(path: Path, field: Field) -> _Plan:
+    """Raises OutputError for a field that the format of path cannot hold: libsndfile is asked, not a table."""
+    name = _format(path)
+    check_axes(path, field, ("t",))
+    origin = field.origin if isinstance(field.origin, AudioOrigin) else AudioOrigin()
+    rate, channels = round(1 / field.axes[0].step), field.channels
+    most = _MOST_CHANNELS[name]
+    if channels > most:
+        raise OutputError(f"{path}: {channels} channels, {name} has at most {most}; use .wav")
+    if rate > _MOST_HERTZ.get(name, rate):
+        raise OutputError(f"{path}: {rate} Hz, {name} has at most {_MOST_HERTZ[name]}; use .wav")
+    usual = soundfile.default_subtype(name)
+    subtype, notes = origin.subtype or usual, []
+    if _trial(name, subtype, rate, channels) is None:
+        subtype = usual
+        notes.append(f"sound: {origin.subtype} does not fit into {path.suffix}, written as {subtype}")
+    trial = _trial(name, subtype, rate, channels)
+    if trial is None:
+        raise OutputError(f"{path}: {channels} channels at {rate} Hz do not go into {name}; use .wav")
+    if origin.speakers is None:
+        return _Plan(name, subtype, rate, tuple(notes))
+    if name == "WAV":
+        name, trial = "WAVEX", _trial("WAVEX", subtype, rate, channels)
+    if trial is None or _speakers(trial) != origin.speakers:
+        notes.append(f"sound: {path.suffix} does not say that its speakers are {origin.speakers}")
+        name = _format(path)
+    return _Plan(name, subtype, rate, tuple(notes))
+
+
+def _trial(name: str, subtype: str, rate: int, channels: int) -> io.BytesIO | None:
+    """A short silence written in memory; None where libsndfile does not write that."""
+    if not soundfile.check_format(name, subtype):
+        return None
+    data = io.BytesIO()
+    try:
+        with soundfile.SoundFile(data, "w", rate, channels, subtype, format=name) as file:
+            file.write(np.zeros((64, channels), np.float32))
+    except (soundfile.LibsndfileError, ValueError):
+        return None
+    data.seek(0)
+    return data
+
+
+def _speakers(file: Path | io.BytesIO) -> str | None:
+    """Where the channels are heard, as FFmpeg names it; None where it does not know."""
+    try:
+        with av.open(str(file) if isinstance(file, Path) else file) as container:
+            return _named(container.streams.audio[0].layout.name)
+    except (av.error.FFmpegError, OSError, IndexError):
+        return None
+
+
+def _named(layout: str) -> str | None:
+    """A layout that is more than a number of channels, and that the number does not tell."""
+    return None if layout in ("mono", "stereo") or layout.endswith("channels") else layout
 
 
 def _whole(samples: NDArray[np.float32], bits: int) -> NDArray[Any]:
@@ -160,33 +242,23 @@ def _check_whole(path: Path, file: soundfile.SoundFile) -> None:
         # RFC 3533: bit 2 of the sixth byte marks the last page of a stream.
         if last < 0 or len(tail) < last + 27 or not tail[last + 5] & 4:
             raise InputError(f"{path}: its last page is missing; cut off, or damaged there")
-    elif file.format == "WAV":
-        promised, there = _data_bytes(path)
-        if there < promised < 2**32 - 1:
+        return
+    for promised, there in _PROMISED.findall(file.extra_info):
+        if int(there) < int(promised) < _STREAMED:
             raise InputError(f"{path}: holds {there} of {promised} bytes of sound; cut off there")
 
 
-def _data_bytes(path: Path) -> tuple[int, int]:
-    """Bytes of sound a WAV promises, and how many are there."""
-    size = path.stat().st_size
-    with path.open("rb") as file:
-        file.seek(12)
-        while len(head := file.read(8)) == 8:
-            length = int.from_bytes(head[4:], "little")
-            if head[:4] == b"data":
-                return length, size - file.tell()
-            file.seek(length + length % 2, 1)
-    return 0, 0
-
-
-def _decoded(path: Path) -> tuple[NDArray[np.float32], int]:
-    """The first sound of a clip: (C, T) and its rate. Raises InputError."""
+def _decoded(path: Path) -> tuple[NDArray[np.float32], int, str | None]:
+    """The first sound of a clip: (C, T), its rate, and its speakers. Raises InputError."""
     try:
         with av.open(str(path)) as container:
             if not container.streams.audio:
                 found = ", ".join(sorted({stream.type for stream in container.streams})) or "nothing"
                 raise InputError(f"{path}: no sound (found: {found}); give a clip that has some")
             stream = container.streams.audio[0]
+            speakers, channels = _named(stream.layout.name), stream.layout.nb_channels
+            count = round((container.duration or 0) / av.time_base * stream.rate) * channels
+            check_room(path, 4 * count, count)
             resampler = av.AudioResampler("fltp", stream.layout, stream.rate)
             frames = [ready for frame in container.decode(stream) for ready in resampler.resample(frame)]
             frames += resampler.resample(None)
@@ -195,7 +267,7 @@ def _decoded(path: Path) -> tuple[NDArray[np.float32], int]:
     except (av.error.FFmpegError, OSError) as error:
         raise InputError(f"{path}: its sound cannot be decoded ({error}); cut off, or damaged") from error
     samples: NDArray[np.float32] = np.concatenate(parts, axis=1) if parts else np.zeros((1, 0), np.float32)
-    return samples.astype(np.float32, copy=False), rate
+    return samples.astype(np.float32, copy=False), rate, speakers
 
 
 def _range(path: Path, selection: Selection, count: int, rate: int) -> slice:

@@ -202,14 +202,17 @@ def _all_decoded(container: Any, stream: Any, seen: Seen) -> Iterator[Any]:
 def _missing(container: Any, stream: Any, seen: Seen) -> str:
     """What a clip read to its end lacks of what its header says, since FFmpeg ends quietly; "" for nothing.
 
-    MP4 and AVI say how many frames they have. The others say how long they last, which holds for the longest of
-    their streams.
+    MP4 lists its frames, and AVI says about how many it has. The others say how long they last, which holds for
+    the longest of their streams.
     """
     name = container.format.name
-    listed = len(stream.index_entries) if "mp4" in name else stream.frames if name == "avi" else 0
-    came = seen.ticks if name == "avi" else seen.packets  # a frame that AVI shows twice is there once
+    if "mp4" in name and (listed := len(stream.index_entries)):
+        whole, came = listed, seen.packets
+    else:
+        listed = stream.frames if name == "avi" else 0
+        whole, came = round(0.9 * listed), seen.ticks  # a frame that AVI shows twice is there once
     if listed:
-        return f"what comes after {came} of {listed} frames is cut off, or damaged" if came < 0.9 * listed else ""
+        return f"what comes after {came} of {listed} frames is cut off, or damaged" if came < whole else ""
     promised = Fraction(container.duration or 0, av.time_base)
     if float(seen.end) < 0.9 * float(promised) - 0.5:
         return f"what comes after {float(seen.end):.2f} of {float(promised):.2f} s is cut off, or damaged"

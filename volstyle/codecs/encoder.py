@@ -34,6 +34,10 @@ _CONTAINERS = dict.fromkeys((".mp4", ".m4v", ".mov"), _FIRST) | dict.fromkeys(("
 """Suffix -> options of FFmpeg's writer."""
 
 
+_ASKED_FROM = 8192
+"""The side of a picture up to which every encoder takes it."""
+
+
 @dataclass(frozen=True)
 class Format:
     """An encoder and how samples are given to it."""
@@ -82,6 +86,21 @@ def choose_format(path: Path, quality: str, *, deep: bool, alpha: bool, even: bo
     } | _SAME_BYTES
     # AVI has no time stamps: pictures are shown in the order in which they are written.
     return Format("libx264", f"yuv{chroma}p{depth}", visual | ({"bf": "0"} if suffix == ".avi" else {}))
+
+
+def check_size(path: Path, chosen: Format, width: int, height: int) -> None:
+    """Raises OutputError for pictures that are too large for an encoder, which is asked."""
+    if max(width, height) <= _ASKED_FROM:
+        return
+    context: Any = av.CodecContext.create(chosen.codec, "w")
+    context.width, context.height, context.pix_fmt = width, height, chosen.pixels
+    context.time_base, context.options = Fraction(1, 25), chosen.options
+    try:
+        context.open()
+    except (av.error.FFmpegError, ValueError) as error:
+        raise OutputError(
+            f"{path}: pictures of {width}x{height} are too large for {chosen.codec}; choose a smaller --size"
+        ) from error
 
 
 class Encoder:

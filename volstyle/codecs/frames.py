@@ -9,7 +9,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from volstyle.codecs import PICTURES, Encoding, Facts, Selection, check_axes, image
-from volstyle.codecs.atomic import check_target, staging
+from volstyle.codecs.atomic import check_name, check_target, put, staging
 from volstyle.codecs.clip import Clip, ClipOrigin, Look, briefly, is_see_through, roughly
 from volstyle.errors import InputError, OutputError
 from volstyle.grid.field import Axis, Field
@@ -93,8 +93,7 @@ def write(path: Path, clip: Field | Clip, encoding: Encoding) -> list[str]:
             (temporary / target.name).write_bytes(data)
             notes += said
         folder.mkdir(exist_ok=True)
-        for target in targets:
-            (temporary / target.name).replace(target)
+        put(*((temporary / target.name, target) for target in targets))
     return [*briefly(notes), *([f"{folder}: {others} other images are there, left as they are"] if others else [])]
 
 
@@ -107,9 +106,10 @@ def check(path: Path, field: Field | None, encoding: Encoding) -> None:
 
 def _check_place(path: Path, force: bool) -> None:
     """Raises OutputError when images cannot be written there, or, without force, when some are there already."""
-    if re.search(r"[*?]", path.name):
+    check_name(path)
+    if re.search(r"[*?]", path.name) and not path.is_dir():
         raise OutputError(f"{path}: cannot name files by a wildcard; use a number, as in %04d.png")
-    folder = path.parent if _NUMBER.search(path.name) else path
+    folder = path.parent if _is_numbered(path) else path
     check_target((folder if folder.is_dir() else folder.parent) / "any", force=True)
     if folder.exists() and not folder.is_dir():
         raise OutputError(f"{folder}: is a file, must be a folder")
@@ -119,10 +119,19 @@ def _check_place(path: Path, force: bool) -> None:
 
 def _targets(path: Path, clip: Clip) -> list[Path]:
     count = clip.shape[0]
-    if _NUMBER.search(path.name):
-        return [path.with_name(path.name % index) for index in range(1, count + 1)]
+    if _is_numbered(path):
+        return [_numbered(path, index) for index in range(1, count + 1)]
     names = clip.origin.names if isinstance(clip.origin, FramesOrigin) else ()
     return [path / (names[index] if len(names) == count else f"{index + 1:06d}.png") for index in range(count)]
+
+
+def _is_numbered(path: Path) -> bool:
+    return bool(_NUMBER.search(path.name)) and not path.is_dir()
+
+
+def _numbered(path: Path, index: int) -> Path:
+    """The file of that number; a percent sign elsewhere in the name is itself."""
+    return path.with_name(_NUMBER.sub(lambda found: found[0] % index, path.name, count=1))
 
 
 def files(path: Path) -> list[Path]:
@@ -134,8 +143,15 @@ def files(path: Path) -> list[Path]:
 
 
 def _there(path: Path) -> list[Path]:
+    # A name is what it says but for a number and the wildcards * and ?.
     folder, pattern = (path, "*") if path.is_dir() else (path.parent, _NUMBER.sub("*", path.name))
-    found = [file for file in folder.glob(pattern) if file.suffix.lower() in PICTURES and file.is_file()]
+    there = folder.glob(pattern.replace("[", "[[]"))
+    # Hidden files, such as those that macOS puts beside each, are no frames.
+    found = [
+        file
+        for file in there
+        if file.suffix.lower() in PICTURES and file.is_file() and not file.name.startswith(".")
+    ]
     return sorted(found, key=lambda file: [int(p) if p.isdigit() else p for p in re.split(r"(\d+)", file.name)])
 
 

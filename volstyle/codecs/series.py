@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import csv
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
+from decimal import Decimal
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -18,23 +21,58 @@ from numpy.typing import NDArray
 
 from volstyle.codecs import Encoding, Facts, Selection, check_axes
 from volstyle.codecs.atomic import arriving, check_target
+from volstyle.codecs.stored import check_room
 from volstyle.errors import InputError
 from volstyle.grid.field import Axis, Field, Origin
 
-_TIME = re.compile(r"(t|time|seconds?|secs?|timestamp|date)\b.*|.*\((s|ms)\)", re.IGNORECASE)
 _SEPARATORS = {".csv": ",", ".tsv": "\t"}
+
+_SECONDS = {
+    **dict.fromkeys(("s", "sec", "secs", "second", "seconds"), 1.0),
+    **dict.fromkeys(("ms", "msec", "msecs", "millis", "millisecond", "milliseconds"), 1e-3),
+    **dict.fromkeys(("us", "µs", "μs", "usec", "micros", "microsecond", "microseconds"), 1e-6),
+    **dict.fromkeys(("ns", "nsec", "nanos", "nanosecond", "nanoseconds"), 1e-9),
+    **dict.fromkeys(("min", "mins", "minute", "minutes"), 60.0),
+    **dict.fromkeys(("h", "hr", "hrs", "hour", "hours"), 3600.0),
+}
+"""Units of time as columns call them -> seconds."""
+
+_TIMES = ("t", "time", "times", "timestamp", "timestamps", "date", "dates", "datetime", "epoch", "unix", "elapsed")
+_OF_TIMES = (
+    "stamp",
+    "stamps",
+    "time",
+    "times",
+    "utc",
+    "unix",
+    "epoch",
+    "elapsed",
+    "in",
+    "since",
+    "start",
+    "index",
+)
+"""Words that names of columns of times begin with, and that they go on with."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column that is no channel: times, or an index. place: its number. cells: its text, a line each."""
+
+    place: int
+    name: str
+    cells: tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class SeriesOrigin(Origin):
-    """separator, names: of a table; names empty if it has no header. times: the text of the column of times, which
-    is the first, and time_name its name; empty without one. dtype: of an npy, as numpy writes it. rows: whether
-    its channels are rows, None for one axis."""
+    """separator, names: of the channels of a table; names empty if it has no header. beside: the columns of it
+    that are no channels. dtype: of an npy, as numpy writes it. rows: whether its channels are rows, None for one
+    axis."""
 
     separator: str = ","
     names: tuple[str, ...] = ()
-    time_name: str = ""
-    times: tuple[str, ...] = ()
+    beside: tuple[Column, ...] = ()
     dtype: str = "<f4"
     rows: bool | None = None
 
@@ -102,37 +140,87 @@ def _read_table(path: Path) -> Field:
             if not _is_number(cell) or not np.isfinite(float(cell)):
                 raise InputError(f"{place}, column {names[column]!r} is {cell!r}, must be a finite number")
             values[row, column] = float(cell)
-    step, timed = _time_step(path, header, values)
-    channels = values[:, 1:] if timed else values
+    indices = [column for column, name in enumerate(header) if _is_index(column, name, values[:, column])]
+    timed = [column for column, name in enumerate(header) if _is_time(column, name, values[:, column])]
+    beside = sorted({*indices, *timed})
+    channels = np.delete(values, beside, axis=1)
     if not channels.shape[1]:
         raise InputError(f"{path}: has times and no channel; give a column of samples beside them")
     origin = SeriesOrigin(
         path,
         separator,
-        header[1:] if timed else header,
-        time_name=header[0] if timed else "",
-        times=tuple(cells[0] for cells in body) if timed else (),
+        tuple(name for column, name in enumerate(header) if column not in beside),
+        tuple(Column(column, header[column], tuple(cells[column] for cells in body)) for column in beside),
     )
-    axis = Axis("t", step, "s") if timed else Axis("t", 1.0, "sample")
+    axis = Axis("t", 1.0, "sample")
+    for column in reversed(timed):  # the first one counts
+        step = _step(path, header[column], [cells[column] for cells in body])
+        axis = Axis("t", step * _seconds(header[column], values[0, column]), "s")
     return Field(torch.from_numpy(np.ascontiguousarray(channels.T, np.float32)), (axis,), origin)
 
 
-def _time_step(path: Path, header: tuple[str, ...], values: NDArray[np.float64]) -> tuple[float, bool]:
-    """Seconds between samples, and whether the first column says so. Raises InputError where they are unequal."""
-    if not header or not _TIME.fullmatch(header[0]):
-        return 1.0, False
-    steps = np.diff(values[:, 0])
-    if not len(steps):
-        return 1.0, True
+def _words(name: str) -> list[str]:
+    """ "timeInMs" and "Time_in_ms" are time, in, ms."""
+    apart = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name)
+    return re.split(r"[\W_]+", apart.lower().strip(" )]_"))
+
+
+def _is_index(column: int, name: str, values: NDArray[np.float64]) -> bool:
+    """Whether a column numbers the lines. pandas writes its index first, without a name."""
+    word = name.strip().lower()
+    if column == 0 and (not word or re.fullmatch(r"unnamed: ?0", word)):
+        return True
+    return word in ("index", "idx") and (column == 0 or bool((np.diff(values) == 1).all()))
+
+
+def _is_time(column: int, name: str, values: NDArray[np.float64]) -> bool:
+    """Whether a column is one of times: by its name, and, where it is not the first, by its going on evenly."""
+    if _unit(name) is None:
+        return False
+    steps = np.diff(values)
+    return column == 0 or bool(len(steps) and steps.min() > 0 and np.ptp(steps) <= 0.02 * steps.mean())
+
+
+def _unit(name: str) -> float | None:
+    """Seconds of the unit of a column of times, 1 where its name says none; None for a column of other numbers."""
+    first, *rest = _words(name)
+    said = next((_SECONDS[word] for word in reversed(rest) if word in _SECONDS), None)
+    in_brackets = re.fullmatch(r".*[(\[](\w+)[)\]]\s*", name.lower())
+    if in_brackets and in_brackets[1] in _SECONDS:
+        return _SECONDS[in_brackets[1]]
+    if first in _SECONDS and first not in ("s", "h", "min", "mins") and not rest:  # "min" stands beside "max"
+        return _SECONDS[first]
+    apart = re.match(
+        r"(t|time|times|timestamps?|date)(?!\w)", name.lower()
+    )  # whatever follows in words of its own
+    if first in _TIMES and (apart or all(word in _OF_TIMES or word in _SECONDS for word in rest)):
+        return said or 1.0
+    return None
+
+
+def _seconds(name: str, first: float) -> float:
+    """Seconds of the unit of times. A time stamp that counts from 1970 says by its size what it counts."""
+    unit = _unit(name) or 1.0
+    if unit == 1.0 and {"timestamp", "timestamps", "epoch", "unix"} & set(_words(name)):
+        return next((small for least, small in ((1e17, 1e-9), (1e14, 1e-6), (1e11, 1e-3)) if first > least), unit)
+    return unit
+
+
+def _step(path: Path, name: str, cells: Sequence[str]) -> float:
+    """What a column goes on by from line to line. Raises InputError where that is unequal, or not above 0."""
+    values = [Decimal(cell.strip()) for cell in cells]
+    if len(values) < 2:
+        return 1.0
+    steps = [float(b - a) for a, b in pairwise(values)]
     usual = float(np.median(steps))
-    uneven = np.abs(steps - usual) > 0.01 * abs(usual) + 1e-9
-    if usual <= 0 or uneven.any():
-        line = int(uneven.argmax()) + 3
+    uneven = [abs(step - usual) > 0.01 * abs(usual) + 1e-9 for step in steps]
+    if usual <= 0 or any(uneven):
+        at = uneven.index(True) if any(uneven) else 0
         raise InputError(
-            f"{path}: line {line}, {header[0]!r} goes on by {steps[line - 3]:g}, elsewhere by {usual:g}; "
-            "must be equal steps: resample it first"
+            f"{path}: line {at + 3}, {name!r} goes on by {steps[at]:g}, elsewhere by {usual:g}; "
+            "must be equal steps, and go up: resample it first"
         )
-    return usual * (1e-3 if "(ms)" in header[0].lower() else 1.0), True
+    return float((values[-1] - values[0]) / (len(values) - 1))
 
 
 def _is_number(cell: str) -> bool:
@@ -146,36 +234,41 @@ def _is_number(cell: str) -> bool:
 def _lines(field: Field, origin: SeriesOrigin) -> list[list[str]]:
     # The shortest text that gives the same float32 again.
     columns = [[str(value) for value in channel.numpy()] for channel in field.samples]
-    if origin.time_name:
-        columns.insert(0, _times(origin, field.shape[0]))
+    names = list(origin.names)
+    for column in origin.beside:  # in the order of their places
+        columns.insert(column.place, _going_on(column.cells, field.shape[0]))
+        names.insert(column.place, column.name)
     lines = [list(line) for line in zip(*columns, strict=True)]
-    names = [origin.time_name] * bool(origin.time_name) + list(origin.names)
     return [names, *lines] if names else lines
 
 
-def _times(origin: SeriesOrigin, count: int) -> list[str]:
-    known = origin.times
+def _going_on(known: tuple[str, ...], count: int) -> list[str]:
+    """So many cells: those that are known, then on at their step, in decimals, so that long times stay exact."""
     if count <= len(known):
         return list(known[:count])
-    first, last = float(known[0]), float(known[-1])
-    step = (last - first) / max(len(known) - 1, 1) or 1.0
-    return [*known, *(f"{first + step * index:.10g}" for index in range(len(known), count))]
+    first, last = Decimal(known[0].strip()), Decimal(known[-1].strip())
+    decimals = max(max(-int(Decimal(cell.strip()).as_tuple().exponent), 0) for cell in (known[0], known[-1]))
+    step = (last - first) / (len(known) - 1) if len(known) > 1 else Decimal(1)
+    finer = 0 if step == round(step, decimals) else 9  # a step that is no decimal itself
+    further = (first + step * index for index in range(len(known), count))
+    return [*known, *(f"{value:.{decimals + finer}f}" for value in further)]
 
 
 def _read_array(path: Path) -> Field:
     try:
-        array = np.load(path, allow_pickle=False)
-    except (EOFError, OSError, ValueError) as error:
+        array = np.load(path, mmap_mode="r", allow_pickle=False)  # what its header says need not be there
+    except (EOFError, OSError, ValueError, OverflowError, MemoryError) as error:
         raise InputError(f"{path}: damaged, or not an array of numbers") from error
     if array.ndim not in (1, 2) or not array.size or array.dtype.kind not in "iuf":
         raise InputError(f"{path}: {array.dtype} of shape {array.shape}, a series must be numbers of 1 or 2 axes")
+    check_room(path, array.nbytes, array.size)
     bad = ~np.isfinite(array)
     if bad.any():
         place = tuple(int(i) for i in np.argwhere(bad)[0])
         raise InputError(f"{path}: the sample at {place} is {array[place]}, must be finite")
     # There are more samples than channels.
     rows = None if array.ndim == 1 else array.shape[0] < array.shape[1]
-    lines = array[None] if rows is None else array if rows else array.T
+    lines = np.array(array[None] if rows is None else array if rows else array.T)
     origin = SeriesOrigin(path, dtype=array.dtype.str, rows=rows)
     return Field(torch.from_numpy(np.ascontiguousarray(lines, np.float32)), (Axis("t", 1.0, "sample"),), origin)
 

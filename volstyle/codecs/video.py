@@ -37,7 +37,8 @@ from volstyle.codecs.decoder import (
     upright,
 )
 from volstyle.codecs.decoder import VideoOrigin as VideoOrigin
-from volstyle.codecs.encoder import Encoder, choose_format
+from volstyle.codecs.encoder import Encoder, check_size, choose_format
+from volstyle.codecs.stored import check_room
 from volstyle.errors import InputError
 from volstyle.grid.field import Axis, Field
 
@@ -88,6 +89,8 @@ def open_clip(path: Path, selection: Selection, look: Look | None = None) -> Cli
     see_through, sides, pose = False, (0, 0), Pose()
     with opened(path) as (container, stream):
         origin = _origin(path, stream)
+        pixels = stream.codec_context.width * stream.codec_context.height
+        check_room(path, 8 * pixels, 8 * pixels)  # of a frame as it is decoded, and as it is made smaller
         is_avi = container.format.name == "avi"
         for frame in undamaged(path, container, stream, selection, seen):
             ticks.append(frame.pts)
@@ -214,6 +217,11 @@ def check(path: Path, field: Field | None, encoding: Encoding) -> None:
     choose_format(path, encoding.quality, deep=False, alpha=False, even=True)
     if field is not None:
         check_axes(path, field, ("t", "y", "x"))
+        height, width = field.shape[1:]
+        deep = isinstance(field.origin, VideoOrigin) and field.origin.bits > 8
+        even = height % 2 == 0 and width % 2 == 0
+        chosen = choose_format(path, encoding.quality, deep=deep, alpha=False, even=even)
+        check_size(path, chosen, width, height)
 
 
 def _timed(clip: Clip) -> VideoOrigin:

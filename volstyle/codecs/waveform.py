@@ -15,6 +15,7 @@ import numpy as np
 import pydicom
 import torch
 from pydicom.uid import generate_uid
+from pydicom.waveforms.numpy_handler import WAVEFORM_DTYPES, multiplex_array
 
 from volstyle.codecs import Encoding, Facts, Selection, check_axes
 from volstyle.codecs.atomic import arriving, check_target
@@ -50,6 +51,7 @@ def read(path: Path, selection: Selection) -> Field:
         dataset = pydicom.dcmread(path)
         groups = dataset.WaveformSequence
         group = groups[0]
+        _kind(path, group)
         samples = np.asarray(dataset.waveform_array(0), np.float64)
         rate = float(group.SamplingFrequency)
         names = tuple(
@@ -71,7 +73,9 @@ def write(path: Path, field: Field, encoding: Encoding) -> list[str]:
     """In the type and sensitivity of the source. Notes what does not fit into it."""
     dataset = deepcopy(_source(path, field))
     group = dataset.WaveformSequence[0]
-    kind = np.dtype(_TYPES[str(group.WaveformSampleInterpretation), int(group.WaveformBitsAllocated)])
+    kind = _kind(path, group)
+    before = np.asarray(dataset.waveform_array(0).T, np.float32)
+    own = multiplex_array(dataset, 0).T
     raw = field.samples.numpy().astype(np.float64)
     for line, channel in zip(raw, group.ChannelDefinitionSequence, strict=True):
         sensitivity = float(channel.get("ChannelSensitivity", 1)) * float(
@@ -80,8 +84,11 @@ def write(path: Path, field: Field, encoding: Encoding) -> list[str]:
         line[:] = np.rint((line - float(channel.get("ChannelBaseline", 0))) / sensitivity)
     limits = np.iinfo(kind)
     over = int(((raw < limits.min) | (raw > limits.max)).any(0).sum())
-    stored = np.clip(raw, limits.min, limits.max).astype(kind)
-    group.WaveformData = np.ascontiguousarray(stored.T).tobytes()
+    most = float(limits.max) if kind.itemsize < 8 else float(np.nextafter(float(limits.max), 0))
+    stored = np.clip(raw, limits.min, most).astype(kind)
+    if before.shape == stored.shape:  # what did not change keeps all its bits, more than float32 has
+        stored = np.where(before == field.samples.numpy(), own, stored).astype(kind)
+    group.WaveformData = np.ascontiguousarray(stored.T, kind).tobytes()
     group.NumberOfWaveformSamples = field.shape[0]
     dataset.SOPInstanceUID = dataset.file_meta.MediaStorageSOPInstanceUID = generate_uid()
     dataset.SeriesInstanceUID = generate_uid()
@@ -96,6 +103,18 @@ def check(path: Path, field: Field | None, encoding: Encoding) -> None:
     check_target(path, encoding.force)
     if field is not None:
         _source(path, field)
+
+
+def _kind(path: Path, group: Any) -> np.dtype[Any]:
+    """The type of a group's samples. Raises InputError for one whose numbers are no linear scale."""
+    said = int(group.WaveformBitsAllocated), str(group.WaveformSampleInterpretation)
+    linear = {key: name for key, name in WAVEFORM_DTYPES.items() if key[1] not in ("MB", "AB")}
+    if said not in linear:
+        raise InputError(
+            f"{path}: samples of {said[0]} bit {said[1]}, must be one of "
+            f"{', '.join(f'{bits} bit {name}' for bits, name in linear)}; export the waveform anew"
+        )
+    return np.dtype(linear[said]).newbyteorder("<")
 
 
 def _source(path: Path, field: Field) -> Any:

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from volstyle.codecs import Facts, Moment
 from volstyle.codecs.clip import AXES, Clip, ClipOrigin, Spool
+from volstyle.codecs.color import in_range_of, is_high_range
 from volstyle.codecs.flow import FlowFiles
 from volstyle.codecs.video import VideoOrigin
 from volstyle.engine.checkpoint import Reached
@@ -177,7 +178,8 @@ class ClipMedium:
         if isinstance(clip, Field):
             raise OtherMediumError(order, [axis.name for axis in clip.axes])
         cuts = finder.cuts() if finder else _given_cuts(order, clip)
-        return read_film(order, clip, cuts, tuple(read_style(order, style) for style in order.styles))
+        clip, styles = _of_one_range(clip, tuple(read_style(order, style) for style in order.styles))
+        return read_film(order, clip, cuts, styles)
 
     def part_grid(self, facts: Facts, size: int | None, recipe: Recipe) -> Field:
         """Of the longest window, as if the clip had no cuts."""
@@ -191,6 +193,25 @@ class ClipMedium:
     def sized(self, shape: tuple[int, ...]) -> str:
         frames, height, width = shape
         return f"{width}x{height}, {frames} frames"
+
+
+def _of_one_range(clip: Clip, styles: tuple[Style, ...]) -> tuple[Clip, tuple[Style, ...]]:
+    """Styles as a clip of high dynamic range writes their colors, and the clip with a note that says so."""
+    color = getattr(clip.origin, "color", None)
+    if color is None or not is_high_range(color):
+        return clip, styles
+
+    def brought(style: Style) -> Style:
+        own = getattr(style.field.origin, "color", None)
+        if own is not None and is_high_range(own):
+            return style
+        samples = torch.from_numpy(in_range_of(style.field.samples.expand(3, *style.field.shape).numpy(), color))
+        return replace(style, field=replace(style.field, samples=samples))
+
+    found = tuple(brought(style) for style in styles)
+    changed = any(new is not old for new, old in zip(found, styles, strict=True))
+    note = "style: brought to the clip's high dynamic range, its white at 203 nits"
+    return (replace(clip, notes=(*clip.notes, note)) if changed else clip), found
 
 
 def _given_cuts(order: Order, clip: Clip) -> tuple[int, ...]:

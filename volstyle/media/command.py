@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from volstyle.codecs import Encoding, Moment, Selection, files
+from volstyle.codecs import Encoding, Moment, Selection, files, suffix_of
 from volstyle.codecs.atomic import arriving
 from volstyle.errors import InputError
 from volstyle.grid.field import Field
@@ -102,7 +102,8 @@ def order_again(path: Path, record: Record, output: Path | None, *, force: bool)
         command = record.command
         order = _order(path.parent, record, command)
         expected = {path.parent / name: found for name, found in command["inputs"].items()}
-        stem, dot, suffixes = path_of(order.output).name.partition(".")
+        name = path_of(order.output).name
+        suffix = suffix_of(Path(name))
     except (KeyError, TypeError) as error:
         raise InputError(f"{path}: a record with nothing to do again (no {error})") from error
     for file, wanted in expected.items():
@@ -115,7 +116,7 @@ def order_again(path: Path, record: Record, output: Path | None, *, force: bool)
             )
     return replace(
         order,
-        output=output or Path(f"{stem}-replay{dot}{suffixes}"),
+        output=output or Path(f"{name.removesuffix(suffix)}-replay{suffix}"),
         encoding=replace(order.encoding, force=force),
     )
 

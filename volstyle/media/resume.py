@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import errno
-import glob
 import json
-import os
+import re
 import shutil
 import tempfile
 import tomllib
@@ -16,10 +15,12 @@ from pathlib import Path
 from typing import Any
 
 from volstyle.codecs import Moment
+from volstyle.codecs.atomic import replacing
 from volstyle.engine.checkpoint import Reached
 from volstyle.errors import CapacityError, OutputError
 from volstyle.grid.field import Field
 from volstyle.media.command import digest, digest_of
+from volstyle.media.lock import real
 from volstyle.media.order import Order, Source
 from volstyle.recipe import Recipe
 from volstyle.record import threads, versions
@@ -92,10 +93,10 @@ class Resume:
         with self._writing():
             if not self.folder.exists():
                 self.folder.mkdir()
-                with _replacing(self.folder / _ORDER) as temporary:
+                with replacing(self.folder / _ORDER) as temporary:
                     values = {"asked": self.asked, "resolved": _plain(self.recipe or self.order.recipe)}
                     temporary.write_text(json.dumps(values, indent=1), encoding="utf-8")
-            with _replacing(self._path(part)) as temporary:
+            with replacing(self._path(part)) as temporary:
                 reached.save(temporary)
 
     def about_to_write(self) -> None:
@@ -150,10 +151,11 @@ def remove(order: Order, folder: Path) -> None:
     if folder.exists():
         folder.replace(done)  # half a state would be taken for that of another run
         shutil.rmtree(done, ignore_errors=True)
-    for path in () if order.output is None else (order.output, order.record_path):
-        name = glob.escape(f".{path.stem}.part")
-        for left in path.parent.glob(f"{name}*{glob.escape(path.suffix)}"):
-            left.unlink(missing_ok=True)
+    for path in () if order.output is None else (real(order.output), order.record_path):
+        left = re.compile(re.escape(f".{path.stem}.part") + r"\d+" + re.escape(path.suffix))
+        for file in path.parent.iterdir():
+            if left.fullmatch(file.name):
+                file.unlink(missing_ok=True)
 
 
 def _asked(order: Order) -> dict[str, Any]:
@@ -188,16 +190,3 @@ def _asked(order: Order) -> dict[str, Any]:
 
 def _plain(recipe: Recipe) -> Mapping[str, Any]:
     return tomllib.loads(recipe.to_toml())
-
-
-@contextmanager
-def _replacing(path: Path) -> Iterator[Path]:
-    """A temporary file that takes the place of path once it is whole and on the disk."""
-    temporary = path.with_suffix(".part")
-    try:
-        yield temporary
-        with temporary.open("rb") as file:
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)  # what there was no room for does not take it

@@ -23,6 +23,7 @@ from volstyle.errors import CapacityError, OutputError, WeightsError
 from volstyle.grid.field import Field
 from volstyle.media.command import save_record
 from volstyle.media.follower import Follower, Plan
+from volstyle.media.lock import alone
 from volstyle.media.medium import Opened
 from volstyle.media.order import Order
 from volstyle.media.result import Result
@@ -56,6 +57,11 @@ def carry_out(order: Order, follower: Follower) -> Result:
 
     Raises VolstyleError, and leaves nothing half-written.
     """
+    with alone(order):
+        return _carried_out(order, follower)
+
+
+def _carried_out(order: Order, follower: Follower) -> Result:
     if was_writing(order):
         order = replace(order, encoding=replace(order.encoding, force=True))
     _check_output(order)

@@ -56,8 +56,8 @@ def load_network(
         raise NetworkError(f"pooling: {pooling!r} is unknown; {nearest(pooling, POOLINGS)}")
     if name == "builtin" and axes == 3 and weights is None:
         name = "builtin3d"
-    if name == "random" and weights is not None:
-        raise WeightsError(f"network random: has no weights to read, they are {weights}; leave them out")
+    if name in ("random", "builtin1d") and weights is not None:
+        raise WeightsError(f"network {name}: has no weights to read, they are {weights}; leave them out")
     if name == "random":
         return random_network(seed, axes, channels)
     if name == "builtin1d":

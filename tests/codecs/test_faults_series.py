@@ -1,0 +1,219 @@
+"""Numbered pictures, names of files, and tables that other tools stumbled over, and what must become of them."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from volstyle.codecs import Encoding, Selection, check_writable, files, open_clip, probe, read, write
+from volstyle.codecs.atomic import arriving
+from volstyle.codecs.clip import ClipOrigin
+from volstyle.errors import InputError, OutputError
+from volstyle.grid.field import Axis, Field
+
+PLANE = (Axis("y"), Axis("x"))
+CLIP = (Axis("t", 1 / 25, "s"), *PLANE)
+FORCED = Encoding(force=True)
+
+
+def picture(level: int) -> np.ndarray:
+    return np.full((8, 10, 3), level, np.uint8)
+
+
+# ----------------------------------------------------------------------------------------------- names of files
+
+
+@pytest.mark.parametrize("name", ["what?.png", "a*b.png", "50%dark.png", "%04d.png", "shot[1].png"])
+def test_a_picture_that_exists_is_itself_whatever_its_name(tmp_path: Path, name: str) -> None:
+    cv2.imwrite(str(tmp_path / "whatx.png"), picture(9))
+    cv2.imwrite(str(tmp_path / name), picture(60))
+    field = read(tmp_path / name)
+    assert field.shape == (8, 10)
+    assert field.samples.mean().item() == pytest.approx(60 / 255)
+    assert files(tmp_path / name) == [tmp_path / name]
+    assert probe(tmp_path / name).kind == "image"
+    check_writable(tmp_path / name, FORCED, ["y", "x"])
+    write(tmp_path / name, field, FORCED)
+    assert (tmp_path / "whatx.png").exists()
+
+
+def test_a_clip_that_exists_is_itself_whatever_its_name(tmp_path: Path) -> None:
+    for name in ("What is it?.mp4", "100%d.mp4", "a*.mkv"):
+        write(tmp_path / name, Field(torch.rand(3, 3, 16, 16), CLIP))
+        assert open_clip(tmp_path / name).shape == (3, 16, 16)
+
+
+@pytest.mark.parametrize("name", ["new?.png", "50%dark.png", "a*b.png"])
+def test_the_name_of_one_picture_is_no_pattern(tmp_path: Path, name: str) -> None:
+    check_writable(tmp_path / name, axes=["y", "x"])
+    write(tmp_path / name, Field(torch.rand(3, 8, 8), PLANE))
+    assert [file.name for file in tmp_path.iterdir()] == [name]
+
+
+def test_only_the_number_of_a_pattern_is_replaced(tmp_path: Path) -> None:
+    path = tmp_path / "%04d_50%[x].png"
+    check_writable(path, axes=["t", "y", "x"])
+    write(path, Field(torch.rand(3, 3, 8, 8), CLIP))
+    assert sorted(file.name for file in tmp_path.iterdir()) == [f"{n:04d}_50%[x].png" for n in (1, 2, 3)]
+    assert open_clip(path).shape == (3, 8, 8)
+
+
+def test_hidden_files_are_no_frames(tmp_path: Path) -> None:
+    """macOS puts a file ._NAME beside each on foreign disks; it has the suffix and is no picture."""
+    for number in (1, 2):
+        cv2.imwrite(str(tmp_path / f"{number:04d}.png"), picture(number))
+        (tmp_path / f"._{number:04d}.png").write_bytes(b"\0\5\26\7")
+    (tmp_path / ".thumbnail.jpg").write_bytes(b"no picture")
+    for path in (tmp_path, tmp_path / "%04d.png", tmp_path / "*.png"):
+        assert open_clip(path).shape == (2, 8, 10)
+
+
+@pytest.mark.parametrize("name", ["a" * 232 + ".png", "ä" * 116 + ".mp4", "a" * 242 + ".mp4", "a" * 300])
+def test_a_name_that_is_too_long_is_refused_in_one_line(tmp_path: Path, name: str) -> None:
+    """Temporary files beside the output have longer names."""
+    axes = PLANE if name.endswith(".png") else CLIP
+    for attempt in (
+        lambda: check_writable(tmp_path / name, axes=[axis.name for axis in axes]),
+        lambda: write(tmp_path / name, Field(torch.rand(3, *(8 for _ in axes)), axes)),
+    ):
+        with pytest.raises(OutputError, match="bytes, must have at most 235") as error:
+            attempt()
+        assert "\n" not in str(error.value)
+    longest = "a" * 231 + ".png"
+    write(tmp_path / longest, Field(torch.rand(3, 8, 8), PLANE))
+    assert os.listdir(tmp_path) == [longest]  # noqa: PTH208
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_a_symbolic_link_stays_one(tmp_path: Path, there: bool) -> None:
+    (tmp_path / "far").mkdir()
+    target, link = tmp_path / "far" / "real.png", tmp_path / "link.png"
+    if there:
+        target.write_bytes(b"old")
+    link.symlink_to(target)
+    write(link, Field(torch.rand(3, 8, 8), PLANE), FORCED)
+    assert link.is_symlink()
+    assert read(target).shape == (8, 8)
+    assert [file.name for file in (tmp_path / "far").iterdir()] == ["real.png"]
+
+
+def test_what_is_written_is_on_the_disk_before_it_has_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[str] = []
+    real = os.fsync
+
+    def fsync(descriptor: int) -> None:
+        synced.append(Path(os.readlink(f"/proc/self/fd/{descriptor}")).name)  # noqa: PTH115
+        real(descriptor)
+
+    if not Path("/proc/self/fd").exists():
+        pytest.skip("no /proc to tell which file is meant")
+    monkeypatch.setattr(os, "fsync", fsync)
+    with arriving(tmp_path / "a.txt", force=False) as temporary:
+        temporary.write_text("a")
+        name = temporary.name
+    assert synced == [name, tmp_path.name]
+
+
+def test_frames_say_which_of_the_source_they_are(tmp_path: Path) -> None:
+    for number in range(6):
+        cv2.imwrite(str(tmp_path / f"{number:04d}.png"), picture(number))
+    (tmp_path / "0003.png").write_bytes(b"damaged")
+    origin = open_clip(tmp_path, Selection(keep_going=True)).origin
+    assert isinstance(origin, ClipOrigin)
+    assert origin.places == (0, 1, 2, 4, 5)
+
+
+# ------------------------------------------------------------------------------------------------------- tables
+
+
+def table(path: Path, names: str, *columns: list[str]) -> Path:
+    lines = [",".join(cells) for cells in zip(*columns, strict=True)]
+    path.write_text("\n".join([names, *lines]) + "\n")
+    return path
+
+
+def wave(count: int = 40) -> list[str]:
+    return [f"{np.sin(index / 5):.4f}" for index in range(count)]
+
+
+def evenly(step: float, count: int = 40, first: float = 0, decimals: int = 3) -> list[str]:
+    return [f"{first + step * index:.{decimals}f}" for index in range(count)]
+
+
+@pytest.mark.parametrize(
+    ("name", "step", "seconds"),
+    [
+        ("time_ms", 10, 0.01),
+        ("time_s", 0.01, 0.01),
+        ("t_ms", 10, 0.01),
+        ("Time_sec", 0.01, 0.01),
+        ("timestamps", 0.01, 0.01),
+        ("timeMs", 10, 0.01),
+        ("TimeStamp", 0.01, 0.01),
+        ("elapsed_us", 10000, 0.01),
+        ("time (ms)", 10, 0.01),
+        ("t [min]", 1, 60),
+        ("Seconds", 0.01, 0.01),
+    ],
+)
+@pytest.mark.parametrize("first", [True, False])
+def test_a_column_of_times_is_no_channel(
+    tmp_path: Path, name: str, step: float, seconds: float, first: bool
+) -> None:
+    times = evenly(step)
+    columns, names = ([times, wave()], f"{name},v") if first else ([wave(), times], f"v,{name}")
+    path = table(tmp_path / "a.csv", names, *columns)
+    field = read(path, Selection(signal=True))
+    assert field.samples.shape == (1, 40)
+    assert field.axes[0].unit == "s"
+    assert field.axes[0].step == pytest.approx(seconds)
+    assert write(tmp_path / "b.csv", field) == []
+    lines = (tmp_path / "b.csv").read_text().splitlines()
+    assert lines[0] == names
+    assert [line.split(",")[0 if first else 1] for line in lines[1:]] == times
+
+
+@pytest.mark.parametrize("name", ["", "Unnamed: 0", "index", "Index"])
+def test_an_index_is_no_channel(tmp_path: Path, name: str) -> None:
+    numbers = [str(index + 7) for index in range(40)]
+    numbers[20:] = [str(int(number) + 3) for number in numbers[20:]]  # some lines were dropped
+    path = table(tmp_path / "a.csv", f"{name},time_s,v", numbers, evenly(0.5), wave())
+    field = read(path, Selection(signal=True))
+    assert field.samples.shape == (1, 40)
+    assert field.axes[0] == Axis("t", 0.5, "s")
+    write(tmp_path / "b.csv", field)
+    lines = (tmp_path / "b.csv").read_text().splitlines()
+    assert lines[0] == f"{name},time_s,v"
+    assert [line.split(",")[0] for line in lines[1:]] == numbers
+
+
+@pytest.mark.parametrize("names", ["min,max", "t1,t2", "temperature,tension", "speed_ms,v", "a,time_of_flight"])
+def test_a_channel_that_sounds_like_time_is_one(tmp_path: Path, names: str) -> None:
+    path = table(tmp_path / "a.csv", names, wave(), wave())
+    assert read(path, Selection(signal=True)).samples.shape == (2, 40)
+
+
+@pytest.mark.parametrize(("first", "step", "decimals"), [(1700000000, 0.01, 3), (1700000000000, 10, 0)])
+def test_times_since_1970_are_exact(tmp_path: Path, first: float, step: float, decimals: int) -> None:
+    times = evenly(step, 40, first, decimals)
+    field = read(table(tmp_path / "a.csv", "timestamp,v", times, wave()), Selection(signal=True))
+    assert field.axes[0] == Axis("t", 0.01, "s")
+    longer = Field(field.samples.repeat(1, 3), field.axes, field.origin)
+    write(tmp_path / "b.csv", longer)
+    found = [line.split(",")[0] for line in (tmp_path / "b.csv").read_text().splitlines()[1:]]
+    assert found == evenly(step, 120, first, decimals)
+
+
+def test_an_array_that_claims_more_than_it_holds_is_refused(tmp_path: Path) -> None:
+    np.save(tmp_path / "a.npy", np.zeros((2, 40), np.float32))
+    data = (tmp_path / "a.npy").read_bytes().replace(b"(2, 40), }        ", b"(2, 40000000000), }")
+    (tmp_path / "a.npy").write_bytes(data)
+    with pytest.raises(InputError, match=r"a\.npy: damaged, or not an array"):
+        read(tmp_path / "a.npy", Selection(signal=True))
