@@ -14,10 +14,16 @@ from volstyle.grid.field import Field
 from volstyle.grid.tiles import Shape
 from volstyle.recipe import ScheduleChoice
 
-_PIECE, _SIDE = 2**14, 64
-"""What is measured: no more samples than the first, unless a side would fall below the second."""
+_PIECE = 2**14
+"""Samples of the piece that is measured, unless a side would fall below the least."""
 
-_STEPS = 3
+_LEAST = {1: 64, 2: 64, 3: 24}
+"""How many axes are resampled -> half of what a side of the piece has at least before it is halved again."""
+
+_FRAMES = 4
+"""Frames of a clip that are measured."""
+
+_STEPS = 2
 
 _COPIES = 10
 """Fields in memory at once: content thrice (as it came, as seen, in the stage), samples, their average, gradient,
@@ -33,9 +39,9 @@ class Estimate:
 
 
 def estimate(part: Part, run: Outline) -> Estimate:
-    """Measure two steps on a piece of a part's content, after one to warm up, and scale by what all stages run."""
+    """Measure a step on a piece of a part's content, after one to warm up, and scale by what all stages run."""
     content = part.content
-    shape = _piece(content.shape)
+    shape = _piece(content.shape, run)
     corner = tuple(slice(0, size) for size in shape)
     piece = Field(content.samples[(slice(None), *corner)], content.axes)
     schedule = ScheduleChoice(smallest=max(shape), steps=_STEPS, fine_above=0)
@@ -79,9 +85,11 @@ def _step_work(run: Outline, shape: Shape) -> float:
     )
 
 
-def _piece(shape: Shape) -> Shape:
-    """Halved along the longest axis until it is small."""
-    while prod(shape) > _PIECE and max(shape) >= 2 * _SIDE:
+def _piece(shape: Shape, run: Outline) -> Shape:
+    """A few frames, then halved along the longest axis until it is small."""
+    least = _LEAST[min(len(run.resampled), 3)]
+    shape = tuple(min(size, _FRAMES) if keep else size for size, keep in zip(shape, run.kept, strict=True))
+    while prod(shape) > _PIECE and max(shape) >= 2 * least:
         longest = shape.index(max(shape))
         shape = (*shape[:longest], shape[longest] // 2, *shape[longest + 1 :])
     return shape
