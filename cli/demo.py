@@ -21,7 +21,7 @@ from .run.order import Errand
 from .screen import Screen
 
 _PAINTINGS = ("swirl", "glass", "woodcut")
-_CLIP, _STILL = Selection(size=224, end=Moment(1.5)), Selection(size=320)
+_CLIP, _STILL = Selection(size=160, end=Moment(0.8)), Selection(size=256)
 """How much is styled, so that all is done in about three minutes on two cores."""
 
 

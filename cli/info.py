@@ -7,7 +7,7 @@ from pathlib import Path
 from volstyle.codecs import probe
 from volstyle.engine.estimate import peak_memory
 from volstyle.engine.outline import outline
-from volstyle.errors import ShapeError
+from volstyle.errors import InputError, ShapeError
 from volstyle.media.run import bytes_text
 from volstyle.media.table import medium_named
 from volstyle.record import Record
@@ -49,23 +49,26 @@ def _say_record(screen: Screen, path: Path) -> None:
     record = Record.load(path)
     command = record.command
     screen.entry("record", str(path))
-    if command:
-        screen.entry("content", command["content"])
-        for style in command["styles"]:
-            screen.entry("style", style["path"])
-        screen.entry("output", command["output"]["path"])
+    try:
+        if command:
+            screen.entry("content", command["content"])
+            for style in command["styles"]:
+                screen.entry("style", style["path"])
+            screen.entry("output", command["output"]["path"])
+    except (KeyError, TypeError) as error:
+        raise InputError(f"{path}: a record that does not say what it is of (no {error})") from error
     screen.entry("network", f"{record.network} ({record.weights[:8]})")
     screen.entry("device", f"{record.device}, {record.precision}, {record.threads} threads")
     sized = medium_named(command["kind"]).sized if command else str
     for number, stage in enumerate(record.stages, start=1):
-        first = {name: costs[0] for name, costs in stage.costs.items()}
-        last = {name: costs[-1] for name, costs in stage.costs.items()}
+        first = {name: costs[0] for name, costs in stage.costs.items() if costs}
+        last = {name: costs[-1] for name, costs in stage.costs.items() if costs}
         done = len(next(iter(stage.costs.values()), []))
         steps = f"{done} of {stage.steps} steps" if done < stage.steps else f"{stage.steps} steps"
         screen.entry(
             f"stage {number}",
-            f"{sized(stage.shape)}, {steps} in {duration_text(stage.seconds)}: "
-            f"{costs_text(first)} -> {costs_text(last)}",
+            f"{sized(stage.shape)}, {steps} in {duration_text(stage.seconds)}"
+            + (f": {costs_text(first)} -> {costs_text(last)}" if first else ""),
         )
     for note in record.notes:
         screen.entry("note", note)

@@ -39,7 +39,7 @@ class ContentChoice:
     """weight: α. taps: tap -> λ; empty is the network's own choice. fine_taps: the taps of fine stages (see
     `ScheduleChoice`); empty is `taps` where those are given, else the network's own choice."""
 
-    weight: float = 0.2
+    weight: float = 0.15
     taps: dict[str, float] = field(default_factory=dict, hash=False)
     fine_taps: dict[str, float] = field(default_factory=dict, hash=False)
 
@@ -119,7 +119,7 @@ class ScheduleChoice:
     smallest: int = 96
     largest: int = 0
     ratio: float = 1.5
-    steps: int = 60
+    steps: int = 50
     growth: float = 1.3
     fine_above: int = 240
 
@@ -152,7 +152,7 @@ class Recipe:
     schedule: ScheduleChoice = ScheduleChoice()
     optimizer: OptimizerChoice = OptimizerChoice()
     scaling: str = "relative"
-    smoothness: float = 2.0
+    smoothness: float = 0.7
     strength: float = 1.0
     periodic: bool = False
     init: str = "content"

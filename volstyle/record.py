@@ -8,7 +8,8 @@ import platform
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from types import NoneType, UnionType
+from typing import Any, Union, get_args, get_origin, get_type_hints
 
 import torch
 
@@ -59,7 +60,7 @@ class Record:
             values = json.loads(path.read_text())
         except FileNotFoundError as error:
             raise InputError(f"{path}: no such record") from error
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise InputError(f"{path}: not a record of volstyle (not JSON)") from error
         found = values.pop("volstyle_record", None) if isinstance(values, dict) else None
         if found != FORMAT:
@@ -70,9 +71,46 @@ class Record:
                 StageRecord(**{**stage, "shape": tuple(stage["shape"])}) for stage in values["stages"]
             )
             values["notes"] = tuple(values["notes"])
-            return Record(**values)
+            record = Record(**values)
         except (AttributeError, KeyError, RecipeError, TypeError) as error:
             raise InputError(f"{path}: a record with a damaged entry ({error})") from error
+        check_entries(path, record)
+        for stage in record.stages:
+            check_entries(path, stage)
+        if record.threads < 1:
+            raise InputError(f"{path}: a record with threads {record.threads}, must be 1 or more")
+        return record
+
+
+def check_entries(path: Path, record: Any) -> None:
+    """Raises InputError for a dataclass, made from what stands in a file, whose fields are of other types than it
+    says."""
+    for name, kind in get_type_hints(type(record)).items():
+        value = getattr(record, name)
+        if not _is_of(value, kind):
+            shown = getattr(kind, "__name__", "") if get_origin(kind) is None else str(kind)
+            raise InputError(f"{path}: a record with {name} {value!r}, must be {shown}")
+
+
+def _is_of(value: Any, kind: Any) -> bool:
+    """Whether a value is of a type: a class, dict[K, V], list[V], tuple[V, ...], Mapping, or a union of such."""
+    origin, inner = get_origin(kind), get_args(kind)
+    if kind is Any:
+        return True
+    if origin in (Union, UnionType):
+        return any(_is_of(value, one) for one in inner)
+    if origin is None:
+        if kind is None or kind is NoneType:
+            return value is None
+        wider = (int, float) if kind is float else kind
+        return isinstance(value, wider) and (kind is bool or not isinstance(value, bool))
+    if not isinstance(value, origin):
+        return False
+    if isinstance(value, dict):
+        return all(_is_of(key, inner[0]) and _is_of(entry, inner[1]) for key, entry in value.items())
+    if origin is tuple and Ellipsis not in inner:
+        return len(value) == len(inner) and all(_is_of(v, k) for v, k in zip(value, inner, strict=True))
+    return all(_is_of(entry, inner[0]) for entry in value)
 
 
 _TORCHVISION = {"vgg16": "397923af", "vgg19": "dcbb9e9d"}

@@ -19,8 +19,8 @@ from tests.tiny import stylized
 from volstyle.engine.scene import Style
 from volstyle.engine.stylize import Step
 from volstyle.grid.field import Axis, Field
+from volstyle.media.defaults import defaults
 from volstyle.media.levels import prepare
-from volstyle_cli.options import SignalOptions
 
 RATE_HZ, SECONDS = 44100, 10
 
@@ -41,7 +41,7 @@ def sound(seed: int) -> Tensor:
 def main() -> None:
     axis = Axis("t", 1 / RATE_HZ, "s")
     content, style = (Field(sound(seed), (axis,)) for seed in range(2))
-    recipe = SignalOptions(style=["sound.wav"]).base().set("memory=1GB")
+    recipe = defaults("sound").set("memory=1GB")
     if len(sys.argv) > 1:
         recipe = recipe.set(f"schedule.steps={sys.argv[1]}")
     ready = prepare(content, [Style(style)], joint=True)

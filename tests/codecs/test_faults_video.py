@@ -443,3 +443,15 @@ def test_a_clip_too_large_for_the_memory_is_refused_before_it_is_decoded(
     monkeypatch.setattr(psutil, "virtual_memory", Memory)
     with pytest.raises(CapacityError, match=r"a\.mp4: unpacks to"):
         open_clip(path)
+
+
+def test_pictures_may_have_the_sound_of_another_file(tmp_path: Path) -> None:
+    sound = tmp_path / "a.mkv"
+    with av.open(str(sound), "w") as container:
+        voice: Any = container.add_stream("aac", rate=44100, layout="mono")
+        heard = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), format="fltp", layout="mono")
+        heard.sample_rate, heard.pts = 44100, 0
+        container.mux([*voice.encode(heard), *voice.encode(None)])
+    axes = (Axis("t", 1 / RATE, "s"), Axis("y"), Axis("x"))
+    write(tmp_path / "b.mp4", Field(torch.rand(3, 4, 16, 16), axes, VideoOrigin(sound, rate=Fraction(RATE))))
+    assert [kind for kind, _ in streams(tmp_path / "b.mp4")] == ["video", "audio"]

@@ -21,10 +21,10 @@ from volstyle.grid.tiles import plan
 from volstyle.loss.objective import Objective, View
 from volstyle.loss.statistics import joined, moments_distance
 from volstyle.loss.terms import StyleTerm
+from volstyle.media.order import StyleOrder, style_named
 from volstyle.networks.extractor import Network
 from volstyle.recipe import Recipe, ScheduleChoice
 from volstyle_cli import main
-from volstyle_cli.run.order import StyleFile, _style_file
 
 CLIP = ("t", "y", "x")
 A, B = (tiny_field(24, 24, seed=seed) for seed in (3, 4))
@@ -115,8 +115,8 @@ def test_times_that_contradict_are_refused() -> None:
     ],
 )
 def test_weights_and_times_are_read(text: str, said: str) -> None:
-    file = _style_file(text)
-    assert isinstance(file, StyleFile)
+    file = style_named(text)
+    assert isinstance(file, StyleOrder)
     assert file.path == Path("a.jpg")
     time = f"{file.at.value}{file.at.unit}" if file.at else ""
     weight = "" if file.weight == 1 else str(file.weight)

@@ -30,7 +30,8 @@ LEFT_OUT = ", left out"
 class VideoOrigin(ClipOrigin):
     """rate: frames per second. time_base: seconds per tick. begin: the time stamp of the file's first frame, in
     seconds. offset: the time stamp of the first frame that was read, in seconds. length: of the range that was
-    read, in seconds, or None for the whole clip. stream: the number of its stream in the file. bits: 8 or more.
+    read, in seconds, or None for the whole clip. stream: the number of its stream in the file, None
+    where the pictures are not from there. bits: 8 or more.
     aspect: width over height of a sample."""
 
     rate: Fraction = Fraction(25)
@@ -38,7 +39,7 @@ class VideoOrigin(ClipOrigin):
     begin: Fraction = Fraction(0)
     offset: Fraction = Fraction(0)
     length: Fraction | None = None
-    stream: int = 0
+    stream: int | None = None
     bits: int = 8
     aspect: Fraction = Fraction(1)
     color: Color = BT709

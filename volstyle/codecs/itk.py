@@ -62,13 +62,17 @@ def probe(path: Path) -> Facts:
 
 
 def read(path: Path, selection: Selection) -> Field:
+    with damages(path, "damaged, or not what its suffix says"):
+        return _read(path)
+
+
+def _read(path: Path) -> Field:
     header = _check_data_file(path)
     information = _information(path)
     axes = information.GetDimension()
     samples = prod(information.GetSize()) * information.GetNumberOfComponents()
     check_room(path, samples * _itemsize(information), samples)
-    with damages(path, "damaged, or not what its suffix says"):
-        image = SimpleITK.ReadImage(str(path))
+    image = SimpleITK.ReadImage(str(path))
     array: Array = SimpleITK.GetArrayFromImage(image)
     if array.dtype.kind not in "iuf":
         raise InputError(f"{path}: samples are {array.dtype}, must be real numbers")

@@ -67,6 +67,11 @@ def probe(path: Path) -> Facts:
 
 
 def read(path: Path, selection: Selection) -> Field:
+    with damages(path, "damaged"):
+        return _read(path)
+
+
+def _read(path: Path) -> Field:
     level, multiscale, names = _finest(path)
     if np.dtype(level.dtype).kind not in "iuf":
         raise InputError(f"{path}: {level.dtype} of shape {level.shape}, must be numbers over {', '.join(names)}")

@@ -59,6 +59,16 @@ class NiftiOrigin(Stored):
 
 
 def probe(path: Path) -> Facts:
+    with damages(path, "damaged"):
+        return _probe(path)
+
+
+def read(path: Path, selection: Selection) -> Field:
+    with damages(path, "damaged"):
+        return _read(path)
+
+
+def _probe(path: Path) -> Facts:
     header = _header(path)
     axes = _axes(path, header)
     shape = _sizes(path, header)[1:]
@@ -71,7 +81,7 @@ def probe(path: Path) -> Facts:
     return Facts("volume", shape, entries, axes)
 
 
-def read(path: Path, selection: Selection) -> Field:
+def _read(path: Path) -> Field:
     header = _header(path)
     axes = _axes(path, header)
     sizes = _sizes(path, header)

@@ -32,8 +32,8 @@ class SoundTrack:
     source: the clip they are taken from. container: the new one, which has its stream of pictures; its header must
     not be written yet. start, length: the range in the source, in seconds; length None is all there is after
     start. Times are moved so that start becomes 0, whole packets are kept, so a cut is exact to a packet (some
-    20 ms), never out of sync. main: the number of the source's stream that became the pictures. notes: gets a line
-    for each stream that could not be copied bit for bit.
+    20 ms), never out of sync. main: the number of the source's stream that became the pictures, or None. notes:
+    gets a line for each stream that could not be copied bit for bit.
     """
 
     def __init__(
@@ -43,7 +43,7 @@ class SoundTrack:
         suffix: str,
         start: Fraction,
         length: Fraction | None,
-        main: int,
+        main: int | None,
         notes: list[str],
     ) -> None:
         self._start, self._length, self._notes, self._suffix = start, length, notes, suffix
@@ -58,7 +58,7 @@ class SoundTrack:
         self._targets: dict[int, Any] = {}
         self._encoders: dict[int, tuple[Any, Any]] = {}
         self._first: list[Any] = []
-        self._keep_time_code(self._source.streams[main])
+        self._keep_time_code(main)
         for stream in self._source.streams:
             if stream.index != main:
                 self._add(stream)
@@ -136,9 +136,10 @@ class SoundTrack:
         else:
             self._notes.append(f"cover: does not fit into {self._suffix}, left out; .mp4 and .mkv keep it")
 
-    def _keep_time_code(self, main: Any) -> None:
+    def _keep_time_code(self, main: int | None) -> None:
         """The time code of the first frame; that of a later one is not worked out."""
-        places = (main, *self._source.streams, self._source)
+        streams = self._source.streams
+        places = (*([] if main is None else [streams[main]]), *streams, self._source)
         tags = ({key.lower(): text for key, text in place.metadata.items()} for place in places)
         code = next((each["timecode"] for each in tags if "timecode" in each), None)
         if code is None:

@@ -37,6 +37,9 @@ TYPES = (*WHOLE, "f4", "f8")
 _EXACT = 2**53
 """Whole numbers up to this one are exact in float64."""
 
+_MOST_SAID = 160
+"""Letters of what a library says of a damaged file."""
+
 _TOLERANCE = 1e-3
 """How far beyond [0, 1] samples of a picture may lie; what lies farther is no picture."""
 
@@ -292,6 +295,7 @@ def damages(path: Path, what: str) -> Iterator[None]:
         raise CapacityError(f"{path}: does not fit the memory ({error}); give a smaller file") from error
     except Exception as error:
         reason = " ".join(str(error).split()) or type(error).__name__
+        reason = reason if len(reason) <= _MOST_SAID else f"{reason[:_MOST_SAID]}…"
         raise InputError(f"{path}: {what} ({reason})") from error
 
 

@@ -5,7 +5,6 @@ Pages in depth are a volume, pages in time are a clip, and one picture goes to `
 
 from __future__ import annotations
 
-import logging
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,8 +17,8 @@ import torch
 from volstyle.codecs import Encoding, Facts, Selection, image
 from volstyle.codecs.atomic import arriving, check_target
 from volstyle.codecs.clip import ClipOrigin
+from volstyle.codecs.pages import kind_of, names_of, opened, series_of, steps_of
 from volstyle.codecs.stored import (
-    MILLIMETERS,
     NOTICE,
     Array,
     Stored,
@@ -37,11 +36,6 @@ from volstyle.codecs.stored import (
 from volstyle.errors import InputError
 from volstyle.grid.field import Axis, Field
 
-_DEPTH = "ZQI"  # Z, or what tifffile calls axes nobody named
-_UNITS = {"µm": "um", "μm": "um", "micron": "um", "microns": "um", "\\u00B5m": "um"} | {
-    unit: unit for unit in MILLIMETERS
-}
-_SECONDS = {"h": 3600.0, "min": 60.0, "s": 1.0, "ms": 1e-3, "µs": 1e-6, "μs": 1e-6}
 _RATE = 25
 """Frames per second, where a TIFF in time does not say."""
 _TYPES = ("u1", "i1", "i2", "u2", "i4", "u4", "f4", "f8")
@@ -52,8 +46,6 @@ _GRAY, _NEGATIVE, _RGB, _PALETTE, _YCBCR = 1, 0, 2, 3, 6
 """What a TIFF says that its samples are ("photometric interpretation")."""
 _OF_FILE = ("byteorder", "bigtiff", "imagej", "ome")
 """Settings of the file, beside those of its pages."""
-
-logging.getLogger("tifffile").addHandler(logging.NullHandler())  # what it warns of is raised or mended here
 
 
 @dataclass(frozen=True)
@@ -70,15 +62,15 @@ class TiffOrigin(Stored):
 
 
 def probe(path: Path) -> Facts:
-    with _opened(path) as file:
-        series = _series(path, file)
-        kind = _kind(path, series)
+    with opened(path) as file, damages(path, "damaged"):
+        series = series_of(path, file)
+        kind = kind_of(path, series)
         if kind == "image":
             return image.probe(path)
         sizes = dict(zip(series.axes, series.shape, strict=True))
         entries = {"size": " x ".join(f"{n} {size}" for n, size in sizes.items()), "samples": str(series.dtype)}
-        names = _names(series)
-        steps = _steps(path, file, series)
+        names = names_of(series)
+        steps = steps_of(path, file, series)
         axes = tuple(Axis(name.lower(), *steps[name]) for name in "TZYX" if name in names)
         if kind == "video":
             axes = _clip_axes(steps)
@@ -87,9 +79,9 @@ def probe(path: Path) -> Facts:
 
 
 def read(path: Path, selection: Selection) -> Field:
-    with _opened(path) as file:
-        series = _series(path, file)
-        kind = _kind(path, series)
+    with opened(path) as file, damages(path, "damaged"):
+        series = series_of(path, file)
+        kind = kind_of(path, series)
         check_room(path, int(series.nbytes), int(series.size))
         if kind == "image":
             return _picture(path, series.keyframe, selection)
@@ -99,7 +91,7 @@ def read(path: Path, selection: Selection) -> Field:
         with damages(path, "damaged, or packed in a way that cannot be read"):
             array = series.asarray()
         if kind == "video":
-            return _clip(path, series, array, _steps(path, file, series), selection)
+            return _clip(path, series, array, steps_of(path, file, series), selection)
         return _volume(path, file, series, array)
 
 
@@ -167,7 +159,7 @@ def _laid(array: Array, have: str, want: str) -> Array:
 
 
 def _volume(path: Path, file: tifffile.TiffFile, series: Any, array: Array) -> Field:
-    names, page = _names(series), series.keyframe
+    names, page = names_of(series), series.keyframe
     if "S" in names and "C" in names:
         raise InputError(f"{path}: has both channels and samples ({series.axes}), must have one of them")
     if array.dtype.kind not in "iuf":
@@ -181,7 +173,7 @@ def _volume(path: Path, file: tifffile.TiffFile, series: Any, array: Array) -> F
         raise InputError(f"{path}: gray with transparency, must be gray, RGB or RGBA")
     alpha = found[3] if color and len(found) == 4 else None
     settings, levels, lost = _written(path, file, series, names)
-    steps = _steps(path, file, series)
+    steps = steps_of(path, file, series)
     origin = TiffOrigin(
         path,
         found[:3] if color else found,
@@ -248,7 +240,7 @@ def _clip(
     """Pages in time, as a clip in R, G, B."""
     if array.dtype not in (np.uint8, np.uint16):
         raise InputError(f"{path}: a clip of {array.dtype} samples, must be of 8 or 16 bit; convert it")
-    names, axes = _names(series), _clip_axes(steps)
+    names, axes = names_of(series), _clip_axes(steps)
     channels = "S" if "S" in names else ""
     frames = array.transpose([names.index(name) for name in f"TYX{channels}"])
     if channels and frames.shape[-1] != 3:
@@ -288,44 +280,6 @@ def _picture(path: Path, page: Any, selection: Selection) -> Field:
     return field
 
 
-def _steps(path: Path, file: tifffile.TiffFile, series: Any) -> dict[str, tuple[float, str]]:
-    """The step and its unit along each of T, Z, Y, X."""
-    found = dict.fromkeys("TZYX", (1.0, "px"))
-    page = series.keyframe
-    with damages(path, "its sizes cannot be read"):
-        if file.is_imagej:
-            notes = dict(file.imagej_metadata or {})
-            unit = _UNITS.get(str(notes.get("unit", "")).strip(), "px")
-            known = unit != "px" and page.resolution != (1, 1) and all(page.resolution)
-            across, down = page.resolution if known else (1.0, 1.0)
-            found |= {"X": (1 / across, unit), "Y": (1 / down, unit), "Z": (float(notes.get("spacing", 1)), unit)}
-            if float(notes.get("finterval", 0) or 0) > 0:
-                found["T"] = (float(notes["finterval"]), "s")
-        elif file.is_ome:
-            found |= _ome_steps(file.ome_metadata or "")
-        if not all(np.isfinite(step) and step > 0 for step, _ in found.values()):
-            raise InputError(f"{path}: steps are {found}, must be above 0")
-    return found
-
-
-def _ome_steps(xml: str) -> dict[str, tuple[float, str]]:
-    """PhysicalSize and TimeIncrement of the first image, micrometers and seconds if nothing else is said."""
-    document: Any = tifffile.xml2dict(xml)
-    pictures = document["OME"]["Image"]
-    pixels = (pictures[0] if isinstance(pictures, list) else pictures)["Pixels"]
-    found = {}
-    for name in "ZYX":
-        if f"PhysicalSize{name}" in pixels:
-            unit = _UNITS.get(str(pixels.get(f"PhysicalSize{name}Unit", "µm")), "px")
-            found[name] = (float(pixels[f"PhysicalSize{name}"]), unit)
-    if len(found) < 3 or "px" in {unit for _, unit in found.values()}:
-        found = {}
-    if "TimeIncrement" in pixels:
-        unit = str(pixels.get("TimeIncrementUnit", "s"))
-        found["T"] = (float(pixels["TimeIncrement"]) * _SECONDS.get(unit, 1.0), "s" if unit in _SECONDS else "px")
-    return found
-
-
 def _sizes(field: Field) -> dict[str, Any]:
     """Steps as OME has them."""
     found: dict[str, Any] = {}
@@ -336,44 +290,3 @@ def _sizes(field: Field) -> dict[str, Any]:
             name = f"PhysicalSize{axis.name.upper()}"
             found |= {name: axis.step, f"{name}Unit": axis.unit.replace("um", "µm")}
     return found
-
-
-def _names(series: Any) -> str:
-    """The axes of the pages, with Z for those nobody named."""
-    return "".join("Z" if name in _DEPTH else name for name in series.axes)
-
-
-def _kind(path: Path, series: Any) -> str:
-    """Whether pages are an image, a clip ("video") or a volume. Raises InputError for other axes."""
-    names = _names(series)
-    sizes = dict(zip(names, series.shape, strict=True))
-    if len(sizes) < len(names) or not set("YX") <= set(names) <= set("TCZYXS"):
-        raise InputError(f"{path}: {series.dtype} over axes {series.axes}, must be numbers over T, Z, C, Y, X")
-    if sizes.get("Z", 1) > 1:
-        return "volume"
-    if sizes.get("C", 1) > 1:
-        raise InputError(
-            f"{path}: a picture of {sizes['C']} channels ({series.axes}), must be gray or RGB; "
-            "give one channel, or merge them to RGB"
-        )
-    return "video" if sizes.get("T", 1) > 1 else "image"
-
-
-def _series(path: Path, file: tifffile.TiffFile) -> Any:
-    """The pages that belong together and are read: the largest stack, or the first picture if there is none."""
-    with damages(path, "damaged, its pages cannot be read"):
-        found = [series for series in file.series if series.size]
-        stacks = [series for series in found if _depth(series) > 1]
-    if not found:
-        raise InputError(f"{path}: holds no page; give a TIFF with a picture or a stack")
-    return max(stacks, key=lambda series: int(series.size)) if stacks else found[0]
-
-
-def _depth(series: Any) -> int:
-    return max((size for name, size in zip(series.axes, series.shape, strict=True) if name in _DEPTH), default=1)
-
-
-def _opened(path: Path) -> tifffile.TiffFile:
-    with damages(path, "damaged, or not TIFF"):
-        # Never the other files that an OME-TIFF may name.
-        return tifffile.TiffFile(path, _multifile=False)

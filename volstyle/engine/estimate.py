@@ -10,7 +10,8 @@ from volstyle.engine.machine import bytes_per_sample
 from volstyle.engine.outline import Outline
 from volstyle.engine.part import Part
 from volstyle.engine.stylize import Step, stylize
-from volstyle.grid.field import Field
+from volstyle.grid.field import Axis, Field
+from volstyle.grid.resample import resize
 from volstyle.grid.tiles import Shape
 from volstyle.recipe import ScheduleChoice
 
@@ -39,11 +40,19 @@ class Estimate:
 
 
 def estimate(part: Part, run: Outline) -> Estimate:
-    """Measure a step on a piece of a part's content, after one to warm up, and scale by what all stages run."""
+    """Measure a step on a piece of a part's content, after one to warm up, and scale by what all stages run.
+
+    The piece is on the grid of the last stage: of samples as far apart along all axes, and in multiples of the
+    network's strides where opposite ends meet.
+    """
     content = part.content
-    shape = _piece(content.shape, run)
+    shape = _piece(run.stages[-1].shape, run)
+    if run.recipe.periodic:
+        shape = tuple(max(1, size // step) * step for size, step in zip(shape, run.stride, strict=True))
     corner = tuple(slice(0, size) for size in shape)
-    piece = Field(content.samples[(slice(None), *corner)], content.axes)
+    piece = Field(
+        resize(content.samples[(slice(None), *corner)], shape), tuple(Axis(axis.name) for axis in content.axes)
+    )
     schedule = ScheduleChoice(smallest=max(shape), steps=_STEPS, fine_above=0)
     times: list[float] = []
 
@@ -51,7 +60,9 @@ def estimate(part: Part, run: Outline) -> Estimate:
         times.append(time.perf_counter())
 
     style = replace(part.styles[0], source_mask=None, target_mask=None, at=None)
-    recipe = replace(run.recipe, schedule=schedule, init="content").set("temporal.flow=dis")
+    # L-BFGS may find nothing to do; a step of any optimizer is an evaluation.
+    recipe = replace(run.recipe, schedule=schedule, init="content").set("optimizer.name=adam")
+    recipe = recipe.set("temporal.flow=dis")
     stylize(replace(run, recipe=recipe), Part(piece, (style,)), watch)
     each = (times[-1] - times[0]) / (len(times) - 1) / _step_work(run, shape)
     return Estimate(each * sum(stage_work(run)), peak_memory(content, run))

@@ -21,6 +21,8 @@ PRECISIONS = {AUTO: None, "float32": torch.float32, "bfloat16": torch.bfloat16}
 _MOST_SAMPLES = {"cpu": 2**19, "mps": 2**21, "cuda": 2**23}
 """Per tile: larger ones are no faster, they only leave the caches."""
 
+_MOST_BYTES = 2**62
+
 
 @dataclass(frozen=True)
 class Machine:
@@ -77,7 +79,10 @@ def choose_budget(text: str, device: torch.device) -> int:
     match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT]?)i?B?", text.strip(), re.IGNORECASE)
     if not match:
         raise RecipeError(f"memory: {text!r} is no amount; write 4GB or 512MB, or auto")
-    return int(float(match[1]) * 1024 ** " KMGT".index(match[2].upper() or " "))
+    count = float(match[1]) * 1024 ** " KMGT".index(match[2].upper() or " ")
+    if count >= _MOST_BYTES:
+        raise RecipeError(f"memory: {text!r} is more than any machine has; write 4GB or 512MB, or auto")
+    return int(count)
 
 
 def is_out_of_memory(error: RuntimeError) -> bool:

@@ -65,10 +65,8 @@ class Outline:
         shape = optimized_shape(content.shape, content.axes, run.kept, recipe.schedule.largest)
         for extractor in run.extractors:
             extractor.check(content.channels, shape, run.taps)
-        strides = [extractor.reach(run.taps).stride for extractor in run.extractors]
-        stride = tuple(max(steps) for steps in zip(*strides, strict=True))
-        stages = plan_stages(shape, run.kept, tuple(2 * step for step in stride), recipe.schedule)
-        return replace(run, stages=_periodic(stages, stride) if recipe.periodic else stages)
+        stages = plan_stages(shape, run.kept, tuple(2 * step for step in run.stride), recipe.schedule)
+        return replace(run, stages=_periodic(stages, run.stride) if recipe.periodic else stages)
 
     def at(self, stage: Stage) -> Outline:
         """This run with the taps that a stage reads: the fine ones if it is larger than the schedule says."""
@@ -100,6 +98,12 @@ class Outline:
             blocks = plan(shape, core, *reach, *grouped)
             plans.append(tuple(wrapped(blocks, self.margin, reach.halo) if self.margin else blocks))
         return tuple(plans)
+
+    @property
+    def stride(self) -> Shape:
+        """How far apart features are, in samples along each axis, where they are farthest."""
+        strides = [extractor.reach(self.taps).stride for extractor in self.extractors]
+        return tuple(max(steps) for steps in zip(*strides, strict=True))
 
     @property
     def margin(self) -> Shape | None:
@@ -152,9 +156,12 @@ def outline(content: Field, recipe: Recipe) -> Outline:
             raise RecipeError(f"{name}: {value!r} is unknown; {nearest(value, allowed)}")
     machine = Machine.choose(recipe.device, recipe.precision, recipe.memory)
     network = network_for(content, recipe).to(machine.device, machine.dtype)
+    inflation = recipe.network.inflation
+    if inflation == "planes" and len(content.axes) > 2 and content.shape[0] == 1:
+        inflation = "center"  # a volume of one slice is looked at in that slice alone
     recipe = replace(
         recipe,
-        network=replace(recipe.network, name=network.name),
+        network=replace(recipe.network, name=network.name, inflation=inflation),
         content=_with_taps(recipe.content, network.content_taps, network.fine_content_taps),
         style=_with_taps(recipe.style, network.style_taps, network.fine_style_taps),
         device=str(machine.device),

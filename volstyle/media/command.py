@@ -15,8 +15,9 @@ from volstyle.codecs.atomic import arriving
 from volstyle.errors import InputError
 from volstyle.grid.field import Field
 from volstyle.media.order import Order, Source, StyleOrder, path_of
+from volstyle.media.table import MEDIA
 from volstyle.networks.weights import sha256
-from volstyle.record import Record
+from volstyle.record import Record, check_entries
 
 
 def digest(path: Path) -> str:
@@ -89,8 +90,8 @@ def order_behind(output: Path) -> Order | None:
     if record.command.get("in_memory"):
         raise InputError(f"{path}: the record of a run of samples in memory, which are gone")
     try:
-        return _order(path.parent, record, record.command)
-    except (KeyError, TypeError) as error:
+        return _order(path, record, record.command)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise InputError(f"{path}: a record that does not say what it is of (no {error})") from error
 
 
@@ -100,11 +101,12 @@ def order_again(path: Path, record: Record, output: Path | None, *, force: bool)
         raise InputError(f"{path}: a run of samples in memory, which are gone; must be of files to be done again")
     try:
         command = record.command
-        order = _order(path.parent, record, command)
+        order = _order(path, record, command)
+        _ = command["output"]["sha256"]  # to compare with in the end
         expected = {path.parent / name: found for name, found in command["inputs"].items()}
         name = path_of(order.output).name
         suffix = suffix_of(Path(name))
-    except (KeyError, TypeError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise InputError(f"{path}: a record with nothing to do again (no {error})") from error
     for file, wanted in expected.items():
         if not file.exists() and not files(file):
@@ -121,7 +123,9 @@ def order_again(path: Path, record: Record, output: Path | None, *, force: bool)
     )
 
 
-def _order(folder: Path, record: Record, command: Mapping[str, Any]) -> Order:
+def _order(path: Path, record: Record, command: Mapping[str, Any]) -> Order:
+    folder = path.parent
+
     def located(name: str | None) -> Path | None:
         return None if name is None else Path(os.path.normpath(folder / name))
 
@@ -134,12 +138,14 @@ def _order(folder: Path, record: Record, command: Mapping[str, Any]) -> Order:
         if command.get(key) is not None:
             recipe = recipe.updated({"temporal": {key: str(located(command[key]))}})
     selection, stopped = command["selection"], command["stopped_after"]
-    return Order(
+    if command["kind"] not in MEDIA:
+        raise InputError(f"{path}: a record of a {command['kind']!r}, must be one of {', '.join(MEDIA)}")
+    order = Order(
         kind=command["kind"],
         content=located(command["content"]),
         styles=tuple(
             StyleOrder(
-                folder / str(style["path"]),
+                folder / style["path"],
                 style["weight"],
                 located(style["mask"]),
                 located(style["source_mask"]),
@@ -165,6 +171,9 @@ def _order(folder: Path, record: Record, command: Mapping[str, Any]) -> Order:
         stop_after=None if stopped is None else (stopped[0], stopped[1]),
         network_digest=record.weights,
     )
+    for part in (order, order.selection, order.encoding, *order.styles):
+        check_entries(path, part)
+    return order
 
 
 def _moment(values: Mapping[str, Any] | None) -> Moment | None:

@@ -48,15 +48,19 @@ _MEDIA: Mapping[str, Mapping[str, Any]] = {
 than pictures: fewer steps, most of them where they are cheap, and strokes of more samples."""
 
 _FITS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
-    "vgg19": {},
+    "vgg19": {
+        "": {"content": {"weight": 0.15}, "smoothness": 0.7, "schedule": {"steps": 50}},
+        "volume": {"content": {"weight": 0.5}},
+    },
     "builtin": {
-        "image": {"content": {"weight": 0.2}},
+        "": {"content": {"weight": 0.2}, "smoothness": 2.0, "schedule": {"steps": 60}},
         "video": {"content": {"weight": 0.16}},
         "volume": {"content": {"weight": 0.5}},
     },
 }
-"""Network -> kind of content -> choices that fit the two. Frames that are held together keep more structure than
-each for itself: with less content weight they have as much of the style."""
+"""Network -> kind of content, "" for any -> choices that fit the two; the medium's own choices win. They were
+found with tests/benchmarks/peers.py. With `builtin`, frames that are held together keep more structure than each
+for itself and need less content weight for as much style."""
 
 _ALIKE = {"vgg16_torchvision": "vgg19", "vgg19_torchvision": "vgg19"}
 """Networks that take the fit of another one; all that are not named here take that of `builtin`."""
@@ -72,7 +76,7 @@ def defaults(kind: str, network: str | None = None) -> Recipe:
     choices = merged(_MEDIA[kind], {"network": {"name": network}} if network else {})
     name = Recipe().updated(choices).network.name
     fit = _FITS.get(_ALIKE.get(name, name), _FITS["builtin"])
-    return Recipe().updated(merged(fit.get(kind, {}), choices))
+    return Recipe().updated(merged(fit[""], fit.get(kind, {}), choices))
 
 
 def composed(kind: str, *choices: Mapping[str, Any]) -> Recipe:

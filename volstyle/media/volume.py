@@ -12,12 +12,12 @@ import torch
 from torch import Tensor
 
 from volstyle.codecs import Facts, read
-from volstyle.codecs.stored import Stored
+from volstyle.codecs.stored import Stored, free_memory
 from volstyle.engine.checkpoint import Reached
 from volstyle.engine.part import Part
 from volstyle.engine.scene import Style
 from volstyle.engine.stylize import Stylized
-from volstyle.errors import InputError, RecipeError
+from volstyle.errors import CapacityError, InputError, RecipeError
 from volstyle.grid.field import Axis, Field
 from volstyle.media.defaults import composed
 from volstyle.media.intensity import IntensityRange
@@ -225,10 +225,18 @@ def blank(shape: tuple[int, ...]) -> Field:
 
 def shape_of(text: str) -> tuple[int, ...]:
     """ "64,64,64", or "64" for a cube."""
-    if not re.fullmatch(r"\d+(,\d+,\d+)?", text.replace(" ", "")):
+    if not re.fullmatch(r"[0-9]{1,9}(,[0-9]{1,9},[0-9]{1,9})?", text.replace(" ", "")):
         raise RecipeError(f"shape: {text!r} must be Z,Y,X, as in 64,64,64")
     sizes = tuple(int(size) for size in text.split(","))
-    return sizes * 3 if len(sizes) == 1 else sizes
+    sizes = sizes * 3 if len(sizes) == 1 else sizes
+    if min(sizes) < 1:
+        raise RecipeError(f"shape: {text!r} has a side of 0, must be 1 or more, as in 64,64,64")
+    if 4 * 3 * math.prod(sizes) > free_memory():
+        raise CapacityError(
+            f"shape: {text} takes {4 * 3 * math.prod(sizes) / 2**30:.1f} GB of memory, "
+            f"{free_memory() / 2**30:.1f} GB are free; choose a smaller one"
+        )
+    return sizes
 
 
 def with_style_size(recipe: Recipe, length: str, content: Field) -> Recipe:
