@@ -149,6 +149,7 @@ def main() -> None:
     parser.add_argument("pictures", type=Path, nargs="?", help="the folder of content-NN.png and style-NN.png")
     parser.add_argument("--out", type=Path, default=Path("peers"), help="the folder results are kept in")
     parser.add_argument("--sheet", type=Path, help="a picture of all pairs")
+    parser.add_argument("--across", action="store_true", help="pairs side by side on the sheet")
     parser.add_argument("--size", type=int, default=256, help="long side of all results")
     parser.add_argument("--pairs", type=int, default=12, help="how many of the pairs")
     parser.add_argument("--sides", nargs="*", default=["volstyle", "pastiche", "crowsonkb"])
@@ -178,6 +179,7 @@ def main() -> None:
     print_means(marks)
     if given.sheet:
         rows = [sheet_row(given, photo, painting) for photo, painting in PAIRS[: given.pairs]]
+        rows = [list(column) for column in zip(*rows, strict=True)] if given.across else rows
         write(given.sheet, contact_sheet(rows, 224, 224), Encoding(force=True))
 
 

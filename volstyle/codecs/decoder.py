@@ -30,9 +30,8 @@ LEFT_OUT = ", left out"
 class VideoOrigin(ClipOrigin):
     """rate: frames per second. time_base: seconds per tick. begin: the time stamp of the file's first frame, in
     seconds. offset: the time stamp of the first frame that was read, in seconds. length: of the range that was
-    read, in seconds, or None for the whole clip. stream: the number of its stream in the file, None
-    where the pictures are not from there. bits: 8 or more.
-    aspect: width over height of a sample."""
+    read, in seconds, or None for the whole clip. stream: the number of its stream in the file, None where the
+    pictures are not from there. bits: 8 or more. aspect: width over height of a sample."""
 
     rate: Fraction = Fraction(25)
     time_base: Fraction = Fraction(1, 25)
