@@ -51,7 +51,8 @@ def estimate(part: Part, run: Outline) -> Estimate:
         shape = tuple(max(1, size // step) * step for size, step in zip(shape, run.stride, strict=True))
     corner = tuple(slice(0, size) for size in shape)
     piece = Field(
-        resize(content.samples[(slice(None), *corner)], shape), tuple(Axis(axis.name) for axis in content.axes)
+        resize(content.samples[(slice(None), *corner)], shape).clamp(0, 1),
+        tuple(Axis(axis.name) for axis in content.axes),
     )
     schedule = ScheduleChoice(smallest=max(shape), steps=_STEPS, fine_above=0)
     times: list[float] = []
