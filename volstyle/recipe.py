@@ -30,7 +30,7 @@ class NetworkChoice:
 
     name: str = "vgg19"
     weights: str = ""
-    pooling: str = "average"
+    pooling: str = "max"
     inflation: str = "center"
 
 
