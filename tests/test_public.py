@@ -16,11 +16,14 @@ def test_surface() -> None:
         "Encoding",
         "Facts",
         "Field",
+        "Follower",
         "InputError",
         "Moment",
         "NetworkError",
         "Origin",
         "OutputError",
+        "Outline",
+        "Part",
         "Recipe",
         "RecipeError",
         "Record",
@@ -29,11 +32,17 @@ def test_surface() -> None:
         "ShapeError",
         "Step",
         "Style",
+        "Stylized",
+        "Verdict",
         "VolstyleError",
         "WeightsError",
         "__version__",
+        "judge",
+        "load_network",
+        "outline",
         "probe",
         "read",
+        "style",
         "stylize",
         "write",
     }
@@ -45,5 +54,5 @@ def test_every_name_is_there() -> None:
 
 
 def test_no_other_name_is() -> None:
-    with pytest.raises(AttributeError, match="no attribute 'Stylize'"):
+    with pytest.raises(AttributeError, match="No volstyle attribute Stylize"):
         volstyle.Stylize  # noqa: B018

@@ -24,9 +24,9 @@ from torch import Tensor
 
 from tests.benchmarks.common import picture
 from tests.benchmarks.scenes import KnownScene, known_scene
+from tests.tiny import stylized
 from volstyle.codecs import Moment, Selection, read
 from volstyle.engine.scene import Style
-from volstyle.engine.stylize import stylize
 from volstyle.grid.field import Axis, Field
 from volstyle.grid.resample import fitted, resize
 from volstyle.judges.pictures import brightness, structure_kept, style_distances
@@ -58,13 +58,13 @@ def compare(
     print(f"{name}: the content's own warping error {', '.join(f'{error:.1e}' for error in own.values())}")
     if back is not None:
         first = replace(content, samples=content.samples[:, :1])
-        painted = stylize(first, [Style(style)], SIDES["image by image"]).field
+        painted = stylized(first, [Style(style)], SIDES["image by image"]).field
         moved = moved_by(painted.samples, content, back)
         print(f"{name}, one painting moved: warping error {_times(moved, links, own)} the content's own")
     distances: list[float] = []
     for side, recipe in SIDES.items():
         began = time.perf_counter()
-        result = stylize(content, [Style(style)], recipe).field
+        result = stylized(content, [Style(style)], recipe).field
         seconds = time.perf_counter() - began
         distance = float(style_distances(result, [style], network).mean())
         beside = ", ".join(f"{distance / other - 1:+.1%}" for other in distances)
@@ -136,7 +136,7 @@ def drift(style: Field) -> None:
     for t in range(50):
         still[:, t, 20:36, t : t + 16] = 0.9
     content = Field(still, (Axis("t", 0.2, "s"), Axis("y"), Axis("x")))
-    result = stylize(content, [Style(style)], defaults("video").set("temporal.window=0")).field
+    result = stylized(content, [Style(style)], defaults("video").set("temporal.window=0")).field
     where = torch.zeros(64, 96, dtype=torch.bool)
     where[44:] = True
     curve = brightness(result.samples, where)
@@ -152,7 +152,7 @@ def joins(content: Field, style: Field) -> None:
         for window in plan_windows(content.shape[0], (), -(-content.shape[0] // 2), HELD, beyond):
             part = replace(content, samples=content.samples[:, window.start : window.stop])
             held = done[:, -window.held :] if window.held else None
-            result = stylize(part, [Style(style)], defaults("video"), held=held)
+            result = stylized(part, [Style(style)], defaults("video"), held=held)
             done = torch.cat((done, result.reached.samples[:, window.finished]), dim=1)
         times = warping_error(done, link) / own
         border = window.own.start - 1

@@ -6,8 +6,8 @@ import time
 from itertools import pairwise
 
 from tests.benchmarks.common import clip, image
+from tests.tiny import stylized
 from volstyle.engine.scene import Style
-from volstyle.engine.stylize import stylize
 from volstyle.recipe import Recipe
 
 COUNTS = (8, 16, 32, 64, 128)
@@ -20,7 +20,7 @@ def main() -> None:
     for _ in range(3):
         for count in COUNTS:
             stamps: list[float] = []
-            stylize(clip(count, 96, 160), [style], RECIPE, lambda _, s=stamps: s.append(_now()))
+            stylized(clip(count, 96, 160), [style], RECIPE, lambda _, s=stamps: s.append(_now()))
             best[count] = min(best[count], *((b - a) / count for a, b in pairwise(stamps)))
     middle = sorted(best.values())[len(best) // 2]
     for count, seconds in best.items():
