@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 STOPPED = 130
@@ -13,6 +14,9 @@ def main(arguments: list[str] | None = None) -> int:
 
     0: done; 1: a replay that gave other bytes; 2: something was wrong, said in one line on stderr; 130: stopped.
     """
+    # Threads of OpenMP that wait for each other spin by default, and keep the processor from other programs: three
+    # runs at once on two cores were seven times as slow as one. It must be said before torch is imported.
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     from typer import TyperException
 
     from volstyle.errors import VolstyleError

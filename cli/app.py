@@ -54,36 +54,36 @@ def about(
 @takes(VideoOptions)
 def video(options: VideoOptions) -> None:
     """Style a clip: a file, a folder or a pattern of numbered images."""
-    _style("video", options)
+    _style(options)
 
 
 @app.command()
 @takes(ImageOptions)
 def image(options: ImageOptions) -> None:
     """Style an image."""
-    _style("image", options)
+    _style(options)
 
 
 @app.command()
 @takes(VolumeOptions)
 def volume(options: VolumeOptions) -> None:
     """Style a volume on its own grid, or make a solid texture."""
-    _style("volume", options)
+    _style(options)
 
 
 @app.command()
 @takes(SignalOptions)
 def signal(options: SignalOptions) -> None:
     """Style a sound or a series, or make a texture of any length."""
-    _style("signal", options)
+    _style(options)
 
 
-def _style(kind: str, options: StyleOptions) -> None:
-    from .run.carry_out import carry_out
-    from .run.order import order_of
+def _style(options: StyleOptions) -> None:
+    from .run.carry_out import run_errand
+    from .run.order import errand_of
     from .screen import Screen
 
-    if carry_out(order_of(kind, options), Screen(quiet=options.quiet)):
+    if run_errand(errand_of(options), Screen(quiet=options.quiet)):
         raise typer.Exit(_STOPPED)
 
 

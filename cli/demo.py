@@ -9,14 +9,15 @@ from torch import Tensor
 from volstyle.codecs import Encoding, Moment, Selection, read, write
 from volstyle.errors import OutputError
 from volstyle.grid.field import Axis, Field
+from volstyle.media.order import Order, StyleOrder
 from volstyle.recipe import Recipe
 
 from .art import draw_clip, draw_pictures
 from .draw.contact_sheet import Captioned, contact_sheet
 from .options import DemoOptions
 from .recipes import recipe_of
-from .run.carry_out import carry_out
-from .run.order import Order, StyleFile
+from .run.carry_out import run_errand
+from .run.order import Errand
 from .screen import Screen
 
 _PAINTINGS = ("swirl", "glass", "woodcut")
@@ -29,7 +30,7 @@ def show_demo(options: DemoOptions, screen: Screen) -> bool:
     folder = options.out
     if folder.exists() and not options.force:
         raise OutputError(f"{folder}: is there already; give another --out or --force")
-    recipe, moving = recipe_of(options), recipe_of(options, "video")
+    recipe, moving = recipe_of(options), recipe_of(options, medium="video")
     folder.mkdir(parents=True, exist_ok=True)
     clip, still = folder / "clip.mp4", folder / "still.png"
     draw_clip(clip)
@@ -43,7 +44,7 @@ def show_demo(options: DemoOptions, screen: Screen) -> bool:
         ),
     ]
     for order in runs:
-        if carry_out(order, screen):
+        if run_errand(Errand(order), screen):
             return True
         screen.print()
     sheet = folder / "sheet.png"
@@ -56,7 +57,7 @@ def _order(kind: str, content: Path, style: Path, output: Path, part: Selection,
     return Order(
         kind=kind,
         content=content,
-        styles=(StyleFile(style),),
+        styles=(StyleOrder(style),),
         output=output,
         recipe=recipe,
         selection=part,

@@ -18,11 +18,11 @@ from volstyle.codecs.atomic import arriving, check_target
 from volstyle.errors import InputError, OutputError
 from volstyle.grid.field import Field
 from volstyle.judges.pictures import Verdict, judge
+from volstyle.media.command import order_behind
+from volstyle.media.order import moment_of, path_of
 from volstyle.networks.registry import load_network
 
 from .options import EvalOptions
-from .run.command import order_behind
-from .run.order import moment_of
 from .screen import Screen
 
 Judged = Mapping[str, tuple[Verdict, ...]]
@@ -56,7 +56,7 @@ def say_verdicts(screen: Screen, options: EvalOptions) -> None:
 def _sources(options: EvalOptions) -> tuple[Path, Sequence[Path], Selection]:
     """Content, styles, and what part of the content: as given, else from the record beside the result."""
     order = order_behind(options.result)
-    content = options.content or (order and order.content)
+    content = options.content or (order and order.content and path_of(order.content))
     styles = options.style or (order and [style.path for style in order.styles])
     if not content or not styles:
         missing = "--style" if content else "--content"

@@ -27,7 +27,6 @@ class StyleMode(StrEnum):
 _INFLATIONS = {StyleMode.PLANES: "planes", StyleMode.INFLATE: "mean", StyleMode.NATIVE: "native"}
 
 _SIZE_HELP = "Long side being optimized: " + ", ".join(f"{size} for {kind}s" for kind, size in SIZES.items())
-_SERIES = (".csv", ".tsv", ".npy", ".dcm")
 _LOOK, _RUN, _FILES = "Look", "Machine", "Files"
 
 
@@ -44,8 +43,8 @@ class RecipeOptions:
     ] = field(default_factory=list)
 
     @property
-    def kind(self) -> str:
-        """The kind of content whose defaults the choices begin with."""
+    def medium(self) -> str:
+        """The name of the medium whose defaults the choices begin with."""
         return "image"
 
     def choices(self) -> dict[str, Any]:
@@ -172,7 +171,7 @@ class VideoOptions(ImageOptions):
     quality: Annotated[Quality, Option(help="Of the encoding.", rich_help_panel=_FILES)] = Quality.VISUAL
 
     @property
-    def kind(self) -> str:
+    def medium(self) -> str:
         return "video"
 
     def choices(self) -> dict[str, Any]:
@@ -217,8 +216,8 @@ class VolumeOptions(StyleOptions):
     ] = None
 
     @property
-    def kind(self) -> str:
-        return "solid" if self.content is None else "volume"
+    def medium(self) -> str:
+        return "volume"
 
     def choices(self) -> dict[str, Any]:
         found = super().choices()
@@ -226,8 +225,6 @@ class VolumeOptions(StyleOptions):
             found["network"] |= {"inflation": _INFLATIONS[self.style_mode]}
         found |= {"volume": _given(window=self.window, color=self.color or None)}
         found |= _given(strength=self.strength, periodic=self.periodic or None)
-        if self.size is not None:
-            found["schedule"] = {"largest": self.size}
         return found
 
 
@@ -247,14 +244,8 @@ class SignalOptions(StyleOptions):
     end: Annotated[str | None, Option(help="End IN before: 2s or 1:30.", rich_help_panel=_FILES)] = None
 
     @property
-    def kind(self) -> str:
-        return "series" if str(self.content or self.style[0]).lower().endswith(_SERIES) else "sound"
-
-    def choices(self) -> dict[str, Any]:
-        found = super().choices()
-        if self.content is None:
-            found |= {"init": self.init or "noise", "content": {"weight": 0.0}}
-        return found
+    def medium(self) -> str:
+        return "signal"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,45 +2,36 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import shlex
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from volstyle.codecs.atomic import arriving
-from volstyle.errors import InputError, OutputError, RecipeError
-from volstyle.media.defaults import composed
-from volstyle.recipe import Recipe, assigned, read_choices
-from volstyle.record import Record
+from volstyle.errors import OutputError, RecipeError
+from volstyle.media.choices import load_choices
+from volstyle.media.table import medium_named
+from volstyle.recipe import Recipe, assigned
 
 from .options import RecipeOptions
 
+NOTHING: Mapping[str, Any] = {}
 
-def recipe_of(options: RecipeOptions, kind: str | None = None) -> Recipe:
+
+def recipe_of(
+    options: RecipeOptions, choices: Mapping[str, Any] = NOTHING, *sources: Path | None, medium: str | None = None
+) -> Recipe:
     """The defaults of the medium, then a file, then options, then --set; the last wins. Raises VolstyleError.
 
-    kind: of the content, if the options do not tell it.
+    choices: what the size that is asked for means. sources: the content, None for a texture, and the style.
+    medium: the content's, if the options do not tell it.
     """
     given = {} if options.recipe is None else load_choices(options.recipe)
-    return composed(kind or options.kind, given, options.choices(), *map(assigned, options.set_))
-
-
-def load_choices(path: Path) -> dict[str, Any]:
-    """The choices in a TOML file, or those of a record, nested. Raises VolstyleError."""
-    if path.suffix == ".json":
-        return dataclasses.asdict(Record.load(path).recipe)
-    try:
-        choices = read_choices(path.read_text(encoding="utf-8"))
-        Recipe().updated(choices)
-    except FileNotFoundError as error:
-        raise InputError(f"{path}: no such recipe; `volstyle recipe save {path}` makes one") from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: cannot be read as a recipe ({error})") from error
-    except RecipeError as error:
-        raise RecipeError(f"{path}: {error}") from error
-    return choices
+    content, style = (*sources, None, None)[:2] if sources else (Path(), None)
+    chosen = (options.choices(), choices, *map(assigned, options.set_))
+    return medium_named(medium or options.medium).recipe(content, style, given, *chosen)
 
 
 def save_recipe(path: Path, recipe: Recipe, *, force: bool) -> None:

@@ -29,18 +29,6 @@ class Screen(Console):
         )
 
 
-def size_text(shape: tuple[int, ...], kind: str) -> str:
-    """(t, y, x) as people write pictures: 384x216, 48 frames; (z, y, x) as they write volumes: 128x128x256;
-    (t) of a signal: 44100 samples."""
-    if kind == "volume":
-        return "x".join(map(str, reversed(shape)))
-    if len(shape) == 1:
-        return f"{shape[0]} samples"
-    *frames, height, width = shape
-    picture = f"{width}x{height}"
-    return f"{picture}, {frames[0]} frames" if frames and len(shape) > 2 else picture
-
-
 def duration_text(seconds: float) -> str:
     if seconds < 1:
         return "under a second"
@@ -48,13 +36,6 @@ def duration_text(seconds: float) -> str:
         return f"{seconds:.0f} s"
     minutes = round(seconds / 60)
     return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60:02d} min"
-
-
-def bytes_text(count: float) -> str:
-    for power, unit in ((30, "GB"), (20, "MB")):
-        if count >= 2**power:
-            return f"{count / 2**power:.{1 if unit == 'GB' else 0}f} {unit}"
-    return f"{count / 2**10:.0f} KB"
 
 
 def costs_text(costs: Mapping[str, float]) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import re
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -112,6 +114,39 @@ def test_the_package_knows_no_command_line() -> None:
         outside = {name.split(".")[0] for name in imported(path)}
         assert not outside & {"volstyle_cli", "cli", "typer", "rich"}, path
     assert any("volstyle" in {n.split(".")[0] for n in imported(path)} for path in COMMAND_SOURCES)
+
+
+def test_only_drawing_knows_matplotlib() -> None:
+    """The package draws nothing with it, and of the command line only what draws."""
+    for path in SOURCES:
+        assert "matplotlib" not in {name.split(".")[0] for name in imported(path)}, path
+
+
+LATE = {"matplotlib", "scipy", "sympy", "pandas", "scenedetect", "torchvision", "IPython"}
+
+
+def test_a_run_imports_no_library_that_it_does_not_use(tmp_path: Path) -> None:
+    """From the command to the file, an image is styled without what signals, clips and drawings need."""
+    code = (
+        "import sys, torch, volstyle, volstyle_cli\n"
+        "axes = (volstyle.Axis('y'), volstyle.Axis('x'))\n"
+        "volstyle.write('a.png', volstyle.Field(torch.rand(3, 32, 32), axes))\n"
+        "line = 'image a.png --style a.png --network builtin --set schedule.steps=1 -o b.png'\n"
+        "assert volstyle_cli.main(line.split()) == 0\n"
+        f"print({LATE} & set(sys.modules), file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=tmp_path)
+    assert done.stderr == "set()\n"
+
+
+KINDS = re.compile(r"""kind\s*(==|!=|in\b)|(==|!=)\s*["'](image|video|volume|signal)["']""")
+
+
+def test_media_are_not_told_apart_by_their_names() -> None:
+    """A medium is an object that knows what is particular to it; its name is looked up, never compared."""
+    for path in [*(PACKAGE / "media").glob("*.py"), *(COMMANDS / "run").glob("*.py")]:
+        found = KINDS.search(path.read_text())
+        assert found is None, f"{path}: {found and found[0]}"
 
 
 def calls(path: Path) -> set[str]:

@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 import torch
 
+from tests.tiny import stylized
 from volstyle.codecs import Encoding, Moment, Selection, read, write
 from volstyle.engine.scene import Style
-from volstyle.engine.stylize import stylize
 from volstyle.grid.field import Axis, Field
 from volstyle.grid.resample import resize
 from volstyle.media.defaults import defaults
@@ -36,7 +36,9 @@ def video() -> Field:
 
 def volume() -> Field:
     samples = resize(read(SAMPLES / "shell.nii.gz").samples.float(), (24, 32, 32), kind="linear")
-    return Field((samples / samples.max()).expand(3, -1, -1, -1).clone(), tuple(Axis(name) for name in "zyx"))
+    return Field(
+        (samples / samples.max()).clamp(0, 1).expand(3, -1, -1, -1).clone(), tuple(Axis(name) for name in "zyx")
+    )
 
 
 def flat(samples: torch.Tensor) -> torch.Tensor:
@@ -52,7 +54,7 @@ def flat(samples: torch.Tensor) -> torch.Tensor:
 )
 def test_defaults_look_as_they_did(kind: str, content: Callable[[], Field], steps: int) -> None:
     recipe = defaults(kind).set("precision=float32").set(f"schedule.steps={steps}").set("device=cpu")
-    result = stylize(content(), [Style(read(SAMPLES / "swirl.jpg"))], recipe)
+    result = stylized(content(), [Style(read(SAMPLES / "swirl.jpg"))], recipe)
     picture = Field(flat(result.field.samples), (Axis("y"), Axis("x")))
     kept = GOLDEN / f"{kind}.png"
     if os.environ.get("VOLSTYLE_KEEP_GOLDEN"):

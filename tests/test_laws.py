@@ -12,10 +12,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from tests.tiny import CPU, TAPS, numbers, plain_features, tiny_field, tiny_network
+from tests.tiny import CPU, TAPS, numbers, plain_features, stylized, tiny_field, tiny_network
 from volstyle.engine.blockwise import Evaluation, evaluate, plan_views, style_sums
 from volstyle.engine.scene import Style
-from volstyle.engine.stylize import stylize
 from volstyle.grid.tiles import plan
 from volstyle.loss.features import SourceFeatures
 from volstyle.loss.objective import Objective, View
@@ -505,7 +504,7 @@ def test_textbook_through_stylize(axes: int, monkeypatch: pytest.MonkeyPatch) ->
         device="cpu",
     )
     content, style, init = fields
-    (stage,) = stylize(content, [Style(style)], recipe, init=init).record.stages
+    (stage,) = stylized(content, [Style(style)], recipe, init=init).record.stages
     assert stage.costs["content"] == [pytest.approx(10 * 3 / 64, rel=1e-5)]
     assert stage.costs["style"] == [pytest.approx(5e3 * 9 * 59 / 256 / 4096, rel=1e-5)]
 
@@ -526,14 +525,14 @@ def test_a_record_gives_the_same_bytes_again(shape: tuple[int, ...], optimizer: 
         seed=4,
         device="cpu",
     ).set(f"optimizer.name={optimizer}")
-    first = stylize(content, [style], recipe)
+    first = stylized(content, [style], recipe)
     (tmp_path / "record.json").write_text(first.record.to_json())
     record = Record.load(tmp_path / "record.json")
-    again = stylize(content, [style], record.recipe)
+    again = stylized(content, [style], record.recipe)
     assert torch.equal(first.field.samples, again.field.samples)
     assert again.record.recipe == first.record.recipe
     assert [s.costs for s in again.record.stages] == [s.costs for s in first.record.stages]
-    other = stylize(content, [style], replace(record.recipe, seed=5))
+    other = stylized(content, [style], replace(record.recipe, seed=5))
     assert not torch.equal(first.field.samples, other.field.samples)
 
 

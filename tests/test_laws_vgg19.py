@@ -10,10 +10,9 @@ import torch
 from torch import Tensor
 from torch.testing import assert_close
 
-from tests.tiny import CPU, numbers, tiny_field
+from tests.tiny import CPU, numbers, stylized, tiny_field
 from volstyle.engine.blockwise import Evaluation, evaluate, plan_views, style_sums
 from volstyle.engine.scene import Style
-from volstyle.engine.stylize import stylize
 from volstyle.grid.tiles import plan
 from volstyle.loss.features import SourceFeatures
 from volstyle.loss.objective import Objective, View
@@ -113,6 +112,6 @@ def test_textbook_formula(axes: int) -> None:
 def test_replay_gives_the_same_samples() -> None:
     content, style = tiny_field(40, 56, seed=12), Style(tiny_field(48, 40, seed=13))
     recipe = replace(Recipe().set("schedule.steps=3").set("schedule.smallest=40"), device="cpu")
-    first, again = (stylize(content, [style], recipe) for _ in range(2))
+    first, again = (stylized(content, [style], recipe) for _ in range(2))
     assert torch.equal(first.field.samples, again.field.samples)
     assert first.record.weights.startswith("c34748d2")

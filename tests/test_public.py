@@ -3,24 +3,31 @@
 from __future__ import annotations
 
 from importlib.metadata import version
+from typing import Any
 
 import pytest
 
 import volstyle
 
+PACKAGE: Any = volstyle
+"""As programs see it that ask for names that its stub does not have."""
+
 
 def test_surface() -> None:
-    assert set(volstyle.__all__) == {
+    assert set(PACKAGE.__all__) == {
         "Axis",
         "CapacityError",
         "Encoding",
         "Facts",
         "Field",
+        "Follower",
         "InputError",
         "Moment",
         "NetworkError",
         "Origin",
         "OutputError",
+        "Outline",
+        "Part",
         "Recipe",
         "RecipeError",
         "Record",
@@ -29,21 +36,27 @@ def test_surface() -> None:
         "ShapeError",
         "Step",
         "Style",
+        "Stylized",
+        "Verdict",
         "VolstyleError",
         "WeightsError",
         "__version__",
+        "judge",
+        "load_network",
+        "outline",
         "probe",
         "read",
+        "style",
         "stylize",
         "write",
     }
 
 
 def test_every_name_is_there() -> None:
-    assert all(getattr(volstyle, name) is not None for name in volstyle.__all__)
+    assert all(getattr(volstyle, name) is not None for name in PACKAGE.__all__)
     assert volstyle.__version__ == version("volstyle")
 
 
 def test_no_other_name_is() -> None:
-    with pytest.raises(AttributeError, match="no attribute 'Stylize'"):
-        volstyle.Stylize  # noqa: B018
+    with pytest.raises(AttributeError, match="No volstyle attribute Stylize"):
+        PACKAGE.Stylize  # noqa: B018

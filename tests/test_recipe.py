@@ -16,7 +16,7 @@ from volstyle.recipe import ContentChoice, Recipe, ScheduleChoice, StyleChoice
 
 OTHER = Recipe().updated(
     {
-        "network": {"name": "builtin", "weights": "a b.pth", "pooling": "max", "inflation": "mean"},
+        "network": {"name": "builtin", "weights": "a b.pth", "pooling": "average", "inflation": "mean"},
         "content": {"weight": 0.5, "taps": {"relu4_2": 1.0}, "fine_taps": {"relu3_1": 1.0}},
         "style": {
             "weight": 2,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from math import prod
 from typing import Any
 
@@ -9,12 +10,19 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from volstyle.engine.checkpoint import Reached
+from volstyle.engine.outline import outline
+from volstyle.engine.part import Part
+from volstyle.engine.scene import Style
+from volstyle.engine.stylize import OnStep, Stylized, stylize
 from volstyle.grid.field import Axis, Field
 from volstyle.networks.extractor import Network
 from volstyle.networks.layers import Chain, Convolution, Layer, Normalization, Pool, Rectifier
+from volstyle.recipe import Recipe
 
 TAPS = ("relu1_1", "relu2_1", "relu3_1")
 CPU = torch.device("cpu")
+DEFAULT = Recipe()
 NAMES = {1: ("s",), 2: ("y", "x"), 3: ("z", "y", "x")}
 
 
@@ -59,6 +67,21 @@ def tiny_network(
         content_taps={TAPS[1]: 1.0},
     )
     return network.to(CPU, dtype)
+
+
+def stylized(
+    content: Field,
+    styles: Sequence[Style],
+    recipe: Recipe = DEFAULT,
+    on_step: OnStep | None = None,
+    *,
+    on_stage: Callable[[Reached], None] | None = None,
+    reached: Reached | None = None,
+    **more: Any,
+) -> Stylized:
+    """A content styled by the engine alone, as one part. more: what else the part has."""
+    part = Part(content, tuple(styles), **more)
+    return stylize(outline(content, recipe), part, on_step, on_stage=on_stage, reached=reached)
 
 
 def plain_features(network: Network, samples: Tensor, inflation: str = "center") -> dict[str, Tensor]:

@@ -1,93 +1,24 @@
 """Neural style transfer for anything sampled on a grid: clips, volumes, images, signals.
 
     import volstyle
-    content = volstyle.read(Path("clip.mp4"), volstyle.Selection(size=256))
-    style = volstyle.Style(volstyle.read(Path("painting.jpg")))
-    result = volstyle.stylize(content, [style])
-    volstyle.write(Path("styled.mp4"), result.field)
+    volstyle.style("clip.mp4", ["painting.jpg"], "styled.mp4", size=256)
+    result = volstyle.style(array, ["painting.jpg"], progress=True)
+    result.numpy()
 
-Names are looked up when first used, so that importing volstyle does not import torch.
+The public names stand in `__init__.pyi`. They are looked up when they are first used, so that importing volstyle
+does not import torch.
 """
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from importlib.metadata import version
+from typing import Any
 
-if TYPE_CHECKING:
-    from volstyle.codecs import Encoding, Facts, Moment, Selection, probe, read, write
-    from volstyle.engine.scene import Style
-    from volstyle.engine.stylize import Result, Step, stylize
-    from volstyle.errors import (
-        CapacityError,
-        InputError,
-        NetworkError,
-        OutputError,
-        RecipeError,
-        ShapeError,
-        VolstyleError,
-        WeightsError,
-    )
-    from volstyle.grid.field import Axis, Field, Origin
-    from volstyle.recipe import Recipe
-    from volstyle.record import Record
+import lazy_loader
 
-_ROOMS = {
-    "codecs": ("Encoding", "Facts", "Moment", "Selection", "probe", "read", "write"),
-    "errors": (
-        "CapacityError",
-        "InputError",
-        "NetworkError",
-        "OutputError",
-        "RecipeError",
-        "ShapeError",
-        "VolstyleError",
-        "WeightsError",
-    ),
-    "grid.field": ("Axis", "Field", "Origin"),
-    "engine.stylize": ("Result", "Step", "stylize"),
-    "recipe": ("Recipe",),
-    "record": ("Record",),
-    "engine.scene": ("Style",),
-}
-_HOME = {name: room for room, names in _ROOMS.items() for name in names}
-
-__all__ = [
-    "Axis",
-    "CapacityError",
-    "Encoding",
-    "Facts",
-    "Field",
-    "InputError",
-    "Moment",
-    "NetworkError",
-    "Origin",
-    "OutputError",
-    "Recipe",
-    "RecipeError",
-    "Record",
-    "Result",
-    "Selection",
-    "ShapeError",
-    "Step",
-    "Style",
-    "VolstyleError",
-    "WeightsError",
-    "__version__",
-    "probe",
-    "read",
-    "stylize",
-    "write",
-]
+_find, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+__all__ = [*__all__, "__version__"]
 
 
 def __getattr__(name: str) -> Any:
-    if name == "__version__":
-        return import_module("importlib.metadata").version("volstyle")
-    if name not in _HOME:
-        raise AttributeError(f"module 'volstyle' has no attribute {name!r}")
-    return getattr(import_module(f"volstyle.{_HOME[name]}"), name)
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+    return version("volstyle") if name == "__version__" else _find(name)

@@ -30,7 +30,7 @@ class NetworkChoice:
 
     name: str = "vgg19"
     weights: str = ""
-    pooling: str = "average"
+    pooling: str = "max"
     inflation: str = "center"
 
 
@@ -40,8 +40,8 @@ class ContentChoice:
     `ScheduleChoice`); empty is `taps` where those are given, else the network's own choice."""
 
     weight: float = 0.15
-    taps: dict[str, float] = field(default_factory=dict)
-    fine_taps: dict[str, float] = field(default_factory=dict)
+    taps: dict[str, float] = field(default_factory=dict, hash=False)
+    fine_taps: dict[str, float] = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True)
@@ -56,8 +56,8 @@ class StyleChoice:
     """
 
     weight: float = 1.0
-    taps: dict[str, float] = field(default_factory=dict)
-    fine_taps: dict[str, float] = field(default_factory=dict)
+    taps: dict[str, float] = field(default_factory=dict, hash=False)
+    fine_taps: dict[str, float] = field(default_factory=dict, hash=False)
     statistic: str = "moments"
     frames: int = 1
     scale: float = 1.0

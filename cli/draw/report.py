@@ -18,13 +18,14 @@ from volstyle.codecs import Selection, probe, read, write
 from volstyle.codecs.atomic import arriving
 from volstyle.errors import InputError
 from volstyle.grid.field import Axis, Field
-from volstyle.judges.pictures import Verdict, judge
+from volstyle.judges.pictures import JUDGED, Verdict, judge
+from volstyle.media.command import order_behind
+from volstyle.media.order import Order, path_of
+from volstyle.media.table import medium_named
 from volstyle.networks.registry import load_network
 from volstyle.record import Record
 
-from ..run.command import order_behind
-from ..run.order import Order
-from ..screen import duration_text, size_text
+from ..screen import duration_text
 from .html import data_uri, facts, page, picture_uri
 
 _JUDGE = "random"
@@ -40,7 +41,7 @@ def write_report(record_path: Path, target: Path, *, force: bool) -> None:
     body = [
         f"<h1>{escape(output.name)}</h1>",
         facts(_facts(record, order)),
-        *(_pictures(order, output) if order.kind in ("image", "video") else []),
+        *(_pictures(order, output) if medium_named(order.kind).axes in JUDGED else []),
         "<h2>Costs over steps</h2>",
         _costs(record),
         "<h2>Recipe</h2>",
@@ -54,9 +55,11 @@ def write_report(record_path: Path, target: Path, *, force: bool) -> None:
 
 def _facts(record: Record, order: Order) -> dict[str, str]:
     seconds = sum(stage.seconds for stage in record.stages)
-    entries = {"content": str(order.content and order.content.name)}
+    entries = {"content": str(order.content and path_of(order.content).name)}
     entries["styles"] = ", ".join(style.path.name for style in order.styles)
-    entries["optimized at"] = size_text(record.stages[-1].shape, order.kind) if record.stages else "nothing"
+    entries["optimized at"] = (
+        medium_named(order.kind).sized(record.stages[-1].shape) if record.stages else "nothing"
+    )
     entries["network"] = record.network
     entries["time"] = f"{duration_text(seconds)} on {record.device}, {record.precision}"
     if order.cuts is not None:
@@ -67,9 +70,8 @@ def _facts(record: Record, order: Order) -> dict[str, str]:
 
 
 def _pictures(order: Order, output: Path) -> list[str]:
-    assert order.content is not None
     result = read(output)
-    before = read(order.content, replace(order.selection, size=max(probe(output).shape[-2:])))
+    before = read(path_of(order.content), replace(order.selection, size=max(probe(output).shape[-2:])))
     styles = [read(style.path, Selection(512)) for style in order.styles]
     verdicts = judge(result, before, styles, load_network(_JUDGE))
     tiles = "".join(f'<img src="{_still(style)}" alt="style">' for style in styles)
@@ -79,7 +81,7 @@ def _pictures(order: Order, output: Path) -> list[str]:
         "<h2>What the judges say</h2>",
         _table(verdicts),
     ]
-    if order.kind == "video":
+    if len(result.axes) > 2:
         parts.append(_over_time([v for v in verdicts if len(v.over_time) > 1], order.cuts or ()))
     return parts
 

@@ -10,8 +10,7 @@ import torch
 from torch import Tensor
 
 from volstyle.grid.field import Axis, Field
-
-from ..run.signal import Signal
+from volstyle.media.signal import Signal
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -7,7 +7,6 @@ from collections.abc import Callable
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy import ndimage
 from torch import Tensor
 
 from volstyle.grid.field import Axis, Field
@@ -70,6 +69,8 @@ def turning(volume: Field) -> Field:
     extents = [size * axis.step for size, axis in zip(samples.shape[1:], axes, strict=True)]
     scale = min(_LONGEST / max(extents), 1 / min(axis.step for axis in axes))
     small = resize(samples, tuple(max(1, round(extent * scale)) for extent in extents)).clamp(0, 1).numpy()
+    from scipy import ndimage  # a second of import, which only turning needs
+
     frames = []
     for angle in np.linspace(0, 360, _FRAMES, endpoint=False):
         turned = ndimage.rotate(small, angle, axes=(2, 3), order=1, reshape=True, prefilter=False)

@@ -5,35 +5,30 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Protocol, Self
+from typing import Self
 
 from torch import Tensor
 
 from volstyle.codecs import Encoding, write
 from volstyle.engine.stylize import Step
 from volstyle.grid.field import Axis, Field
+from volstyle.media.table import medium_named
 
-from ..screen import Screen, costs_text, duration_text, size_text
+from ..screen import Screen, costs_text, duration_text
 
 _LINE_EVERY_S = 10.0
 _PREVIEW_EVERY_S = 2.0
 
 
-class Follower(Protocol):
-    """Called after each step."""
-
-    def __call__(self, step: Step) -> None: ...
-
-
 class Progress:
     """One bar over all stages, each as long as the work it is; off a terminal, a line every ten seconds.
 
-    work: of each stage, in any unit. kind: of what is styled, which says how its size is written.
+    work: of each stage, in any unit. kind: the name of the medium, which says how its size is written.
     """
 
     def __init__(self, screen: Screen, work: Sequence[float], kind: str) -> None:
         self._screen = screen
-        self._kind = kind
+        self._medium = medium_named(kind)
         self._work = work
         self._bar = screen.bar() if screen.is_terminal and not screen.quiet else None
         self._task = self._bar.add_task("preparing", total=sum(work), costs="") if self._bar else None
@@ -60,7 +55,7 @@ class Progress:
             self._bar.update(self._task, completed=done, description=name, costs=costs_text(step.costs))
         elif self._due(step):
             left = (time.monotonic() - self._began) * (sum(self._work) - done) / (done - self._resumed)
-            place = f"{name} {size_text(stage.shape, self._kind)}, step {step.step}/{stage.steps}"
+            place = f"{name} {self._medium.sized(stage.shape)}, step {step.step}/{stage.steps}"
             self._screen.print(f"{place}: {costs_text(step.costs)}, {duration_text(left)} left")
 
     def _due(self, step: Step) -> bool:

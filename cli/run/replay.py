@@ -6,11 +6,13 @@ from pathlib import Path
 
 import torch
 
+from volstyle.media.command import digest, order_again
+from volstyle.media.order import path_of
 from volstyle.record import Record, versions
 
 from ..screen import Screen
-from .carry_out import carry_out
-from .command import digest, order_again
+from .carry_out import run_errand
+from .order import Errand
 
 
 def run_again(path: Path, output: Path | None, screen: Screen, *, force: bool) -> int:
@@ -22,8 +24,8 @@ def run_again(path: Path, output: Path | None, screen: Screen, *, force: bool) -
         if now != then:
             screen.entry("note", f"made with {name} {then}, here is {now}: bytes may differ")
     torch.set_num_threads(record.threads)
-    if carry_out(order, screen) and order.stop_after is None:
+    if run_errand(Errand(order), screen) and order.stop_after is None:
         return 130
-    same = digest(order.output) == record.command["output"]["sha256"]
+    same = digest(path_of(order.output)) == record.command["output"]["sha256"]
     screen.entry("replay", "the same bytes" if same else "other bytes than the record's")
     return 0 if same else 1

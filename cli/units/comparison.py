@@ -16,12 +16,15 @@ from volstyle.engine.targets import style_samples
 from volstyle.grid.color import luma
 from volstyle.grid.resample import resize
 from volstyle.judges.units import mean_activations
+from volstyle.media.clip import Film
+from volstyle.media.command import order_again
+from volstyle.media.medium import Opened, nothing_earlier
+from volstyle.media.signal import Signal
+from volstyle.media.table import open_order
+from volstyle.media.volume import Volume
 from volstyle.networks.extractor import Network
 from volstyle.networks.inflation import placements
 from volstyle.record import Record
-
-from ..run.command import order_again
-from ..run.inputs import Inputs, read_inputs
 
 
 @dataclass(frozen=True)
@@ -58,19 +61,19 @@ def unit_means_of(result: Path, network: Network, tap: str, machine: Machine) ->
     """As the engine saw them in the last stage. Raises InputError without a record, or when an input changed."""
     record = record_path(result)
     order = order_again(record, Record.load(record), None, force=False)
-    inputs = read_inputs(order)
-    problem = inputs.parts[0].read()
-    content = inputs.film.clip.whole() if inputs.film else problem.content
+    opened = open_order(order)
+    part = opened.part(0, nothing_earlier)
+    content = opened.clip.whole() if isinstance(opened, Film) else part.content
     run = outline(content, order.recipe)
     scene = Scene.prepare(
         content,
-        problem.styles,
+        part.styles,
         keep_colors=order.recipe.colors == "content",
         coherent=False,
-        where=problem.where,
+        where=part.where,
     )
     file = record.with_name(record.name.removesuffix(".json"))
-    came = _samples(file, inputs)
+    came = _samples(file, opened)
     came = luma(came) if scene.content.shape[0] == 1 else came
     stage = run.stages[-1].shape
 
@@ -92,13 +95,13 @@ def unit_means_of(result: Path, network: Network, tap: str, machine: Machine) ->
     )
 
 
-def _samples(file: Path, inputs: Inputs) -> Tensor:
+def _samples(file: Path, opened: Opened) -> Tensor:
     """The result as the engine made it, in [0, 1]: of a volume the first channel and time."""
-    field = read(file, Selection(signal=inputs.signal is not None))
-    if inputs.signal is not None:
-        return inputs.signal.ready.levels.seen(field.samples)
-    if inputs.volume is None:
+    field = read(file, Selection(signal=isinstance(opened, Signal)))
+    if isinstance(opened, Signal):
+        return opened.ready.levels.seen(field.samples)
+    if not isinstance(opened, Volume):
         return field.samples
-    if field.channels == inputs.volume.source.channels:
-        return replace(inputs.volume, source=field, mask=None).problems()[0].content.samples
+    if field.channels == opened.source.channels:
+        return replace(opened, source=field, mask=None).part(0).content.samples
     return field.samples / 255

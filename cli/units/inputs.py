@@ -110,12 +110,12 @@ def _shown(path: Path, field: Field, recipe: Recipe) -> Field:
         return prepare(field, (), joint=path.suffix.lower() in SIGNALS["audio"]).content
     if not is_volume(field):
         return field
-    (problem, *others) = Volume.prepare(field, None, recipe).problems()
-    if others:
+    volume = Volume.prepare(field, None, recipe).checked()
+    if len(volume.grids) > 1:
         raise InputError(
-            f"{path}: {1 + len(others)} channels or times, must be one; save that as a file of its own"
+            f"{path}: {len(volume.grids)} channels or times, must be one; save that as a file of its own"
         )
-    return problem.content
+    return volume.part(0).content
 
 
 def _files(path: Path) -> list[Path]:

@@ -21,12 +21,12 @@ import torch
 from torch import Tensor
 
 from tests.benchmarks.coherence import estimated
+from tests.tiny import stylized
 from volstyle.codecs import Moment, Selection, read
 from volstyle.engine.blockwise import evaluate
 from volstyle.engine.optimize import optimize
 from volstyle.engine.outline import outline
 from volstyle.engine.scene import Scene, Style
-from volstyle.engine.stylize import stylize
 from volstyle.engine.targets import stage_objective
 from volstyle.grid.field import Field
 from volstyle.media.defaults import defaults
@@ -103,7 +103,7 @@ def causal(content: Field, style: Field, steps: int, past: Link) -> tuple[Tensor
 def compare(content: Field, style: Field, name: str, steps: int) -> None:
     links = estimated(content.samples)
     own = {gap: float(warping_error(content.samples, link).mean()) for gap, link in links.items()}
-    result = stylize(content, [Style(style)], defaults("video"))
+    result = stylized(content, [Style(style)], defaults("video"))
     cost = result.record.stages[-1].costs["style"][-1]
     seconds = sum(stage.seconds for stage in result.record.stages)
     theirs, watched = causal(content, style, steps, estimate_motion(content.samples, (1,))[1])

@@ -1,8 +1,8 @@
 """Coherence: frames one by one against frames together, and motion against what it truly is.
 
 On a clip, on the harbor and on a moving disc, whose true motion is known: warping error at gaps 1 and 10 beside
-the content's own, style distance in the network that is optimized and structure kept. Four sides: each frame for
-itself by an image's recipe, the same by a clip's, together by a clip's, and so but with gradients as they are.
+the content's own, style distance in a network that is not optimized, and structure kept. Three sides: each frame
+for itself as an image, all together as a clip, and the same with gradients as they are.
 Where the true motion is known, the first frame painted as a picture and moved by it is judged too: all is judged
 by a bilinear warp, which no painting stands without a loss. Then precision and recall of masks, the judge's and
 the term's; the drift of brightness where a scene stands still; the error where windows join; and the time of flow
@@ -24,9 +24,9 @@ from torch import Tensor
 
 from tests.benchmarks.common import picture
 from tests.benchmarks.scenes import KnownScene, known_scene
+from tests.tiny import stylized
 from volstyle.codecs import Moment, Selection, read
 from volstyle.engine.scene import Style
-from volstyle.engine.stylize import stylize
 from volstyle.grid.field import Axis, Field
 from volstyle.grid.resample import fitted, resize
 from volstyle.judges.pictures import brightness, structure_kept, style_distances
@@ -42,29 +42,34 @@ _HARBOR_START = 24
 
 SIDES = {
     "image by image": Recipe().set("temporal.weight=0"),
-    "frames for themselves": defaults("video").set("temporal.weight=0"),
     "together": defaults("video"),
     "together, gradients as they are": defaults("video").set("temporal.smoothing=0"),
 }
 
 
 def compare(
-    name: str, content: Field, links: dict[int, Link], style: Field, back: Callable[[int], Tensor] | None = None
+    name: str,
+    content: Field,
+    links: dict[int, Link],
+    style: Field,
+    back: Callable[[int], Tensor] | None = None,
+    sides: Sequence[str] = tuple(SIDES),
 ) -> None:
-    """Each side's errors beside the content's own, and its style distance beside those of the sides before. back:
-    the flow (2, H, W) from frame t to the first, if it is known."""
+    """Each side's errors beside the content's own, and its style distance beside those of the sides before, in a
+    network that was not optimized. back: the flow (2, H, W) from frame t to the first, if it is known."""
     network = load_network("builtin")
     own = {gap: float(warping_error(content.samples, link).mean()) for gap, link in links.items()}
     print(f"{name}: the content's own warping error {', '.join(f'{error:.1e}' for error in own.values())}")
     if back is not None:
         first = replace(content, samples=content.samples[:, :1])
-        painted = stylize(first, [Style(style)], SIDES["image by image"]).field
+        painted = stylized(first, [Style(style)], SIDES["image by image"]).field
         moved = moved_by(painted.samples, content, back)
         print(f"{name}, one painting moved: warping error {_times(moved, links, own)} the content's own")
     distances: list[float] = []
-    for side, recipe in SIDES.items():
+    for side in sides:
+        recipe = SIDES[side]
         began = time.perf_counter()
-        result = stylize(content, [Style(style)], recipe).field
+        result = stylized(content, [Style(style)], recipe).field
         seconds = time.perf_counter() - began
         distance = float(style_distances(result, [style], network).mean())
         beside = ", ".join(f"{distance / other - 1:+.1%}" for other in distances)
@@ -136,7 +141,7 @@ def drift(style: Field) -> None:
     for t in range(50):
         still[:, t, 20:36, t : t + 16] = 0.9
     content = Field(still, (Axis("t", 0.2, "s"), Axis("y"), Axis("x")))
-    result = stylize(content, [Style(style)], defaults("video").set("temporal.window=0")).field
+    result = stylized(content, [Style(style)], defaults("video").set("temporal.window=0")).field
     where = torch.zeros(64, 96, dtype=torch.bool)
     where[44:] = True
     curve = brightness(result.samples, where)
@@ -152,7 +157,7 @@ def joins(content: Field, style: Field) -> None:
         for window in plan_windows(content.shape[0], (), -(-content.shape[0] // 2), HELD, beyond):
             part = replace(content, samples=content.samples[:, window.start : window.stop])
             held = done[:, -window.held :] if window.held else None
-            result = stylize(part, [Style(style)], defaults("video"), held=held)
+            result = stylized(part, [Style(style)], defaults("video"), held=held)
             done = torch.cat((done, result.reached.samples[:, window.finished]), dim=1)
         times = warping_error(done, link) / own
         border = window.own.start - 1
@@ -182,18 +187,26 @@ def main() -> None:
     parser.add_argument("styles", type=Path, nargs="+")
     parser.add_argument("--frames", type=int, default=12)
     parser.add_argument("--size", type=int, default=160)
+    parser.add_argument("--scenes", nargs="*", default=["clip", "harbor", "disc"])
+    parser.add_argument("--sides", nargs="*", default=list(SIDES), choices=list(SIDES))
+    parser.add_argument("--only-compare", action="store_true", help="no masks, flow, drift and joins")
     chosen = parser.parse_args()
     scene = known_scene(chosen.frames, chosen.size * 2 // 3, chosen.size)
-    for borders in (False, True):
-        masks(known_scene(14, 160, 240), borders=borders)
-    speed()
     clip = read(chosen.clip, Selection(chosen.size, end=Moment(chosen.frames, "f")))
     drawn, motion, back = harbor_scene(chosen.frames, chosen.size)
     for path in chosen.styles:
         style = read(path, Selection(256))
-        compare(f"{chosen.clip.name}, {path.stem}", clip, estimated(clip.samples), style)
-        compare(f"harbor, {path.stem}", drawn, motion, style, back)
-        compare(f"moving disc, {path.stem}", scene.clip, true(scene), style, scene.back)
+        if "clip" in chosen.scenes:
+            compare(f"{chosen.clip.name}, {path.stem}", clip, estimated(clip.samples), style, None, chosen.sides)
+        if "harbor" in chosen.scenes:
+            compare(f"harbor, {path.stem}", drawn, motion, style, back, chosen.sides)
+        if "disc" in chosen.scenes:
+            compare(f"moving disc, {path.stem}", scene.clip, true(scene), style, scene.back, chosen.sides)
+    if chosen.only_compare:
+        return
+    for borders in (False, True):
+        masks(known_scene(14, 160, 240), borders=borders)
+    speed()
     drift(read(chosen.styles[0], Selection(256)))
     longer = Selection(chosen.size, end=Moment(2 * (HELD + chosen.frames // 2), "f"))
     joins(read(chosen.clip, longer), read(chosen.styles[0], Selection(256)))

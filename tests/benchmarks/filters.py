@@ -19,17 +19,17 @@ from torch import Tensor
 from torch.nn import functional
 
 from tests.benchmarks.signals import RATE_HZ, sound
+from tests.tiny import stylized
 from volstyle.codecs import Selection, read
 from volstyle.engine.scene import Style
-from volstyle.engine.stylize import stylize
 from volstyle.grid.field import Field
 from volstyle.judges.sounds import listen
+from volstyle.media.defaults import defaults
 from volstyle.media.levels import lasting, noise_like, prepare
 from volstyle.networks.extractor import Network
 from volstyle.networks.inflation import Placement
 from volstyle.networks.layers import Chain, Composite, Context, Convolution, Layer
 from volstyle.networks.random_filters import SIGNAL_SPREAD, signal_network
-from volstyle_cli.options import SignalOptions
 
 PATCHES, ROUNDS = 6000, 12
 _AT = Context(Placement((0,)), (), lambda _, __: None)
@@ -85,7 +85,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=2.0)
     parser.add_argument("--steps", type=int, default=60)
     given = parser.parse_args()
-    recipe = SignalOptions(style=["sound.wav"]).base().set(f"schedule.steps={given.steps}")
+    recipe = defaults("sound").set(f"schedule.steps={given.steps}")
     for path in given.styles:
         field = read(path, Selection(signal=True))
         mono = Field(field.samples.mean(0, keepdim=True), field.axes)
@@ -100,7 +100,7 @@ def main() -> None:
         networks["learned"] = learned(signal_network(0), examples[None])
         for name, network in networks.items():
             with patch("volstyle.engine.outline.load_network", return_value=network):
-                found = stylize(
+                found = stylized(
                     ready.content, ready.styles, recipe.set("content.weight=0"), init=Field(noise, style.axes)
                 ).field
             _tell(path.stem, name, ready.levels.heard(found.samples), style.samples, rate)

@@ -7,8 +7,8 @@ from functools import partial
 from itertools import pairwise
 
 from tests.benchmarks.common import clip, image
+from tests.tiny import stylized
 from volstyle.engine.scene import Style
-from volstyle.engine.stylize import stylize
 from volstyle.recipe import Recipe
 
 COUNTS = (8, 16, 32, 64, 128)
@@ -21,7 +21,7 @@ def main() -> None:
     for _ in range(3):
         for count in COUNTS:
             stamps: list[float] = []
-            stylize(clip(count, 96, 160), [style], RECIPE, partial(_stamp, stamps))
+            stylized(clip(count, 96, 160), [style], RECIPE, partial(_stamp, stamps))
             best[count] = min(best[count], *((b - a) / count for a, b in pairwise(stamps)))
     middle = sorted(best.values())[len(best) // 2]
     for count, seconds in best.items():

@@ -12,8 +12,8 @@ import subprocess
 import sys
 
 from tests.benchmarks.common import clip, image
+from tests.tiny import stylized
 from volstyle.engine.scene import Style
-from volstyle.engine.stylize import stylize
 from volstyle.recipe import Recipe
 
 COUNTS = (16, 64, 256)
@@ -24,9 +24,9 @@ def peak(frames: int) -> float:
     """Megabytes at the peak of one short run, less those before it."""
     recipe = Recipe().set("schedule.smallest=10000").set("schedule.steps=2").set("memory=512MB")
     content, style = clip(frames, HEIGHT, WIDTH), Style(image(HEIGHT, WIDTH, seed=1))
-    stylize(clip(2, 32, 32), [style], recipe)
+    stylized(clip(2, 32, 32), [style], recipe)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    stylize(content, [style], recipe)
+    stylized(content, [style], recipe)
     return (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
 
 

@@ -18,9 +18,9 @@ import torch
 from safetensors.torch import save_file
 
 from tests.benchmarks.judging import color_distance, grain, patch_distance
+from tests.tiny import stylized
 from volstyle.codecs import Encoding, write
 from volstyle.engine.scene import Style
-from volstyle.engine.stylize import stylize
 from volstyle.grid.field import Field
 from volstyle.grid.resample import fitted, resize
 from volstyle.judges.pictures import structure_kept, texture_distances
@@ -79,7 +79,7 @@ def styled(
     contents: Mapping[str, Field], styles: Mapping[str, Field], recipe: Recipe
 ) -> dict[tuple[str, str], Field]:
     return {
-        (content, style): stylize(contents[content], [Style(styles[style])], recipe).field
+        (content, style): stylized(contents[content], [Style(styles[style])], recipe).field
         for content in contents
         for style in styles
     }
@@ -136,7 +136,7 @@ def main() -> None:
                 continue
             began = time.perf_counter()
             blank = recipe.set("init=noise").set("content.weight=0")
-            textures = {key: stylize(style, [Style(style)], blank).field for key, style in styles.items()}
+            textures = {key: stylized(style, [Style(style)], blank).field for key, style in styles.items()}
             pictures = styled(contents, styles, recipe)
             seconds = (time.perf_counter() - began) / (len(textures) + len(pictures))
             print(f"{name:12} {seconds:7.1f} {table(textures, pictures, contents, styles)}", flush=True)

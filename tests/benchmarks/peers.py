@@ -16,6 +16,21 @@ colors and of patches.
 
 uv run python -m tests.benchmarks.peers PICTURES --out FOLDER --sheet peers.jpg --crowsonkb CHECKOUT
 uv run python -m tests.benchmarks.peers PICTURES --out FOLDER --sides volstyle builtin --pairs 24 --size 384
+
+What was tried for the defaults of VGG-19, as texture, structure and seconds of one core; each line is one set of
+pairs, and what was kept stands last.
+
+    stages at 256 px   begun at 171 px .016, .738, 27 s; at 76 px .005, .748, 36 s (four pairs)
+    deepest style tap  relu5_1 .0048, .717, 41 s; relu4_1 .0053, .737, 36 s (three pairs; the painting's figures
+                       run over the photograph less)
+    content taps       relu3_1 and relu4_2 .0057, .733; relu4_2 .0053, .737 (the same)
+    content weight     .4 .0076, .760; .2 .0048, .717 (the same, relu5_1)
+    fine stages        the last alone .0047, .740, 68 s; those above 240 px .0055, .762, 59 s (384 px, two pairs)
+    content weight     .2 .0055, .762; .12 .0039, .741 (the same)
+    steps at the last  60 .0055, .762, 59 s; 40 .0057, .741, 40 s (the same)
+    pooling            average .0064, .624, a weave of the grid of features in flat regions, which noise at the
+                       start of stages does not break; max .0058, .623, none (384 px, pair 00-03)
+    smoothness         2 .0046, .740, grain .69; .7 .0041, .740, grain .78 (the same, 50 steps, content weight .15)
 """
 
 from __future__ import annotations
@@ -149,6 +164,7 @@ def main() -> None:
     parser.add_argument("pictures", type=Path, nargs="?", help="the folder of content-NN.png and style-NN.png")
     parser.add_argument("--out", type=Path, default=Path("peers"), help="the folder results are kept in")
     parser.add_argument("--sheet", type=Path, help="a picture of all pairs")
+    parser.add_argument("--across", action="store_true", help="pairs side by side on the sheet")
     parser.add_argument("--size", type=int, default=256, help="long side of all results")
     parser.add_argument("--pairs", type=int, default=12, help="how many of the pairs")
     parser.add_argument("--sides", nargs="*", default=["volstyle", "pastiche", "crowsonkb"])
@@ -179,6 +195,7 @@ def main() -> None:
     print_means(marks)
     if given.sheet:
         rows = [sheet_row(given, photo, painting) for photo, painting in PAIRS[: given.pairs]]
+        rows = [list(column) for column in zip(*rows, strict=True)] if given.across else rows
         write(given.sheet, contact_sheet(rows, 224, 224), Encoding(force=True))
 
 

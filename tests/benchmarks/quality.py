@@ -12,9 +12,10 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+from tests.tiny import stylized
 from volstyle.codecs import Selection, read
 from volstyle.engine.scene import Style
-from volstyle.engine.stylize import Step, stylize
+from volstyle.engine.stylize import Step
 from volstyle.grid.field import Field
 from volstyle.recipe import Recipe
 
@@ -23,7 +24,7 @@ def cost(content: Field, style: Style, result: Field, recipe: Recipe) -> float:
     """Of a result, by one step at full size from it."""
     found: list[float] = []
     single = recipe.set("schedule.smallest=100000").set("schedule.steps=1").set("precision=float32")
-    stylize(content, [style], single, lambda step: found.append(sum(step.costs.values())), init=result)
+    stylized(content, [style], single, lambda step: found.append(sum(step.costs.values())), init=result)
     return found[0]
 
 
@@ -38,10 +39,10 @@ def main() -> None:
     def watch(step: Step) -> None:
         trail.append((time.perf_counter() - began, sum(step.costs.values())))
 
-    slow = stylize(content, [style], single, watch)
+    slow = stylized(content, [style], single, watch)
     slow_seconds = time.perf_counter() - began
     began = time.perf_counter()
-    quick = stylize(content, [style], default)
+    quick = stylized(content, [style], default)
     quick_seconds = time.perf_counter() - began
     quick_cost, slow_cost = (cost(content, style, r.field, replace(default)) for r in (quick, slow))
     there = next((seconds for seconds, found in trail if found <= quick_cost), float("inf"))

@@ -15,11 +15,12 @@ import time
 import torch
 from torch import Tensor
 
+from tests.tiny import stylized
 from volstyle.engine.scene import Style
-from volstyle.engine.stylize import Step, stylize
+from volstyle.engine.stylize import Step
 from volstyle.grid.field import Axis, Field
+from volstyle.media.defaults import defaults
 from volstyle.media.levels import prepare
-from volstyle_cli.options import SignalOptions
 
 RATE_HZ, SECONDS = 44100, 10
 
@@ -40,7 +41,7 @@ def sound(seed: int) -> Tensor:
 def main() -> None:
     axis = Axis("t", 1 / RATE_HZ, "s")
     content, style = (Field(sound(seed), (axis,)) for seed in range(2))
-    recipe = SignalOptions(style=["sound.wav"]).base().set("memory=1GB")
+    recipe = defaults("sound").set("memory=1GB")
     if len(sys.argv) > 1:
         recipe = recipe.set(f"schedule.steps={sys.argv[1]}")
     ready = prepare(content, [Style(style)], joint=True)
@@ -51,7 +52,7 @@ def main() -> None:
     def watch(_: Step) -> None:
         times.append(time.perf_counter())
 
-    stylize(ready.content, ready.styles, recipe, watch)
+    stylized(ready.content, ready.styles, recipe, watch)
     whole, work = time.perf_counter() - began, time.process_time() - worked
     peak = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
     each = (times[-1] - times[0]) / (len(times) - 1)

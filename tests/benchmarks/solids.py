@@ -20,9 +20,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from tests.benchmarks.networks import untrained
+from tests.tiny import stylized
 from volstyle.codecs import Encoding, write
 from volstyle.engine.scene import Style
-from volstyle.engine.stylize import stylize
 from volstyle.grid.field import Axis, Field
 from volstyle.judges.portilla_simoncelli import scales_of, texture_distance, texture_statistics
 from volstyle.media.defaults import defaults
@@ -132,7 +132,7 @@ def contestants(folder: Path) -> dict[str, Recipe]:
 def grown(exemplar: Field, recipe: Recipe) -> Tensor:
     """(Z, Y, X) in the exemplar's size from noise."""
     blank = exemplar.with_samples(torch.full_like(exemplar.samples, 0.5))
-    return stylize(blank, [Style(exemplar)], recipe).field.samples[0]
+    return stylized(blank, [Style(exemplar)], recipe).field.samples[0]
 
 
 def cube(samples: Tensor) -> Field:

@@ -11,9 +11,10 @@ from pathlib import Path
 
 from torch import Tensor
 
+from tests.tiny import stylized
 from volstyle.codecs import Encoding, Selection, read, write
 from volstyle.engine.scene import Style
-from volstyle.engine.stylize import Step, stylize
+from volstyle.engine.stylize import Step
 from volstyle.recipe import Recipe
 from volstyle_cli.draw.contact_sheet import Captioned, contact_sheet
 
@@ -49,9 +50,9 @@ def main() -> None:
         if step.step in SHOWN:
             before["samples"] = step.samples.clone().cpu()
 
-    start = stylize(content, [Style(style)], recipe.set("schedule.steps=1").set("optimizer.rate=1e-30"))
+    start = stylized(content, [Style(style)], recipe.set("schedule.steps=1").set("optimizer.rate=1e-30"))
     before["samples"] = start.field.samples
-    result = stylize(content, [Style(style)], recipe, watch)
+    result = stylized(content, [Style(style)], recipe, watch)
     shown.append((f"step {recipe.schedule.steps}", result.field.samples))
     write(given.strip, contact_sheet([shown], 240, 320), Encoding(force=True))
 

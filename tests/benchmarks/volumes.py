@@ -20,10 +20,11 @@ from pathlib import Path
 import torch
 
 from tests.benchmarks.common import image, picture
+from tests.tiny import stylized
 from volstyle.codecs import read
 from volstyle.engine.outline import outline
 from volstyle.engine.scene import Style
-from volstyle.engine.stylize import Step, stylize
+from volstyle.engine.stylize import Step
 from volstyle.grid.field import Axis, Field
 from volstyle.grid.resample import resize
 from volstyle.media.defaults import defaults
@@ -47,7 +48,7 @@ def step_seconds(content: Field, recipe: Recipe) -> float:
     def watch(_: Step) -> None:
         times.append(time.process_time())
 
-    stylize(content, [Style(image(192, 192, seed=1))], recipe, watch)
+    stylized(content, [Style(image(192, 192, seed=1))], recipe, watch)
     return (times[-1] - times[0]) / (len(times) - 1)
 
 
@@ -60,8 +61,9 @@ def measure(size: int) -> None:
 def exactness() -> float:
     """Relative difference of the result in small tiles from that in the largest ones."""
     content = cube(64)
+    style = Style(image(96, 96, seed=1))
     whole, tiled = (
-        stylize(content, [Style(image(96, 96, seed=1))], replace(RECIPE, precision="float32", memory=memory)).field
+        stylized(content, [style], replace(RECIPE, precision="float32", memory=memory)).field
         for memory in ("4GB", "64MB")
     )
     change = (whole.samples - content.samples).norm()

@@ -22,7 +22,7 @@ from volstyle.codecs import probe, read, write
 from volstyle.grid.field import Axis, Field
 from volstyle_cli import main
 from volstyle_cli.options import ImageOptions
-from volstyle_cli.run.order import order_of
+from volstyle_cli.run.order import errand_of
 from volstyle_cli.run.stopping import stoppable
 
 TINY = ["--network", "random", "--precision", "float32", "--set", "schedule.steps=2", "--size", "48"]
@@ -234,7 +234,7 @@ def test_interrupted_while_reading_leaves_nothing(run: Run, monkeypatch: pytest.
     def interrupted(*_: object) -> None:
         signal.raise_signal(signal.SIGINT)
 
-    monkeypatch.setattr("volstyle_cli.run.carry_out.read_inputs", interrupted)
+    monkeypatch.setattr("volstyle.media.run.open_order", interrupted)
     before = sorted(Path().iterdir())
     assert run("image photo.png --style art.png", *TINY)[0] == 130
     assert sorted(Path().iterdir()) == before
@@ -292,7 +292,7 @@ def test_version(run: Run) -> None:
 def test_a_style_may_have_an_at_in_its_name(tmp_path: Path) -> None:
     there = tmp_path / "icon@2"
     there.touch()
-    order = order_of("image", ImageOptions(content=Path("a.png"), style=["b.jpg@0.5", "c.jpg", str(there)]))
+    order = errand_of(ImageOptions(content=Path("a.png"), style=["b.jpg@0.5", "c.jpg", str(there)])).order
     assert [(s.path.name, s.weight) for s in order.styles] == [("b.jpg", 0.5), ("c.jpg", 1.0), ("icon@2", 1.0)]
 
 

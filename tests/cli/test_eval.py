@@ -12,11 +12,11 @@ import torch
 from tests.tiny import numbers
 from volstyle.codecs import Encoding, read, write
 from volstyle.grid.field import Axis, Field
+from volstyle.media.command import save_record
 from volstyle.record import Record
 from volstyle_cli import main
 from volstyle_cli.options import VideoOptions
-from volstyle_cli.run.command import save_record
-from volstyle_cli.run.order import order_of
+from volstyle_cli.run.order import errand_of
 
 PLANE = (Axis("y"), Axis("x"))
 
@@ -66,7 +66,7 @@ def test_an_image_and_its_bars(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_content_and_style_are_those_of_the_record(capsys: pytest.CaptureFixture[str]) -> None:
     options = VideoOptions(content=Path("clip.mp4"), style=["art.png"], end="2f", output=Path("a.mp4"))
-    order = order_of("video", replace(options, network="random"))
+    order = errand_of(replace(options, network="random")).order
     write(order.output, read(order.content, order.selection))
     save_record(order, Record(order.recipe, "random", "", "cpu", "float32", 1, {}, ()), None)
     code, out, _ = said("eval a.mp4", capsys)

@@ -14,11 +14,12 @@ from tests.codecs.slices import counts, series, slice_of
 from tests.scans import loaded
 from volstyle.codecs.stored import Array
 from volstyle.errors import CapacityError, InputError, RecipeError
+from volstyle.media.order import StyleOrder
 from volstyle.media.volume import shape_of
 from volstyle.recipe import Recipe
 from volstyle.record import Record, StageRecord
 from volstyle_cli import main
-from volstyle_cli.run.order import StyleFile, _default_volume
+from volstyle_cli.run.order import _default_volume
 
 QUICK = ("--size", "16", "--set", "schedule.steps=1", "--set", "network.name=random", "-q")
 
@@ -72,7 +73,7 @@ def test_a_shape_that_is_none(text: str) -> None:
 def test_names_of_results(tmp_path: Path, name: str, output: str) -> None:
     content = tmp_path / name.rstrip("/")
     content.mkdir() if name.endswith("/") else content.touch()
-    assert _default_volume(content, [StyleFile(Path("a.png"))]) == Path(output)
+    assert _default_volume(content, [StyleOrder(Path("a.png"))]) == Path(output)
 
 
 @pytest.mark.parametrize("output", ["out.dcm", "folder"])
@@ -80,7 +81,7 @@ def test_a_nifti_into_dicom_is_refused_before_the_work(
     tmp_path: Path, output: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     nib.save(nib.Nifti1Image(counts().astype(np.int16), np.eye(4)), tmp_path / "in.nii")
-    monkeypatch.setattr("volstyle_cli.run.carry_out.stylize", lambda *_: pytest.fail("it was styled"))
+    monkeypatch.setattr("volstyle.media.run.stylize", lambda *_: pytest.fail("it was styled"))
     style = str(picture(tmp_path / "a.png"))
     assert main(["volume", str(tmp_path / "in.nii"), "--style", style, "-o", str(tmp_path / output), *QUICK]) == 2
     assert "DICOM says of whom it is, so it is written from DICOM only" in said(capsys)

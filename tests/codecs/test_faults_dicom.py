@@ -126,11 +126,11 @@ def test_a_negative_is_seen_as_it_is_shown(tmp_path: Path) -> None:
         read(series(tmp_path / "negative", PhotometricInterpretation="MONOCHROME1")),
     )
     recipe = Recipe().set("volume.window=-1024,476")
-    shown, inverse = (Volume.prepare(field, None, recipe).problems()[0].content for field in (plain, negative))
+    shown, inverse = (Volume.prepare(field, None, recipe).part(0).content for field in (plain, negative))
     torch.testing.assert_close(inverse.samples, 1 - shown.samples)
-    back = Volume.prepare(negative, None, recipe).result([inverse.samples])
+    back = Volume.prepare(negative, None, recipe).result([inverse.samples].__getitem__)
     assert torch.equal(back.samples, negative.samples)
-    lighter = Volume.prepare(negative, None, recipe).result([(inverse.samples + 0.1).clamp(0, 1)])
+    lighter = Volume.prepare(negative, None, recipe).result([(inverse.samples + 0.1).clamp(0, 1)].__getitem__)
     assert bool((lighter.samples <= negative.samples).all())
 
 
@@ -138,7 +138,7 @@ def test_a_negative_becomes_a_positive_in_color(tmp_path: Path) -> None:
     negative = read(series(tmp_path / "in", PhotometricInterpretation="MONOCHROME1"))
     recipe = Recipe().set("volume.window=-1024,476").set("volume.color=true")
     volume = Volume.prepare(negative, None, recipe)
-    result = volume.result([volume.problems()[0].content.samples])
+    result = volume.result(lambda _: volume.part(0).content.samples)
     for name in ("out.nii.gz", "out"):
         assert not any("negative" in note for note in write(tmp_path / name, result))
     made = pydicom.dcmread(tmp_path / "out" / "00001.dcm")

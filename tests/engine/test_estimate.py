@@ -9,6 +9,7 @@ import torch
 
 from volstyle.engine.estimate import estimate, peak_memory, stage_work
 from volstyle.engine.outline import outline
+from volstyle.engine.part import Part
 from volstyle.engine.scene import Style
 from volstyle.grid.field import Axis, Field
 from volstyle.grid.resample import resize, transfer
@@ -28,7 +29,7 @@ def field(axes: int) -> Field:
 def test_time_is_measured_and_memory_counted(axes: int) -> None:
     content, style = field(axes), Style(field(2))
     run = outline(content, RECIPE)
-    found = estimate(content, [style], run)
+    found = estimate(Part(content, (style,)), run)
     assert found.seconds > 0
     assert found.memory > content.samples.numel() * 4
 

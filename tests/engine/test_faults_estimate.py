@@ -7,11 +7,12 @@ from dataclasses import replace
 import pytest
 import torch
 
+from tests.tiny import stylized
 from volstyle.engine.estimate import estimate
 from volstyle.engine.machine import choose_budget
 from volstyle.engine.outline import outline
+from volstyle.engine.part import Part
 from volstyle.engine.scene import Style
-from volstyle.engine.stylize import stylize
 from volstyle.errors import RecipeError
 from volstyle.grid.field import Axis, Field
 from volstyle.recipe import NetworkChoice, Recipe, ScheduleChoice
@@ -29,7 +30,7 @@ def test_a_periodic_field_is_measured_on_a_piece_that_fits(shape: tuple[int, ...
     """Half of 408 is no multiple of 8, the stride of the network, though 408 is."""
     content = flat(*shape)
     run = outline(content, replace(RECIPE, periodic=True))
-    assert estimate(content, [Style(flat(64, 64))], run).seconds > 0
+    assert estimate(Part(content, (Style(flat(64, 64)),)), run).seconds > 0
 
 
 def test_a_periodic_scan_is_measured_on_the_grid_that_is_optimized() -> None:
@@ -38,15 +39,15 @@ def test_a_periodic_scan_is_measured_on_the_grid_that_is_optimized() -> None:
     content = flat(5, 64, 96, axes=steps)
     run = outline(content, replace(RECIPE, periodic=True))
     assert run.stages[-1].shape == (16, 64, 96)
-    assert estimate(content, [Style(flat(64, 64))], run).seconds > 0
+    assert estimate(Part(content, (Style(flat(64, 64)),)), run).seconds > 0
 
 
 def test_lbfgs_may_have_nothing_to_do() -> None:
     """Content and style are the same gray: the first gradient is 0, and one evaluation is all there is."""
     content, style = flat(64, 64), Style(flat(64, 64))
     recipe = replace(RECIPE, smoothness=0.0, init="content").set("optimizer.name=lbfgs")
-    assert estimate(content, [style], outline(content, recipe)).seconds > 0
-    result = stylize(content, [style], recipe)
+    assert estimate(Part(content, (style,)), outline(content, recipe)).seconds > 0
+    result = stylized(content, [style], recipe)
     torch.testing.assert_close(result.field.samples, content.samples, atol=1e-3, rtol=0)
 
 

@@ -10,22 +10,21 @@ import pytest
 import torch
 from torch import Tensor
 
-from tests.tiny import TAPS, numbers, tiny_field, tiny_network
+from tests.tiny import TAPS, numbers, stylized, tiny_field, tiny_network
 from volstyle.codecs import write
 from volstyle.engine import outline as outlines
 from volstyle.engine.blockwise import evaluate, plan_views, style_sums
 from volstyle.engine.scene import Style, shares_over_time
-from volstyle.engine.stylize import stylize
 from volstyle.errors import RecipeError
 from volstyle.grid.field import Axis, Field
 from volstyle.grid.tiles import plan
 from volstyle.loss.objective import Objective, View
 from volstyle.loss.statistics import joined, moments_distance
 from volstyle.loss.terms import StyleTerm
+from volstyle.media.order import StyleOrder, style_named
 from volstyle.networks.extractor import Network
 from volstyle.recipe import Recipe, ScheduleChoice
 from volstyle_cli import main
-from volstyle_cli.run.order import StyleFile, _style_file
 
 CLIP = ("t", "y", "x")
 A, B = (tiny_field(24, 24, seed=seed) for seed in (3, 4))
@@ -54,7 +53,7 @@ def test_each_frame_is_styled_as_if_its_blend_were_all_there_is(monkeypatch: pyt
     recipe = recipe.set("smoothness=0").set("temporal.weight=0")
 
     def styled(*styles: Style) -> Tensor:
-        return stylize(content, styles, recipe).field.samples
+        return stylized(content, styles, recipe).field.samples
 
     result = styled(Style(A, at=0), Style(B, at=4))
     for frame, styles in ((0, [Style(A)]), (2, [Style(A), Style(B)]), (4, [Style(B)])):
@@ -100,9 +99,9 @@ def test_times_that_contradict_are_refused() -> None:
         ([replace(timed, target_mask=torch.ones(24, 32))], content, "exclude each other"),
     ):
         with pytest.raises(RecipeError, match=said):
-            stylize(field, styles, Recipe().set("network.name=random").set("precision=float32"))
+            stylized(field, styles, Recipe().set("network.name=random").set("precision=float32"))
     with pytest.raises(RecipeError, match=r"style.frames: is 0"):
-        stylize(content, [timed], Recipe().set("network.name=random").set("style.frames=0"))
+        stylized(content, [timed], Recipe().set("network.name=random").set("style.frames=0"))
 
 
 @pytest.mark.parametrize(
@@ -116,8 +115,8 @@ def test_times_that_contradict_are_refused() -> None:
     ],
 )
 def test_weights_and_times_are_read(text: str, said: str) -> None:
-    file = _style_file(text)
-    assert isinstance(file, StyleFile)
+    file = style_named(text)
+    assert isinstance(file, StyleOrder)
     assert file.path == Path("a.jpg")
     time = f"{file.at.value}{file.at.unit}" if file.at else ""
     weight = "" if file.weight == 1 else str(file.weight)

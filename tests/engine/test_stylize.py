@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from tests.tiny import NAMES, TAPS, numbers, tiny_field, tiny_network
+from tests.tiny import NAMES, TAPS, numbers, stylized, tiny_field, tiny_network
 from volstyle.engine import outline as outlines
 from volstyle.engine import stylize as stylizing
 from volstyle.engine import targets
@@ -17,7 +17,7 @@ from volstyle.engine.blockwise import style_sums
 from volstyle.engine.optimize import optimize
 from volstyle.engine.outline import outline
 from volstyle.engine.scene import Scene, Style
-from volstyle.engine.stylize import Step, stylize
+from volstyle.engine.stylize import Step
 from volstyle.errors import CapacityError, NetworkError, RecipeError, ShapeError
 from volstyle.grid.color import luma
 from volstyle.grid.field import Field
@@ -55,7 +55,7 @@ OTHER = Style(tiny_field(30, 22, seed=2))
 
 
 def samples_of(*args: object, **kwargs: object) -> Tensor:
-    return stylize(*args, **kwargs).field.samples  # type: ignore[arg-type]
+    return stylized(*args, **kwargs).field.samples  # type: ignore[arg-type]
 
 
 # ---- the costs
@@ -67,9 +67,9 @@ def test_style_cost_falls_and_the_field_is_what_it_was(axes: int, scaling: str) 
     content = picture(3, *SHAPES[axes])
     recipe = RECIPE.set("optimizer.rate=0.05").set(f"scaling={scaling}").set("schedule.steps=40")
     recipe = recipe.set("content.weight=0.01" if scaling == "relative" else "content.weight=1e-6")
-    result = stylize(content, [STYLE], recipe)
+    result = stylized(content, [STYLE], recipe)
     last = result.record.stages[-1].costs
-    first = stylize(content, [STYLE], recipe.set("schedule.smallest=999")).record.stages[0].costs
+    first = stylized(content, [STYLE], recipe.set("schedule.smallest=999")).record.stages[0].costs
     assert last["style"][-1] < 0.5 * first["style"][0]
     assert first["content"][0] < 1e-9
     assert last["content"][-1] > 0
@@ -86,7 +86,7 @@ def test_content_holds_back() -> None:
 
 
 def test_without_a_style_nothing_changes() -> None:
-    result = stylize(picture(3), [STYLE], RECIPE.set("style.weight=0").set("schedule.smallest=999"))
+    result = stylized(picture(3), [STYLE], RECIPE.set("style.weight=0").set("schedule.smallest=999"))
     torch.testing.assert_close(result.field.samples, picture(3).samples, rtol=0, atol=1e-5)
     assert all(stage.costs["style"] == [0.0] * stage.steps for stage in result.record.stages)
 
@@ -127,7 +127,7 @@ def test_taps_of_the_recipe_are_what_is_read() -> None:
 
 @pytest.mark.parametrize("statistic", ["gram", "moments", "w2"])
 def test_each_statistic_falls(statistic: str) -> None:
-    (stage,) = stylize(
+    (stage,) = stylized(
         picture(3), [STYLE], RECIPE.set(f"style.statistic={statistic}").set("schedule.smallest=999")
     ).record.stages
     assert stage.costs["style"][-1] < stage.costs["style"][0]
@@ -142,7 +142,7 @@ def test_style_scale_is_the_size_of_its_strokes(monkeypatch: pytest.MonkeyPatch)
 
     monkeypatch.setattr(targets, "style_sums", watched)
     square = Style(tiny_field(40, 20))
-    stylize(picture(3), [square], RECIPE.set("schedule.steps=1").set("style.scale=0.5"))
+    stylized(picture(3), [square], RECIPE.set("schedule.steps=1").set("style.scale=0.5"))
     assert shapes == [(9, 4), (18, 9)]  # half of the long sides 18 and 36 of the stages
 
 
@@ -157,7 +157,7 @@ def test_a_stage_goes_on_where_the_last_one_ended(monkeypatch: pytest.MonkeyPatc
         return ends[-1]
 
     monkeypatch.setattr(stylizing, "optimize", watched)
-    stylize(picture(3), [STYLE], RECIPE)
+    stylized(picture(3), [STYLE], RECIPE)
     (_, first), (samples, momentum) = starts
     assert first is None
     torch.testing.assert_close(samples, resize(ends[0].samples, SHAPES[2]).clamp(0, 1))
@@ -175,14 +175,14 @@ def test_noise_starts_elsewhere_and_follows_from_the_seed() -> None:
     one, same, other = (samples_of(picture(3), [STYLE], recipe.set(f"seed={seed}")) for seed in (1, 1, 2))
     assert torch.equal(one, same)
     assert (one - other).abs().mean() > 0.05
-    cost = stylize(picture(3), [STYLE], recipe).record.stages[0].costs["content"][0]
+    cost = stylized(picture(3), [STYLE], recipe).record.stages[0].costs["content"][0]
     assert cost > 0.01
 
 
 def test_noise_is_not_smoothed_on_its_way() -> None:
     seen: list[Tensor] = []
     recipe = RECIPE.set("init=noise").set("optimizer.name=gd").set("optimizer.rate=1e-9")
-    stylize(picture(3), [STYLE], recipe, lambda step: seen.append(step.samples.clone()))
+    stylized(picture(3), [STYLE], recipe, lambda step: seen.append(step.samples.clone()))
     noise = numbers(3, 14, 18, seed=0)
     torch.testing.assert_close(seen[0], noise, rtol=0, atol=1e-6)
 
@@ -233,7 +233,7 @@ def test_luma_by_hand() -> None:
 def test_gray_stays_gray(axes: int) -> None:
     content = picture(3, *SHAPES[axes])
     gray = replace(content, samples=luma(content.samples))
-    found = stylize(gray, [STYLE], RECIPE).field
+    found = stylized(gray, [STYLE], RECIPE).field
     assert found.channels == 1
     assert (found.samples - gray.samples).abs().max() > 0.02
 
@@ -295,15 +295,15 @@ def test_statistics_are_taken_where_the_style_mask_is() -> None:
 def test_masks_that_do_not_fit() -> None:
     one = torch.ones(SHAPES[2])
     with pytest.raises(ShapeError, match="masks: 1 for 2 styles"):
-        stylize(picture(3), [replace(STYLE, target_mask=one), OTHER], RECIPE)
+        stylized(picture(3), [replace(STYLE, target_mask=one), OTHER], RECIPE)
     with pytest.raises(ShapeError, match="mask: black everywhere"):
-        stylize(picture(3), [replace(STYLE, target_mask=0 * one)], RECIPE)
+        stylized(picture(3), [replace(STYLE, target_mask=0 * one)], RECIPE)
     with pytest.raises(ShapeError, match="style mask: black everywhere"):
-        stylize(picture(3), [replace(STYLE, source_mask=torch.zeros(26, 30))], RECIPE)
+        stylized(picture(3), [replace(STYLE, source_mask=torch.zeros(26, 30))], RECIPE)
     with pytest.raises(ShapeError, match="mask: 3 axes, must be 2 or fewer"):
-        stylize(picture(3), [replace(STYLE, target_mask=one[None])], RECIPE)
+        stylized(picture(3), [replace(STYLE, target_mask=one[None])], RECIPE)
     with pytest.raises(ShapeError, match="style mask: 3 axes, must be 2"):
-        stylize(picture(3), [replace(STYLE, source_mask=torch.ones(1, 26, 30))], RECIPE)
+        stylized(picture(3), [replace(STYLE, source_mask=torch.ones(1, 26, 30))], RECIPE)
 
 
 # ---- several styles, clips
@@ -375,7 +375,7 @@ def test_costs_do_not_depend_on_tiles(network: str, window: int) -> None:
     for memory in ("1GB", "2MB"):
         run = outline(content, recipe.set(f"memory={memory}"))
         tiles.append(sum(len(block.tiles) for blocks in run.plans(content.shape) for block in blocks))
-        costs.append(stylize(content, [STYLE], run.recipe).record.stages[-1].costs)
+        costs.append(stylized(content, [STYLE], run.recipe).record.stages[-1].costs)
     assert tiles[0] < tiles[1]
     assert costs[0]["style"] == pytest.approx(costs[1]["style"], rel=1e-4)
     assert costs[0]["content"] == pytest.approx(costs[1]["content"], rel=1e-4)
@@ -391,13 +391,46 @@ def test_asked_to_stop_it_gives_what_there_is() -> None:
         seen.append(step)
         return step.stage == 1 and step.step == 3
 
-    result = stylize(picture(3), [STYLE], RECIPE, stop)
+    result = stylized(picture(3), [STYLE], RECIPE, stop)
     assert result.stopped
     assert result.field.shape == SHAPES[2]
     assert [(s.stage, s.step) for s in seen] == [(0, i) for i in range(1, 9)] + [(1, 1), (1, 2), (1, 3)]
     assert [len(stage.costs["style"]) for stage in result.record.stages] == [8, 3]
     assert seen[0].samples.shape == (3, 14, 18)
     assert dict(seen[-1].costs).keys() == {"style", "content"}
+
+
+def test_a_step_that_is_kept_stays_as_it_was() -> None:
+    kept: list[Step] = []
+    copies: list[Tensor] = []
+
+    def keep(step: Step) -> None:
+        kept.append(step)
+        copies.append(step.samples.clone() if step.step % 2 else step.samples)
+
+    stylized(picture(3), [STYLE], RECIPE, keep)
+    late: list[Step] = []
+    stylized(picture(3), [STYLE], RECIPE, late.append)
+    for step, again, copy in zip(kept, late, copies, strict=True):
+        assert torch.equal(step.samples, copy)
+        assert torch.equal(again.samples, copy)
+    assert not torch.equal(copies[-1], copies[-2])
+
+
+def test_a_step_that_nobody_keeps_is_not_copied(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+    monkeypatch.setattr(stylizing.Snapshot, "__call__", lambda _: asked.append(1))
+    stylized(picture(3), [STYLE], RECIPE, lambda step: step.step > 99)
+    assert not asked
+
+
+@pytest.mark.parametrize("scale", [255.0, -1.0])
+def test_samples_beyond_0_and_1_are_refused(scale: float) -> None:
+    bad = replace(picture(3), samples=picture(3).samples * scale)
+    with pytest.raises(ShapeError, match=r"content: samples lie from .*, must lie in \[0, 1\]"):
+        stylized(bad, [STYLE], RECIPE)
+    with pytest.raises(ShapeError, match="style: samples lie from"):
+        stylized(picture(3), [Style(bad)], RECIPE)
 
 
 def out_of_memory(monkeypatch: pytest.MonkeyPatch, largest: int, error: RuntimeError) -> None:
@@ -423,14 +456,14 @@ def out_of_memory(monkeypatch: pytest.MonkeyPatch, largest: int, error: RuntimeE
 def test_out_of_memory_goes_on_in_smaller_tiles(error: RuntimeError, monkeypatch: pytest.MonkeyPatch) -> None:
     content = picture(3, 64, 64)
     recipe = RECIPE.set("schedule.smallest=999")
-    expected = stylize(content, [STYLE], recipe)
+    expected = stylized(content, [STYLE], recipe)
     assert expected.record.notes == ()
     out_of_memory(monkeypatch, 40 * 40, error)
-    found = stylize(content, [STYLE], recipe)
+    found = stylized(content, [STYLE], recipe)
     torch.testing.assert_close(found.field.samples, expected.field.samples, rtol=0, atol=1e-3)
     assert set(found.record.notes) == {"memory: ran out at 64x64, went on in smaller tiles"}
     assert [len(stage.costs["style"]) for stage in found.record.stages] == [8]
-    again = stylize(content, [STYLE], found.record.recipe)
+    again = stylized(content, [STYLE], found.record.recipe)
     assert again.record.notes == ()
     assert torch.equal(again.field.samples, found.field.samples)
 
@@ -438,20 +471,20 @@ def test_out_of_memory_goes_on_in_smaller_tiles(error: RuntimeError, monkeypatch
 def test_out_of_memory_in_the_smallest_tiles_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     out_of_memory(monkeypatch, 0, torch.OutOfMemoryError("CUDA out of memory."))
     with pytest.raises(CapacityError, match=r"memory: the smallest tile takes .*; raise --memory"):
-        stylize(picture(3), [STYLE], RECIPE)
+        stylized(picture(3), [STYLE], RECIPE)
 
 
 def test_other_errors_of_torch_are_not_taken_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
     out_of_memory(monkeypatch, 0, RuntimeError("something else"))
     with pytest.raises(RuntimeError, match="something else"):
-        stylize(picture(3), [STYLE], RECIPE)
+        stylized(picture(3), [STYLE], RECIPE)
 
 
 # ---- the record
 
 
 def test_the_record_has_every_choice_resolved() -> None:
-    record = stylize(picture(3), [STYLE], replace(RECIPE, device="auto", precision="auto")).record
+    record = stylized(picture(3), [STYLE], replace(RECIPE, device="auto", precision="auto")).record
     assert record.recipe.device == record.device != "auto"
     assert record.recipe.precision == record.precision != "auto"
     assert record.recipe.memory != "auto"
@@ -465,7 +498,7 @@ def test_nothing_given_is_changed() -> None:
     content, style = picture(3), STYLE.field.samples.clone()
     before = content.samples.clone()
     mask = torch.ones(SHAPES[2])
-    stylize(content, [replace(STYLE, target_mask=mask)], RECIPE)
+    stylized(content, [replace(STYLE, target_mask=mask)], RECIPE)
     assert torch.equal(content.samples, before)
     assert torch.equal(STYLE.field.samples, style)
     assert torch.equal(mask, torch.ones(SHAPES[2]))
@@ -493,7 +526,7 @@ def test_nothing_given_is_changed() -> None:
 )
 def test_choices_that_do_not_exist(assignment: str, message: str) -> None:
     with pytest.raises((RecipeError, NetworkError, ShapeError, CapacityError), match=message) as raised:
-        stylize(picture(3, *SHAPES[3]), [STYLE], RECIPE.set(assignment))
+        stylized(picture(3, *SHAPES[3]), [STYLE], RECIPE.set(assignment))
     assert "\n" not in str(raised.value)
 
 
@@ -521,12 +554,12 @@ def test_choices_that_do_not_exist(assignment: str, message: str) -> None:
 )
 def test_numbers_that_cannot_be_meant(assignment: str, message: str) -> None:
     with pytest.raises(RecipeError, match=f"^recipe: {message}"):
-        stylize(picture(3), [STYLE], RECIPE.set(assignment))
+        stylized(picture(3), [STYLE], RECIPE.set(assignment))
 
 
 def test_nothing_to_minimize() -> None:
     with pytest.raises(RecipeError, match=r"content\.weight and style\.weight are both 0"):
-        stylize(picture(3), [STYLE], RECIPE.set("content.weight=0").set("style.weight=0"))
+        stylized(picture(3), [STYLE], RECIPE.set("content.weight=0").set("style.weight=0"))
 
 
 @pytest.mark.parametrize("number", [float("nan"), float("inf")])
@@ -535,54 +568,54 @@ def test_samples_that_are_not_finite(number: float) -> None:
     samples[0, 3, 3] = number
     bad = replace(picture(3), samples=samples)
     with pytest.raises(ShapeError, match="content: samples hold NaN"):
-        stylize(bad, [STYLE], RECIPE)
+        stylized(bad, [STYLE], RECIPE)
     with pytest.raises(ShapeError, match="style: samples hold NaN"):
-        stylize(picture(3), [STYLE, Style(bad)], RECIPE)
+        stylized(picture(3), [STYLE, Style(bad)], RECIPE)
 
 
 @pytest.mark.parametrize("weight", [0.0, -1.0, float("nan"), float("inf")])
 def test_weights_of_styles(weight: float) -> None:
     with pytest.raises(ShapeError, match=r"style: its weight is .*, must be finite and above 0"):
-        stylize(picture(3), [STYLE, replace(OTHER, weight=weight)], RECIPE)
+        stylized(picture(3), [STYLE, replace(OTHER, weight=weight)], RECIPE)
 
 
 @pytest.mark.parametrize("init", [tiny_field(4, 20, 24), tiny_field(20, 24, channels=4), tiny_field(80)])
 def test_an_init_that_does_not_fit(init: Field) -> None:
     with pytest.raises(ShapeError, match=r"init: . channels and . axes, must be 3 or 1 and 2"):
-        stylize(picture(3), [STYLE], RECIPE, init=init)
+        stylized(picture(3), [STYLE], RECIPE, init=init)
 
 
 def test_no_style_at_all() -> None:
     with pytest.raises(RecipeError, match="style: none given"):
-        stylize(picture(3), [], RECIPE)
+        stylized(picture(3), [], RECIPE)
 
 
 @pytest.mark.parametrize("axes", [1, 2, 3])
 def test_a_field_below_the_networks_minimum(axes: int) -> None:
     small = tiny_field(*(3,) * axes)
     with pytest.raises(ShapeError, match=r"samples are .*3, must be at least .*4 for its taps"):
-        stylize(small, [STYLE], RECIPE)
+        stylized(small, [STYLE], RECIPE)
 
 
 def test_a_style_below_the_networks_minimum() -> None:
     with pytest.raises(ShapeError, match=r"samples are 2x18, must be at least 4x4"):
-        stylize(picture(3), [Style(tiny_field(3, 30))], RECIPE)
+        stylized(picture(3), [Style(tiny_field(3, 30))], RECIPE)
 
 
 @pytest.mark.parametrize("channels", [2, 4])
 def test_channels_the_network_has_not(channels: int) -> None:
     with pytest.raises(ShapeError, match=f"samples have {channels} channels, must be 3 or 1"):
-        stylize(tiny_field(24, 24, channels=channels), [STYLE], RECIPE)
+        stylized(tiny_field(24, 24, channels=channels), [STYLE], RECIPE)
     with pytest.raises(ShapeError, match=f"samples have {channels} channels, must be 3 or 1"):
-        stylize(picture(3), [Style(tiny_field(24, 24, channels=channels))], RECIPE)
+        stylized(picture(3), [Style(tiny_field(24, 24, channels=channels))], RECIPE)
     with pytest.raises(ShapeError, match=f"luma: samples have {channels} channels, must be 3 or 1"):
-        stylize(picture(3), [Style(tiny_field(24, 24, channels=channels))], RECIPE.set("colors=content"))
+        stylized(picture(3), [Style(tiny_field(24, 24, channels=channels))], RECIPE.set("colors=content"))
 
 
 def test_targets_are_those_of_the_style_at_its_size() -> None:
     """At the style itself, started from it, nothing is left to do."""
     style = tiny_field(*SHAPES[2], seed=1)
-    result = stylize(style, [Style(style)], RECIPE.set("schedule.smallest=999").set("optimizer.name=gd"))
+    result = stylized(style, [Style(style)], RECIPE.set("schedule.smallest=999").set("optimizer.name=gd"))
     torch.testing.assert_close(result.field.samples, style.samples, rtol=0, atol=1e-5)
     extractor = tiny_network(2, dtype=torch.float32).on(2)
     whole = plan(SHAPES[2], SHAPES[2], *extractor.reach(TAPS))

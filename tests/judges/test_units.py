@@ -334,7 +334,7 @@ def pictures(page: str) -> list[np.ndarray]:
 def test_the_page_stands_alone_and_the_sheet_beside_it(run: Run) -> None:
     code, out, err = run("units pictures --layer relu2_1 --unit 3 --unit 0")
     assert (code, err) == (0, "")
-    for said in ("builtin", "relu2_1, 2 of its 64 units", "10x10 samples, every 2x2", "2 files", "units.html"):
+    for said in ("vgg19", "relu2_1, 2 of its 128 units", "10x10 samples, every 2x2", "2 files", "units.html"):
         assert said in out
     page = Path("units.html").read_text()
     assert re.findall(r'<section class="unit[^"]*" id="u(\d+)"', page) == ["0", "3"]
@@ -380,7 +380,7 @@ def test_of_a_result_says_what_lights_it(run: Run) -> None:
     page = Path("units.html").read_text()
     assert "Why out.png looks as it does" in page
     lifts = [float(text) for text in re.findall(r'data-lift="([^"]+)"', page)]
-    assert len(lifts) == 64
+    assert len(lifts) == 128
     assert lifts == sorted(lifts, reverse=True)
     rows = re.findall(r'<tr class="(\w+)"><th>([^<]+)</th>', page)[:3]
     assert rows == [("content", "content"), ("style", "style.png"), ("result", "result")]
@@ -404,10 +404,10 @@ def test_volumes_are_shown_in_their_window(run: Run) -> None:
     assert made == (0, "", "")
     code, out, err = run("units volume.npy --of out.npy --layer relu1_1 --unit 1 --set network.inflation=mean")
     assert (code, err) == (0, "")
-    assert "5x5x5 samples" in out
+    assert "3x3x3 samples" in out
     page = Path("units.html").read_text()
     assert "three planes through its middle" in page
-    assert {picture.shape for picture in pictures(page)} == {(11, 11, 4)}
+    assert {picture.shape for picture in pictures(page)} == {(7, 7, 4)}
     assert max(picture[..., :3].std() for picture in pictures(page)) > 20
 
 
@@ -449,7 +449,7 @@ def test_of_a_sound_says_what_lights_it(run: Run) -> None:
 BAD = [
     ("units missing.png", "missing.png: no such file"),
     ("units style.png --layer relu9_9", "no tap 'relu9_9'; did you mean"),
-    ("units style.png --unit 32 --layer relu1_1", "unit: 32 is none of relu1_1; it has 32, from 0 to 31"),
+    ("units style.png --unit 64 --layer relu1_1", "unit: 64 is none of relu1_1; it has 64, from 0 to 63"),
     ("units tiny.png --layer relu3_1", "tiny.png: is 9x9 samples, must be at least 24x24"),
     ("units pictures style.png tiny.png --layer relu3_1", "tiny.png: is 9x9 samples"),
     ("units damaged", "damaged/cut.png: damaged, or not an image"),
@@ -459,7 +459,7 @@ BAD = [
     ("units style.png --weights missing.safetensors", "no such weights file"),
     ("units style.png --weights cut.safetensors", "not a whole file of tensors"),
     ("units style.png --weights code.pt", "not a whole file of tensors"),
-    ("units style.png --weights other.safetensors", "not weights of builtin"),
+    ("units style.png --weights other.safetensors", "not weights of vgg19"),
     ("units style.png --network resnet", "network: 'resnet' is unknown"),
     ("units style.png -o page.pdf", "suffix '.pdf' is not that of a page"),
     ("units style.png -o nowhere/page.html", "no folder nowhere"),

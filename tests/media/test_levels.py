@@ -8,9 +8,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from tests.tiny import numbers
+from tests.tiny import numbers, stylized
 from volstyle.engine.scene import Style
-from volstyle.engine.stylize import stylize
 from volstyle.errors import ShapeError
 from volstyle.grid.field import Axis, Field
 from volstyle.judges.sounds import copy_score, listen, log_spectral_distance, texture_distance
@@ -233,7 +232,7 @@ def test_a_series_gets_the_values_and_the_memory_of_its_style() -> None:
         precision="float32",
         smoothness=0.0,
     ).updated({"content": {"weight": 0.0}, "style": {"statistic": "w2"}})
-    result = stylize(ready.content, ready.styles, recipe, init=init)
+    result = stylized(ready.content, ready.styles, recipe, init=init)
     made = ready.finished(content, result.field).samples
     start = ready.finished(content, init).samples
     apart = [(m.sort().values - style.sort().values).abs().mean() for m in (made, start)]

@@ -10,13 +10,12 @@ import pytest
 import torch
 
 from tests.scans import counts, loaded, nifti
-from tests.tiny import TAPS, numbers, tiny_field, tiny_network
+from tests.tiny import TAPS, numbers, stylized, tiny_field, tiny_network
 from volstyle.codecs import probe, write
 from volstyle.engine.blockwise import evaluate, plan_views, style_sums
 from volstyle.engine.outline import outline
 from volstyle.engine.scene import Style
 from volstyle.engine.schedule import optimized_shape
-from volstyle.engine.stylize import stylize
 from volstyle.errors import RecipeError, ShapeError
 from volstyle.grid.field import Axis, Field
 from volstyle.grid.resample import resize
@@ -175,7 +174,7 @@ def test_a_style_comes_into_all_planes_alike() -> None:
 
     def distances(inflation: str) -> list[float]:
         recipe = replace(QUICK, network=NetworkChoice("random", inflation=inflation))
-        result = stylize(content, [style], recipe).field
+        result = stylized(content, [style], recipe).field
         found = []
         for extractor in judge.extractors:
             taps = tuple(extractor.taps)
@@ -196,7 +195,7 @@ def test_unequal_steps_are_made_equal_inside() -> None:
     content = Field(numbers(1, 8, 20, 22), axes)
     run = outline(content, QUICK)
     assert run.stages[-1].shape == (24, 20, 22)
-    result = stylize(content, [Style(tiny_field(24, 24))], QUICK).field
+    result = stylized(content, [Style(tiny_field(24, 24))], QUICK).field
     assert result.shape == content.shape and result.axes == axes
 
 
@@ -204,20 +203,20 @@ def test_a_style_volume_has_targets_of_its_own_for_each_axis() -> None:
     """A volume is at no distance from itself when each plane has its own target, of all its slices together."""
     striped = numbers(1, 24, 1, 1).expand(1, 24, 24, 24).contiguous()
     content = Field(striped, tuple(Axis(name) for name in "zyx"))
-    record = stylize(content, [Style(content)], QUICK.set("style.frames=0")).record
+    record = stylized(content, [Style(content)], QUICK.set("style.frames=0")).record
     assert record.stages[0].costs["style"][0] < 1e-4
 
 
 def test_only_where_it_may_change() -> None:
     content, where = tiny_field(20, 20, 20, channels=1), torch.zeros(20, 20, 20)
     where[:, 5:15] = 1
-    found = stylize(
+    found = stylized(
         content, [Style(tiny_field(24, 24)), Style(tiny_field(30, 24, seed=4))], QUICK, where=where
     ).field
     assert torch.equal(found.samples[:, :, :5], content.samples[:, :, :5])
     assert not torch.equal(found.samples[:, :, 5:15], content.samples[:, :, 5:15])
-    half = stylize(content, [Style(tiny_field(24, 24))], replace(QUICK, strength=0.5)).field
-    full = stylize(content, [Style(tiny_field(24, 24))], QUICK).field
+    half = stylized(content, [Style(tiny_field(24, 24))], replace(QUICK, strength=0.5)).field
+    full = stylized(content, [Style(tiny_field(24, 24))], QUICK).field
     torch.testing.assert_close(half.samples, 0.5 * (full.samples + content.samples))
 
 
@@ -301,7 +300,7 @@ def test_what_is_wrong_with_volumes_is_said(
             ["a.npy", "--style-mode", "native", "--network", "builtin", "--weights", flat],
             "native needs a network of 3 axes, this",
         ),
-        (["art.png"], "art.png: must be a volume, has axes y, x; use `volstyle image`"),
+        (["art.png"], "art.png: must be a volume, is an image; use `volstyle image`"),
         ([], "volume: give either IN, what is styled, or --shape"),
         (["a.npy", "--style", "five.npy"], "style five.npy: a style volume must have one channel"),
     ):
@@ -343,7 +342,7 @@ def test_a_periodic_texture_has_no_seam() -> None:
 
     def seam(periodic: bool) -> float:
         """The step across the ends, over the mean step inside."""
-        found = stylize(content, [Style(smooth)], replace(recipe, periodic=periodic)).field.samples
+        found = stylized(content, [Style(smooth)], replace(recipe, periodic=periodic)).field.samples
         inside = float((found[:, 1:] - found[:, :-1]).abs().mean())
         return float((found[:, 0] - found[:, -1]).abs().mean()) / inside
 

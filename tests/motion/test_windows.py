@@ -8,20 +8,19 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests.tiny import numbers, tiny_field, tiny_network
+from tests.tiny import numbers, stylized, tiny_field, tiny_network
 from volstyle.codecs.clip import Clip
 from volstyle.engine import outline as outlines
 from volstyle.engine.checkpoint import Reached
 from volstyle.engine.scene import Style
-from volstyle.engine.stylize import stylize
 from volstyle.errors import InputError, RecipeError
 from volstyle.grid.resample import resize
 from volstyle.loss.temporal import TemporalTerm
+from volstyle.media.clip import Lasting
 from volstyle.motion.links import GAPS, estimate_motion, warping_error
 from volstyle.motion.shots import CutFinder, read_cuts
 from volstyle.motion.windows import Span, plan_windows
 from volstyle.recipe import Recipe, ScheduleChoice
-from volstyle_cli.run.film import Lasting
 
 CLIP = ("t", "y", "x")
 RECIPE = Recipe(
@@ -67,8 +66,8 @@ def test_held_frames_stay_and_the_others_fit_to_them() -> None:
     style = Style(tiny_field(24, 24, seed=3))
     noisy = numbers(3, 2, 24, 32, seed=5)
     recipe = RECIPE.set("temporal.weight=30").set("schedule.steps=15")
-    result = stylize(content, [style], recipe, held=noisy)
-    free = stylize(content, [style], recipe)
+    result = stylized(content, [style], recipe, held=noisy)
+    free = stylized(content, [style], recipe)
     torch.testing.assert_close(result.reached.samples[:, :2], noisy, atol=1e-5, rtol=0)
     near, far = ((r.reached.samples[:, 2] - noisy[:, 1]).square().mean() for r in (result, free))
     assert near < 0.7 * far
@@ -79,7 +78,7 @@ def test_steps_along_the_motion_flicker_less() -> None:
     link = estimate_motion(content.samples, (1,))[0]
     style, errors = Style(tiny_field(24, 24, seed=3)), []
     for smoothing in (0, 0.9):
-        result = stylize(content, [style], RECIPE.set(f"temporal.smoothing={smoothing}"))
+        result = stylized(content, [style], RECIPE.set(f"temporal.smoothing={smoothing}"))
         errors.append(warping_error(result.field.samples, link).mean())
     assert errors[1] < 0.8 * errors[0]
 
@@ -119,10 +118,10 @@ def test_a_loop_closes(loop: bool, window: int) -> None:
             held = torch.cat(found, 1)[:, part.start : part.own.start] if part.held else None
             ahead = found[0][:, : part.ahead] if part.ahead else None
             frames = torch.cat((content.samples[:, part.start : part.stop], content.samples[:, : part.ahead]), 1)
-            result = stylize(replace(content, samples=frames), [style], recipe, held=held, ahead=ahead)
+            result = stylized(replace(content, samples=frames), [style], recipe, held=held, ahead=ahead)
             found.append(result.reached.samples[:, part.finished])
     else:
-        found.append(stylize(content, [style], recipe.set(f"temporal.loop={str(loop).lower()}")).field.samples)
+        found.append(stylized(content, [style], recipe.set(f"temporal.loop={str(loop).lower()}")).field.samples)
     errors = warping_error(torch.cat(found, 1), estimate_motion(content.samples, (1,), loop=True)[0])
     assert (errors[-1] < 2 * errors[:-1].mean()) == loop
 
@@ -151,15 +150,15 @@ def test_a_run_goes_on_with_the_same_bits(optimizer: str, tmp_path: Path) -> Non
         if len(reached.stages) == 1:
             reached.save(path)
 
-    whole = stylize(content, [style], recipe, on_stage=keep)
+    whole = stylized(content, [style], recipe, on_stage=keep)
     assert len(whole.record.stages) == 2
     steps = []
-    again = stylize(content, [style], recipe, lambda step: steps.append(step.stage), reached=Reached.load(path))
+    again = stylized(content, [style], recipe, lambda step: steps.append(step.stage), reached=Reached.load(path))
     assert torch.equal(again.field.samples, whole.field.samples)
     assert set(steps) == {1}
     assert [stage.costs for stage in again.record.stages] == [stage.costs for stage in whole.record.stages]
     whole.reached.save(path)
-    finished = stylize(content, [style], recipe, lambda _: steps.append(9), reached=Reached.load(path))
+    finished = stylized(content, [style], recipe, lambda _: steps.append(9), reached=Reached.load(path))
     assert torch.equal(finished.field.samples, whole.field.samples)
     assert 9 not in steps
 

@@ -103,7 +103,7 @@ def test_vgg19_is_torchvisions(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_average_pooling_is_scaled(vgg16: nn.Sequential, vgg16_file: Path) -> None:
     """Twice the average instead of the maximum, so that activations keep their size however deep."""
     samples = numbers(1, 3, 64, 64)
-    network = load_network("vgg16_torchvision", weights=vgg16_file)
+    network = load_network("vgg16_torchvision", weights=vgg16_file, pooling="average")
     doubled = nn.Sequential(*(_Doubled() if isinstance(m, nn.MaxPool2d) else m for m in vgg16))
     largest = rectified(vgg16, samples)
     found = network.on(2)(samples, VGG16_TAPS)

@@ -153,13 +153,15 @@ class ClipCodec(Protocol):
         ...
 
 
-def probe(path: Path, *, signal: bool = False) -> Facts:
+def probe(path: Path | str, *, signal: bool = False) -> Facts:
     """What the file at path is, or the signal in it. Raises InputError when there is none or no codec knows it."""
+    path = Path(path)
     return _to_read(path, signal=signal).probe(path)
 
 
-def read(path: Path, selection: Selection = WHOLE) -> Field:
+def read(path: Path | str, selection: Selection = WHOLE) -> Field:
     """The Field at path. Raises InputError: one line that names the file, what was found and what would do."""
+    path = Path(path)
     return _to_read(path, signal=selection.signal).read(path, selection)
 
 
@@ -174,9 +176,10 @@ def open_clip(path: Path, selection: Selection = WHOLE, look: Look | None = None
     return cast(ClipCodec, _to_read(path, signal=False)).open_clip(path, selection, look)
 
 
-def write(path: Path, field: Field | Clip, encoding: Encoding = DEFAULT) -> list[str]:
+def write(path: Path | str, field: Field | Clip, encoding: Encoding = DEFAULT) -> list[str]:
     """Write field to path, all or nothing; a clip frame after frame, where the format can. Returns notes. Raises
     OutputError."""
+    path = Path(path)
     codec = _to_write(path, [axis.name for axis in field.axes])
     if hasattr(codec, "open_clip"):
         return cast(ClipCodec, codec).write(path, field, encoding)

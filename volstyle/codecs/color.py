@@ -10,14 +10,16 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import av
 import cv2
 import numpy as np
 from av.video.reformatter import ColorRange
 from numpy.typing import NDArray
-from scipy.sparse import csr_array
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
 
 UNSPECIFIED = 2
 """The value of each color tag that says nothing."""
@@ -229,6 +231,8 @@ def _resampling(given: int, wanted: int, step: float, first: float) -> csr_array
     rows = np.broadcast_to(np.arange(wanted)[:, None], taps.shape)
     columns = np.clip(taps, 0, given - 1).astype(int)
     entries = weights.astype(np.float32).ravel(), (rows.ravel(), columns.ravel())
+    from scipy.sparse import csr_array  # most of a second of import, which only clips need
+
     return csr_array(entries, shape=(wanted, given))
 
 

@@ -20,6 +20,7 @@ from volstyle.loss.features import owned_features
 from volstyle.loss.objective import Objective, View
 from volstyle.loss.statistics import Sums, feature_sums
 from volstyle.loss.terms import StyleTerm
+from volstyle.loss.weighed import weighed
 from volstyle.networks.extractor import Extractor
 from volstyle.networks.inflation import pool
 
@@ -187,7 +188,7 @@ def _add_block(samples: Tensor, gradient: Tensor, view: View, block: Block, firs
             costs["content"] += float(content.detach())
             outputs.append(content)
             weights.append(torch.ones_like(content))
-        torch.autograd.backward(outputs, weights)
+        torch.autograd.backward(weighed(outputs, weights))
         assert look.window.grad is not None
         gradient[(slice(None), *look.tile.window)] += look.window.grad[0]
     return costs

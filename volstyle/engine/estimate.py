@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import prod
 
 from volstyle.engine.machine import bytes_per_sample
 from volstyle.engine.outline import Outline
-from volstyle.engine.scene import Style
+from volstyle.engine.part import Part
 from volstyle.engine.stylize import Step, stylize
 from volstyle.grid.field import Axis, Field
 from volstyle.grid.resample import resize
 from volstyle.grid.tiles import Shape
 from volstyle.recipe import ScheduleChoice
 
-_PIECE, _SIDE = 2**14, 64
-"""What is measured: no more samples than the first, unless a side would fall below the second."""
+_PIECE = 2**14
+"""Samples of the piece that is measured, unless a side would fall below the least."""
 
-_STEPS = 3
+_LEAST = {1: 64, 2: 64, 3: 24}
+"""How many axes are resampled -> half of what a side of the piece has at least before it is halved again."""
+
+_FRAMES = 4
+"""Frames of a clip that are measured."""
+
+_STEPS = 2
 
 _COPIES = 10
 """Fields in memory at once: content thrice (as it came, as seen, in the stage), samples, their average, gradient,
@@ -34,18 +39,20 @@ class Estimate:
     memory: float
 
 
-def estimate(content: Field, styles: Sequence[Style], run: Outline) -> Estimate:
-    """Measure two steps on a piece of the content, after one to warm up, and scale by what all stages run.
+def estimate(part: Part, run: Outline) -> Estimate:
+    """Measure a step on a piece of a part's content, after one to warm up, and scale by what all stages run.
 
     The piece is on the grid of the last stage: of samples as far apart along all axes, and in multiples of the
     network's strides where opposite ends meet.
     """
-    shape = _piece(run.stages[-1].shape)
+    content = part.content
+    shape = _piece(run.stages[-1].shape, run)
     if run.recipe.periodic:
         shape = tuple(max(1, size // step) * step for size, step in zip(shape, run.stride, strict=True))
     corner = tuple(slice(0, size) for size in shape)
     piece = Field(
-        resize(content.samples[(slice(None), *corner)], shape), tuple(Axis(axis.name) for axis in content.axes)
+        resize(content.samples[(slice(None), *corner)], shape).clamp(0, 1),
+        tuple(Axis(axis.name) for axis in content.axes),
     )
     schedule = ScheduleChoice(smallest=max(shape), steps=_STEPS, fine_above=0)
     times: list[float] = []
@@ -53,11 +60,11 @@ def estimate(content: Field, styles: Sequence[Style], run: Outline) -> Estimate:
     def watch(_: Step) -> None:
         times.append(time.perf_counter())
 
-    style = replace(styles[0], source_mask=None, target_mask=None, at=None)
+    style = replace(part.styles[0], source_mask=None, target_mask=None, at=None)
     # L-BFGS may find nothing to do; a step of any optimizer is an evaluation.
     recipe = replace(run.recipe, schedule=schedule, init="content").set("optimizer.name=adam")
     recipe = recipe.set("temporal.flow=dis")
-    stylize(piece, [style], recipe, watch)
+    stylize(replace(run, recipe=recipe), Part(piece, (style,)), watch)
     each = (times[-1] - times[0]) / (len(times) - 1) / _step_work(run, shape)
     return Estimate(each * sum(stage_work(run)), peak_memory(content, run))
 
@@ -90,9 +97,11 @@ def _step_work(run: Outline, shape: Shape) -> float:
     )
 
 
-def _piece(shape: Shape) -> Shape:
-    """Halved along the longest axis until it is small."""
-    while prod(shape) > _PIECE and max(shape) >= 2 * _SIDE:
+def _piece(shape: Shape, run: Outline) -> Shape:
+    """A few frames, then halved along the longest axis until it is small."""
+    least = _LEAST[min(len(run.resampled), 3)]
+    shape = tuple(min(size, _FRAMES) if keep else size for size, keep in zip(shape, run.kept, strict=True))
+    while prod(shape) > _PIECE and max(shape) >= 2 * least:
         longest = shape.index(max(shape))
         shape = (*shape[:longest], shape[longest] // 2, *shape[longest + 1 :])
     return shape

@@ -58,6 +58,16 @@ class Outline:
         """All taps that some term reads."""
         return frozenset(self.recipe.style.taps) | frozenset(self.recipe.content.taps)
 
+    def on(self, content: Field) -> Outline:
+        """This run on another grid with the same axes and channels, as another window of a clip has: network,
+        machine and choices stay, the stages are laid out anew. Raises ShapeError for a grid too small."""
+        run, recipe = replace(self, kept=kept_axes(content)), self.recipe
+        shape = optimized_shape(content.shape, content.axes, run.kept, recipe.schedule.largest)
+        for extractor in run.extractors:
+            extractor.check(content.channels, shape, run.taps)
+        stages = plan_stages(shape, run.kept, tuple(2 * step for step in run.stride), recipe.schedule)
+        return replace(run, stages=_periodic(stages, run.stride) if recipe.periodic else stages)
+
     def at(self, stage: Stage) -> Outline:
         """This run with the taps that a stage reads: the fine ones if it is larger than the schedule says."""
         recipe = self.recipe
@@ -158,13 +168,7 @@ def outline(content: Field, recipe: Recipe) -> Outline:
         precision=str(machine.dtype).removeprefix("torch."),
         memory=f"{machine.budget}B",
     )
-    kept = kept_axes(content)
-    run = Outline(recipe, network, machine, (), kept)
-    shape = optimized_shape(content.shape, content.axes, kept, recipe.schedule.largest)
-    for extractor in run.extractors:
-        extractor.check(content.channels, shape, run.taps)
-    stages = plan_stages(shape, kept, tuple(2 * step for step in run.stride), recipe.schedule)
-    return replace(run, stages=_periodic(stages, run.stride) if recipe.periodic else stages)
+    return Outline(recipe, network, machine, (), kept_axes(content)).on(content)
 
 
 def _with_taps(choice: _Choice, taps: Mapping[str, float], fine_taps: Mapping[str, float]) -> _Choice:

@@ -17,6 +17,9 @@ from volstyle.grid.resample import resize
 from volstyle.motion.flow import Between, dis
 from volstyle.motion.links import Link, estimate_motion
 
+_TOLERANCE = 1e-3
+"""How far beyond [0, 1] samples may lie; cubic resampling and rounding go a little beyond."""
+
 
 @dataclass(frozen=True)
 class Style:
@@ -71,11 +74,11 @@ class Scene:
 
         Raises RecipeError for times that only some of the styles have, or that contradict masks or other axes,
         ShapeError for masks that do not fit, or that only some of the styles have, for samples that are not
-        finite, and for weights that are not above 0.
+        finite or not in [0, 1], and for weights that are not above 0.
         """
-        _check_finite("content", content)
+        check_samples("content", content)
         for style in styles:
-            _check_finite("style", style.field)
+            check_samples("style", style.field)
             if not 0 < style.weight < math.inf:
                 raise ShapeError(f"style: its weight is {style.weight}, must be finite and above 0")
         _check_times(content, styles)
@@ -131,9 +134,16 @@ def _check_times(content: Field, styles: Sequence[Style]) -> None:
         raise RecipeError("style: times and masks of where a style goes exclude each other; leave one of them out")
 
 
-def _check_finite(name: str, field: Field) -> None:
-    if not field.samples.isfinite().all():
+def check_samples(name: str, field: Field) -> None:
+    """Raises ShapeError for samples that are not finite numbers in [0, 1]. name: what the field is."""
+    low, high = (float(end) for end in field.samples.aminmax())
+    if not (math.isfinite(low) and math.isfinite(high)):
         raise ShapeError(f"{name}: samples hold NaN or infinite numbers")
+    if low < -_TOLERANCE or high > 1 + _TOLERANCE:
+        raise ShapeError(
+            f"{name}: samples lie from {low:g} to {high:g}, must lie in [0, 1]; bring them there first, "
+            f"or say what they lie in, as value_range=({min(low, 0):g}, {high:g})"
+        )
 
 
 def _matched(style: Tensor, content: Tensor, where: Tensor | None) -> Tensor:

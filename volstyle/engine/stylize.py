@@ -1,9 +1,10 @@
-"""From a content, styles and a recipe to a result."""
+"""From a part of a content and a planned run to what became of it."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+import weakref
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -15,8 +16,9 @@ from volstyle.engine.blockwise import Evaluation, evaluate
 from volstyle.engine.checkpoint import Reached
 from volstyle.engine.machine import is_out_of_memory
 from volstyle.engine.optimize import optimize
-from volstyle.engine.outline import Outline, outline
-from volstyle.engine.scene import Scene, Style
+from volstyle.engine.outline import Outline
+from volstyle.engine.part import Part
+from volstyle.engine.scene import Scene
 from volstyle.engine.schedule import Stage
 from volstyle.engine.targets import stage_objective
 from volstyle.errors import RecipeError, ShapeError, nearest
@@ -28,25 +30,50 @@ from volstyle.motion.links import along_motion, moved_along
 from volstyle.recipe import Recipe
 from volstyle.record import Record, StageRecord
 
-DEFAULT = Recipe()
+
+class Snapshot:
+    """Samples (C, *S) of a step as they were after it.
+
+    The optimizer changes its samples in place. They are copied when somebody asks for them, or when the step
+    outlives the call it was given to, so that a step that nobody keeps costs no copy.
+    """
+
+    def __init__(self, live: Tensor) -> None:
+        self._live: Tensor | None = live
+        self._copy: Tensor | None = None
+
+    def __call__(self) -> Tensor:
+        if self._copy is None:
+            assert self._live is not None
+            self._copy, self._live = self._live.detach().clone(), None
+        return self._copy
 
 
 @dataclass(frozen=True)
 class Step:
-    """One step of the optimization. step: in its stage, from 1. costs: term -> weighted cost before the step.
-    samples: (C, *S) of the stage, not to be changed."""
+    """One step of the optimization. stage, step: which one, the stage from 0, the step in its stage from 1.
+    stages: all of them. costs: term -> weighted cost before the step."""
 
     stage: int
     step: int
     stages: tuple[Stage, ...]
     costs: Mapping[str, float]
-    samples: Tensor
+    snapshot: Snapshot
+
+    @property
+    def samples(self) -> Tensor:
+        """(C, *S) of the stage after the step: a copy, which later steps leave alone."""
+        return self.snapshot()
+
+
+OnStep = Callable[[Step], bool | None]
+"""Called after each step; True asks to stop, and what there is by then is the result."""
 
 
 @dataclass(frozen=True)
-class Result:
-    """field: on the grid of the content. reached: what the optimizer came to, to be held by what follows.
-    stopped: the caller asked to stop before the end."""
+class Stylized:
+    """What became of a part. field: on the grid of its content. reached: where the optimizer got to, which later
+    parts hold and a run that goes on starts from. stopped: whether the caller asked to stop before the end."""
 
     field: Field
     record: Record
@@ -55,56 +82,47 @@ class Result:
 
 
 def stylize(
-    content: Field,
-    styles: Sequence[Style],
-    recipe: Recipe = DEFAULT,
-    on_step: Callable[[Step], bool | None] | None = None,
-    init: Field | None = None,
-    where: Tensor | None = None,
-    held: Tensor | None = None,
-    ahead: Tensor | None = None,
-    flows: Flows | None = None,
-    reached: Reached | None = None,
+    run: Outline,
+    part: Part,
+    on_step: OnStep | None = None,
+    *,
     on_stage: Callable[[Reached], None] | None = None,
-) -> Result:
-    """Give the content the hand of the styles.
+    reached: Reached | None = None,
+) -> Stylized:
+    """Give the content of a part the hand of its styles.
 
-    content: samples in [0, 1], any number of axes; styles: at least one. recipe: every choice. on_step: called
-    after each step; True asks to stop, and what there is by then is the result. init: where to start from,
-    instead of what the recipe says. where: (*S) of the content, 1 where it may change; None is everywhere.
-    held, ahead: (C', n, *S') what an earlier run `reached` on the first n frames of a clip, and on its last n,
-    which stay so.
-    flows: how a clip moves, instead of what the recipe says.
-    reached, on_stage: go on from there; called after each stage with what to go on from.
+    run: planned by `outline`, for this part or another of the same content. on_stage: called after each stage with
+    what a later call can go on from. reached: what an earlier call got to, to go on from there.
 
     Source: Gatys et al. 2015 (arXiv 1508.06576); the departures are in `objective` and `schedule`.
     Raises VolstyleError, one line for the user.
     """
-    if not styles:
+    content, recipe = part.content, run.recipe
+    if not part.styles:
         raise RecipeError("style: none given, must be at least one")
-    if recipe.temporal.loop and not (held is None and ahead is None):
+    if recipe.temporal.loop and part.is_whole and not (part.held is None and part.ahead is None):
         raise RecipeError("temporal.loop: frames are held, so that this is a part of a loop; leave it out")
-    run = outline(content, recipe)
+    run = run.on(content)
     reached = reached or Reached(torch.empty(0))
     scene = Scene.prepare(
         content,
-        styles,
+        part.styles,
         keep_colors=recipe.colors == "content",
         coherent=recipe.temporal.weight > 0 and len(reached.stages) < len(run.stages),
-        loop=recipe.temporal.loop,
-        flow=_flow(recipe, flows, run.machine.device),
-        where=where,
+        loop=recipe.temporal.loop and part.is_whole,
+        flow=_flow(recipe, part.flows, run.machine.device),
+        where=part.where,
     )
     if not recipe.style.frames and scene.styles[0].at is not None:
         raise RecipeError(
             "style.frames: is 0, the whole clip, in which styles with times cannot change; must be 1"
         )
     if not reached.stages:
-        reached = replace(reached, samples=_start(scene, run, init))
+        reached = replace(reached, samples=_start(scene, run, part.init))
     stopped = False
     while len(reached.stages) < len(run.stages) and not stopped:
         try:
-            reached, stopped = _run_stage(scene, run, reached, on_step, held, ahead)
+            reached, stopped = _run_stage(scene, run, part, reached, on_step)
         except RuntimeError as error:
             if not is_out_of_memory(error):
                 raise
@@ -117,7 +135,7 @@ def stylize(
             on_stage(reached)
     optimized = resize(reached.samples, run.stages[-1].shape).clamp(0, 1).cpu()
     restored = scene.restored(_on_grid(optimized, scene, run), recipe.strength)
-    return Result(content.with_samples(restored), run.record(reached.stages, reached.notes), reached, stopped)
+    return Stylized(content.with_samples(restored), run.record(reached.stages, reached.notes), reached, stopped)
 
 
 def _flow(recipe: Recipe, flows: Flows | None, device: torch.device) -> Callable[[Tensor], Between]:
@@ -145,10 +163,9 @@ def _on_grid(samples: Tensor, scene: Scene, run: Outline) -> Tensor:
 def _run_stage(
     scene: Scene,
     run: Outline,
+    part: Part,
     reached: Reached,
-    on_step: Callable[[Step], bool | None] | None,
-    held: Tensor | None,
-    ahead: Tensor | None,
+    on_step: OnStep | None,
 ) -> tuple[Reached, bool]:
     """The next stage from where the last one ended, and whether it was stopped."""
     index, device = len(reached.stages), run.machine.device
@@ -158,7 +175,7 @@ def _run_stage(
     costs: dict[str, list[float]] = {}
     samples = resize(reached.samples.to(device), stage.shape).clamp(0, 1)
     fixed = torch.zeros(stage.shape[0], dtype=torch.bool, device=device)
-    for frames, at_end in ((held, False), (ahead, True)):
+    for frames, at_end in ((part.held, False), (part.ahead, True)):
         if frames is not None:
             count = frames.shape[1]
             there = slice(stage.shape[0] - count, None) if at_end else slice(0, count)
@@ -182,7 +199,7 @@ def _run_stage(
     def watch(step: int, found: Mapping[str, float], now: Tensor) -> bool:
         for name, cost in found.items():
             costs.setdefault(name, []).append(cost)
-        return bool(on_step and on_step(Step(index, step, run.stages, found, now)))
+        return on_step is not None and _told(on_step, index, step, run.stages, found, now)
 
     done = optimize(
         samples,
@@ -196,6 +213,19 @@ def _run_stage(
     )
     record = StageRecord(stage.shape, stage.steps, costs, time.perf_counter() - began)
     return Reached(done.samples, done.momentum, (*reached.stages, record), reached.notes), done.stopped
+
+
+def _told(
+    on_step: OnStep, stage: int, step: int, stages: tuple[Stage, ...], costs: Mapping[str, float], now: Tensor
+) -> bool:
+    """Whether the caller asks to stop. A step that the caller keeps gets samples of its own."""
+    snapshot = Snapshot(now)
+    kept = weakref.ref(snapshot)
+    stop = bool(on_step(Step(stage, step, stages, dict(costs), snapshot)))
+    del snapshot
+    if (found := kept()) is not None:
+        found()
+    return stop
 
 
 def _start(scene: Scene, run: Outline, init: Field | None) -> Tensor:

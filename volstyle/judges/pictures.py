@@ -31,6 +31,9 @@ from volstyle.loss.statistics import Sums, gram_distance
 from volstyle.motion.links import estimate_motion, warping_error
 from volstyle.networks.extractor import Network
 
+JUDGED = (("y", "x"), ("t", "y", "x"))
+"""The axes of what can be judged: images and clips."""
+
 GAPS = (1, 10)
 """Frames between the two of a warping error: flicker, and what creeps."""
 
@@ -177,7 +180,7 @@ def _numbers(values: Tensor) -> tuple[float, ...]:
 def _alike(content: Field, result: Field) -> Field:
     """The content on the result's grid."""
     names = [axis.name for axis in result.axes]
-    if names not in (["y", "x"], ["t", "y", "x"]):
+    if tuple(names) not in JUDGED:
         raise ShapeError(f"judge: the result has axes {', '.join(names)}, must be an image or a clip")
     if [axis.name for axis in content.axes] != names:
         found = ", ".join(axis.name for axis in content.axes)

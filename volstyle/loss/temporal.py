@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from volstyle.loss.weighed import weighed
 from volstyle.motion.flow import warp
 from volstyle.motion.links import Link, frame_pairs
 from volstyle.networks.inflation import pool
@@ -55,7 +56,7 @@ class TemporalTerm:
                 pull = apart + _BROAD_WEIGHT * _broad(apart, trust)
                 pull *= 1 + (_FIXED_WEIGHT - 1) * (now_fixed - then_fixed).abs()
                 cost += scale * (apart * pull).sum()
-                (slope,) = torch.autograd.grad(warped, leaf, pull * (2 * scale))
+                (slope,) = torch.autograd.grad(weighed([warped], [pull * (2 * scale)]), leaf)
                 to_then.add_(slope)
                 to_now.sub_(pull, alpha=2 * scale)
         return float(cost)

@@ -13,7 +13,6 @@ from fractions import Fraction
 
 import numpy as np
 import torch
-from scipy import signal as scipy_signal
 from torch import Tensor
 
 from volstyle.engine.scene import Style
@@ -120,6 +119,8 @@ def noise_like(style: Tensor, samples: int, seed: int) -> Tensor:
     """
     generator = torch.Generator().manual_seed(seed)
     white = torch.fft.rfft(torch.randn(len(style), samples, generator=generator))
+    from scipy import signal as scipy_signal  # a second of import, which only signals need
+
     size = min(_WELCH, style.shape[1])
     bins, power = scipy_signal.welch(style.double().numpy(), nperseg=size, detrend="constant")
     wanted = np.stack([np.interp(np.fft.rfftfreq(samples), bins, line) for line in np.sqrt(power)])
@@ -163,6 +164,8 @@ def _fitted(style: Field, content: Field, notes: list[str], *, joint: bool) -> F
         raise ShapeError(f"style: its step is 1 {old.unit}, the content's is in {new.unit}; give both with times")
     ratio = Fraction(old.step / new.step).limit_denominator(_FINEST_RATIO)
     if ratio != 1:
+        from scipy import signal as scipy_signal
+
         resampled = scipy_signal.resample_poly(samples.numpy(), ratio.numerator, ratio.denominator, axis=1)
         samples = torch.from_numpy(np.ascontiguousarray(resampled, np.float32))
         notes.append(f"style: resampled from {1 / old.step:g} to {1 / new.step:g} Hz, the content's rate")

@@ -1,22 +1,30 @@
-"""A volume as parts the engine can style, and back: windowed, one channel or R, G, B, one moment in time each."""
+"""Volumes as a medium: each part is a range of intensities of one channel, or R, G, B, at one moment in time."""
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from volstyle.codecs import Selection, read
+from volstyle.codecs import Facts, read
 from volstyle.codecs.stored import Stored, free_memory
+from volstyle.engine.checkpoint import Reached
+from volstyle.engine.part import Part
+from volstyle.engine.scene import Style
+from volstyle.engine.stylize import Stylized
 from volstyle.errors import CapacityError, InputError, RecipeError
 from volstyle.grid.field import Axis, Field
+from volstyle.media.defaults import composed
 from volstyle.media.intensity import IntensityRange
-from volstyle.media.part import Problem
+from volstyle.media.medium import Earlier, Finished, nothing_earlier
+from volstyle.media.order import Order, Source, StyleOrder
+from volstyle.media.reading import OtherMediumError, without_times
+from volstyle.media.single import Single
 from volstyle.recipe import Recipe
 
 _AXES = (["z", "y", "x"], ["t", "z", "y", "x"])
@@ -25,14 +33,21 @@ _MILLIMETERS = {"um": 1e-3, "µm": 1e-3, "mm": 1.0, "cm": 10.0, "m": 1e3}
 
 @dataclass(frozen=True)
 class Volume:
-    """source: as it was read, (C, z, y, x) or (C, t, z, y, x), in the file's units. windows: of each channel, or
-    one of R, G, B. mask: (z, y, x) or source's own shape, where it may change. color: the result is R, G, B.
+    """source: as it was read, (C, z, y, x) or (C, t, z, y, x), in the file's units. windows: the intensities of
+    each channel that are styled, or one for R, G, B. mask: (z, y, x) or the source's own shape, where it may
+    change. color: whether the result is R, G, B. styles: for all parts. init: where to start from, None for what
+    the recipe says.
     """
 
     source: Field
     windows: tuple[IntensityRange, ...]
     mask: Tensor | None
     color: bool
+    styles: tuple[Style, ...] = ()
+    init: Field | None = None
+    notes: tuple[str, ...] = ()
+    cuts: tuple[int, ...] | None = None
+    kept_bytes: int = 4
 
     @staticmethod
     def prepare(source: Field, mask: Tensor | None, recipe: Recipe) -> Volume:
@@ -51,77 +66,151 @@ class Volume:
     def times(self) -> int:
         return self.source.shape[0] if len(self.source.axes) > 3 else 1
 
-    def problems(self) -> tuple[Problem, ...]:
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.source.shape[-3:]
+
+    @property
+    def grids(self) -> tuple[Field, ...]:
         """All channels of a time, then those of the next: volumes over time are styled one after the other, from
         the same targets and with the same steps, so that what does not move is styled the same way each time."""
-        axes = self.source.axes[-3:]
-        found: list[Problem] = []
-        for window, samples in self._pieces(self.source.samples):
-            content = window.inside(samples)
-            if self.color and len(content) == 1:
-                content = content.expand(3, *content.shape[1:]).contiguous()
-            where = window.covers(samples).all(0)
-            if self.mask is not None:
-                where = where & self._mask_at(len(found))
-            if not where.any():
+        width = self.source.channels // len(self.windows)
+        channels = 3 if self.color and width == 1 else width
+        grid = Field(torch.empty(channels, *self.shape, device="meta"), self.source.axes[-3:])
+        return (grid,) * (self.times * len(self.windows))
+
+    def part(self, number: int, earlier: Earlier = nothing_earlier) -> Part:
+        window, samples = self._pieces()[number]
+        content = window.inside(samples)
+        if self.color and len(content) == 1:
+            content = content.expand(3, *content.shape[1:]).contiguous()
+        where = self._where(number)
+        everywhere = bool(where.all())
+        return Part(
+            Field(content, self.source.axes[-3:]),
+            self.styles,
+            self.init,
+            where=None if everywhere else where.float(),
+        )
+
+    def kept(self, number: int, done: Stylized) -> Reached:
+        return replace(done.reached, samples=torch.empty(0), momentum=None, finished=done.field.samples)
+
+    def expected(self) -> Field:
+        channels = 3 if self.color else self.source.channels
+        return replace(self.source, samples=torch.empty(channels, *self.source.shape, device="meta"))
+
+    def checked(self) -> Volume:
+        """This volume, once each part has samples that may change. Raises InputError."""
+        for number, (window, _) in enumerate(self._pieces()):
+            if not self._where(number).any():
                 raise InputError(
                     f"{self.source.origin.path}: no sample between {window.low:g} and {window.high:g}"
                 )
-            found.append(Problem(Field(content, axes), where=None if where.all() else where.float()))
-        return tuple(found)
+        return self
 
-    def result(self, styled: Sequence[Tensor]) -> Field:
+    def result(self, finished: Finished) -> Field:
         """The source with its parts styled, each (C', z, y, x) in [0, 1]: in the file's units, or R, G, B in
         [0, 1] where the file had gray."""
-        pieces = self._pieces(self.source.samples)
-        done = [
-            samples if len(samples) > len(before) else window.outside(before, samples)
-            for (window, before), samples in zip(pieces, styled, strict=True)
-        ]
+        done = []
+        for number, (window, before) in enumerate(self._pieces()):
+            samples = finished(number)
+            if samples is None:  # left out by a stop
+                samples = self.part(number).content.samples
+            done.append(samples if len(samples) > len(before) else window.outside(before, samples))
         each = len(self.windows)
         moments = [torch.cat(done[start : start + each]) for start in range(0, len(done), each)]
         samples = torch.stack(moments, dim=1) if len(self.source.axes) > 3 else moments[0]
         return replace(self.source, samples=samples)
 
-    def _pieces(self, samples: Tensor) -> list[tuple[IntensityRange, Tensor]]:
-        moments = samples.unbind(1) if len(self.source.axes) > 3 else (samples,)
-        width = len(samples) // len(self.windows)
+    def _pieces(self) -> list[tuple[IntensityRange, Tensor]]:
+        """The samples of each part, which are views of the source's."""
+        source = self.source.samples
+        moments = source.unbind(1) if len(self.source.axes) > 3 else (source,)
+        width = len(source) // len(self.windows)
         return [
             (window, channel)
             for moment in moments
             for window, channel in zip(self.windows, torch.split(moment, width), strict=True)
         ]
 
-    def _mask_at(self, part: int) -> Tensor:
-        assert self.mask is not None
-        return self.mask[part // len(self.windows)] if self.mask.dim() > 3 else self.mask
+    def _where(self, number: int) -> Tensor:
+        """(z, y, x) bool, where a part may change."""
+        window, samples = self._pieces()[number]
+        where = window.covers(samples).all(0)
+        if self.mask is None:
+            return where
+        return where & (self.mask[number // len(self.windows)] if self.mask.dim() > 3 else self.mask)
 
 
-def read_volume(path: Path, mask: Path | None, recipe: Recipe) -> Volume:
-    """Raises InputError for a file that is no volume, or a mask of another shape."""
-    source = read(path)
-    _check_axes(path, source)
-    where = None
-    if mask is not None:
-        labels = read(mask)
-        if labels.shape not in (source.shape, source.shape[-3:]) or labels.channels != 1:
-            have, need = ("x".join(map(str, field.shape)) for field in (labels, source))
-            raise InputError(f"{mask}: a mask of {have}, must be {need} as {path.name} is")
-        where = labels.samples[0] != 0
-        if not where.any():
-            raise InputError(f"{mask}: 0 everywhere, must be another number where the style goes")
-    return Volume.prepare(source, where, recipe)
+@dataclass(frozen=True)
+class VolumeMedium:
+    name: str = "volume"
+    called: str = "a volume"
+    axes: tuple[str, ...] = ("z", "y", "x")
+
+    def size(self, asked: int | None) -> tuple[int | None, Mapping[str, Any]]:
+        """A volume is read whole, and made smaller in its stages."""
+        return None, {} if asked is None else {"schedule": {"largest": asked}}
+
+    def recipe(
+        self, content: Source | None, style: Source | None, given: Mapping[str, Any], *chosen: Mapping[str, Any]
+    ) -> Recipe:
+        return composed("solid" if content is None else self.name, given, *chosen)
+
+    def open(self, order: Order) -> Volume | Single:
+        """Styles are flat, or volumes; a file to start from is a volume, seen through its own range."""
+        without_times(order)
+        styles = tuple(_read_style(style) for style in order.styles)
+        init = None if order.init is None else read_volume_style(order.init)
+        if order.content is None:
+            part = Part(blank(order.shape or ()), styles, init)
+            return Single(part, part.content.shape)
+        source = order.content if isinstance(order.content, Field) else read(order.content)
+        if not is_volume(source):
+            raise OtherMediumError(order, [axis.name for axis in source.axes])
+        mask = None if order.mask is None else _read_mask(order.mask, order.content, source)
+        return replace(Volume.prepare(source, mask, order.recipe), styles=styles, init=init).checked()
+
+    def part_grid(self, facts: Facts, size: int | None, recipe: Recipe) -> Field:
+        axes = facts.axes or (Axis("z"), Axis("y"), Axis("x"))
+        return Field(torch.empty(1, *facts.shape[-3:], device="meta"), axes[-3:])
+
+    def sized(self, shape: tuple[int, ...]) -> str:
+        return "x".join(map(str, reversed(shape)))
 
 
-def read_volume_style(path: Path) -> Field:
-    """A style that is a volume, its own window brought to [0, 1]; an image or a clip as it is."""
-    field = read(path, Selection())
+def _read_style(style: StyleOrder) -> Style:
+    try:
+        return Style(read_volume_style(style.source), style.weight)
+    except InputError as error:
+        raise InputError(f"style {error}") from error
+
+
+def _read_mask(mask: Source, content: Source, source: Field) -> Tensor:
+    """Where labels are not 0. Raises InputError for a mask of another shape."""
+    labels = mask if isinstance(mask, Field) else read(mask)
+    name = "mask" if isinstance(mask, Field) else mask
+    if labels.shape not in (source.shape, source.shape[-3:]) or labels.channels != 1:
+        have, need = ("x".join(map(str, field.shape)) for field in (labels, source))
+        content_name = "the content" if isinstance(content, Field) else content.name
+        raise InputError(f"{name}: a mask of {have}, must be {need} as {content_name} is")
+    where = labels.samples[0] != 0
+    if not where.any():
+        raise InputError(f"{name}: 0 everywhere, must be another number where the style goes")
+    return where
+
+
+def read_volume_style(source: Source) -> Field:
+    """A style that is a volume, its own range of intensities brought to [0, 1]; an image or a clip as it is."""
+    field = source if isinstance(source, Field) else read(source)
     if not is_volume(field):
         return field
-    volume = Volume.prepare(field, None, Recipe())
+    volume = Volume.prepare(field, None, Recipe()).checked()
     if len(volume.windows) > 1 or volume.times > 1:
-        raise InputError(f"{path}: a style volume must have one channel or R, G, B, and no time")
-    return volume.problems()[0].content
+        name = "one in memory" if isinstance(source, Field) else source
+        raise InputError(f"{name}: a style volume must have one channel or R, G, B, and no time")
+    return volume.part(0).content
 
 
 def is_volume(field: Field) -> bool:
@@ -162,10 +251,3 @@ def with_style_size(recipe: Recipe, length: str, content: Field) -> Recipe:
     )
     scale = float(match[1]) * _MILLIMETERS[match[2]] / extent
     return replace(recipe, style=replace(recipe.style, scale=scale)) if math.isfinite(scale) else recipe
-
-
-def _check_axes(path: Path, field: Field) -> None:
-    if not is_volume(field):
-        names = [axis.name for axis in field.axes]
-        kind = {2: "image", 3: "video", 1: "signal"}.get(len(names))
-        raise InputError(f"{path}: must be a volume, has axes {', '.join(names)}; use `volstyle {kind}`")

@@ -38,7 +38,7 @@ def load_network(
     name: str,
     *,
     weights: Path | None = None,
-    pooling: str = "average",
+    pooling: str = "max",
     seed: int = 0,
     axes: int = 2,
     channels: int = 3,

@@ -12,12 +12,12 @@ import pytest
 from tests.tiny import numbers
 from volstyle.codecs import read, write
 from volstyle.grid.field import Axis, Field
+from volstyle.media.command import save_record
 from volstyle.record import Record, StageRecord
 from volstyle_cli import main
 from volstyle_cli.draw.report import write_report
 from volstyle_cli.options import ImageOptions, VideoOptions
-from volstyle_cli.run.command import save_record
-from volstyle_cli.run.order import order_of
+from volstyle_cli.run.order import errand_of
 
 PLANE = (Axis("y"), Axis("x"))
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -32,10 +32,10 @@ def _files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write(Path("clip.mp4"), Field(numbers(3, 3, 32, 48), (Axis("t", 0.1, "s"), *PLANE)))
     clip = VideoOptions(content=Path("clip.mp4"), style=["art<1>.png"], output=Path("a.mp4"))
     photo = ImageOptions(content=Path("photo.png"), style=["art<1>.png"], output=Path("a.png"))
-    for kind, options in (("video", clip), ("image", photo)):
-        order = order_of(kind, options)
+    for options, shape in ((clip, (3, 32, 48)), (photo, (32, 48))):
+        order = errand_of(options).order
         write(order.output, read(order.content, order.selection))
-        stage = StageRecord((32, 48), 3, {"style": [1.0, 0.5, 0.3], "content": [0.0, 0.1, 0.2]}, 1.0)
+        stage = StageRecord(shape, 3, {"style": [1.0, 0.5, 0.3], "content": [0.0, 0.1, 0.2]}, 1.0)
         record = Record(order.recipe, "builtin", "", "cpu", "float32", 1, {}, (stage, stage))
         save_record(order, record, None)
 

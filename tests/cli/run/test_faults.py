@@ -19,10 +19,11 @@ from volstyle.codecs import Encoding, Moment, Selection, open_clip, write
 from volstyle.codecs.clip import ClipOrigin
 from volstyle.errors import InputError
 from volstyle.grid.field import Axis, Field
+from volstyle.media.clip import Film, read_film
+from volstyle.media.order import Order
 from volstyle.recipe import Recipe
 from volstyle_cli import main
-from volstyle_cli.run.film import Film, read_film
-from volstyle_cli.run.order import Order, stem_of
+from volstyle_cli.run.order import stem_of
 
 Run = Callable[..., tuple[int, str]]
 
@@ -94,7 +95,7 @@ HOLD = """
 import sys, time
 from pathlib import Path
 from types import SimpleNamespace
-from volstyle_cli.run.resume import alone
+from volstyle.media.lock import alone
 with alone(SimpleNamespace(output=Path(sys.argv[1]), record_path=Path(sys.argv[1] + ".json"))):
     Path("held").touch()
     time.sleep(60)

@@ -27,12 +27,16 @@ from volstyle.codecs import Encoding, Selection, open_clip, probe, read, write
 from volstyle.codecs import video as video_codec
 from volstyle.codecs.clip import Clip, PictureOrigin, Spool
 from volstyle.codecs.video import VideoOrigin
+from volstyle.engine.checkpoint import Reached
+from volstyle.engine.stylize import Stylized
 from volstyle.errors import InputError
 from volstyle.grid.field import Axis, Field
 from volstyle.grid.resample import resize
+from volstyle.media.clip import Film, Lasting
 from volstyle.motion.windows import Span
+from volstyle.recipe import Recipe
+from volstyle.record import Record
 from volstyle_cli import main
-from volstyle_cli.run.film import Film, Lasting
 
 CLIP = (Axis("t", 0.1, "s"), Axis("y"), Axis("x"))
 LINE = (
@@ -120,7 +124,10 @@ def test_held_are_the_last_frames_that_a_window_finished_and_kept_all_of_them() 
     film = Film(clip, (window, other), Lasting(clip, 24), (), (), None)
     reached = numbers(3, 16, 6, 7)
     assert torch.equal(film.held(window, reached), reached[:, 4:12])
-    assert film.kept(window, reached).shape == (3, 12, 6, 7)
+    record = Record(Recipe(), "", "", "cpu", "float32", 1, {}, ())
+    kept = film.kept(0, Stylized(Field(reached, CLIP), record, Reached(reached)))
+    assert kept.finished is not None
+    assert kept.finished.shape == (3, 12, 6, 7)
 
 
 def test_a_whole_clip_is_its_frames(tmp_path: Path) -> None:

@@ -13,11 +13,11 @@ from typing import Any
 from volstyle.codecs import Encoding, Moment, Selection, files, suffix_of
 from volstyle.codecs.atomic import arriving
 from volstyle.errors import InputError
+from volstyle.grid.field import Field
+from volstyle.media.order import Order, Source, StyleOrder, path_of
+from volstyle.media.table import MEDIA
 from volstyle.networks.weights import sha256
 from volstyle.record import Record, check_entries
-
-from .inputs import AXES
-from .order import Order, StyleFile
 
 
 def digest(path: Path) -> str:
@@ -30,15 +30,17 @@ def command_of(order: Order, stopped_after: tuple[int, int] | None) -> dict[str,
     """The order as a record keeps it, paths relative to the record's folder. The output is there already."""
     folder = order.record_path.parent
 
-    def named(path: Path | None) -> str | None:
-        return None if path is None else Path(os.path.relpath(path, folder)).as_posix()
+    def named(source: Source | None) -> str | None:
+        return Path(os.path.relpath(source, folder)).as_posix() if isinstance(source, Path) else None
 
+    in_memory = {name: digest_of(field) for name, field in order.in_memory.items()}
+    assert order.output is not None
     return {
         "kind": order.kind,
         "content": named(order.content),
         "styles": [
             {
-                "path": named(style.path),
+                "path": named(style.source),
                 "weight": style.weight,
                 "mask": named(style.mask),
                 "source_mask": named(style.source_mask),
@@ -60,14 +62,23 @@ def command_of(order: Order, stopped_after: tuple[int, int] | None) -> dict[str,
         "seconds": order.seconds,
         "cuts": order.cuts,
         "stopped_after": stopped_after,
+        **({"in_memory": in_memory} if in_memory else {}),
     }
 
 
-def save_record(order: Order, record: Record, stopped_after: tuple[int, int] | None) -> None:
-    """Beside the output, all or nothing."""
+def digest_of(field: Field) -> str:
+    """sha256 of samples in memory and of their grid."""
+    found = hashlib.sha256(repr((field.axes, field.shape)).encode())
+    found.update(field.samples.contiguous().cpu().numpy().tobytes())
+    return found.hexdigest()
+
+
+def save_record(order: Order, record: Record, stopped_after: tuple[int, int] | None) -> Record:
+    """Write the record beside the output, all or nothing. Returns it with the command to do the run again."""
     record = replace(record, command=command_of(order, stopped_after))
     with arriving(order.record_path, force=True) as temporary:
         temporary.write_text(record.to_json(), encoding="utf-8")
+    return record
 
 
 def order_behind(output: Path) -> Order | None:
@@ -76,6 +87,8 @@ def order_behind(output: Path) -> Order | None:
     if not path.exists():
         return None
     record = Record.load(path)
+    if record.command.get("in_memory"):
+        raise InputError(f"{path}: the record of a run of samples in memory, which are gone")
     try:
         return _order(path, record, record.command)
     except (AttributeError, KeyError, TypeError, ValueError) as error:
@@ -84,13 +97,15 @@ def order_behind(output: Path) -> Order | None:
 
 def order_again(path: Path, record: Record, output: Path | None, *, force: bool) -> Order:
     """The order of a record. Raises InputError for a record without one, or when an input has changed."""
+    if record.command.get("in_memory"):
+        raise InputError(f"{path}: a run of samples in memory, which are gone; must be of files to be done again")
     try:
         command = record.command
         order = _order(path, record, command)
         _ = command["output"]["sha256"]  # to compare with in the end
         expected = {path.parent / name: found for name, found in command["inputs"].items()}
-        suffix = suffix_of(order.output)
-        stem = order.output.name.removesuffix(suffix)
+        name = path_of(order.output).name
+        suffix = suffix_of(Path(name))
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise InputError(f"{path}: a record with nothing to do again (no {error})") from error
     for file, wanted in expected.items():
@@ -103,7 +118,7 @@ def order_again(path: Path, record: Record, output: Path | None, *, force: bool)
             )
     return replace(
         order,
-        output=output or Path(f"{stem}-replay{suffix}"),
+        output=output or Path(f"{name.removesuffix(suffix)}-replay{suffix}"),
         encoding=replace(order.encoding, force=force),
     )
 
@@ -123,13 +138,13 @@ def _order(path: Path, record: Record, command: Mapping[str, Any]) -> Order:
         if command.get(key) is not None:
             recipe = recipe.updated({"temporal": {key: str(located(command[key]))}})
     selection, stopped = command["selection"], command["stopped_after"]
-    if command["kind"] not in AXES:
-        raise InputError(f"{path}: a record of a {command['kind']!r}, must be one of {', '.join(AXES)}")
+    if command["kind"] not in MEDIA:
+        raise InputError(f"{path}: a record of a {command['kind']!r}, must be one of {', '.join(MEDIA)}")
     order = Order(
         kind=command["kind"],
         content=located(command["content"]),
         styles=tuple(
-            StyleFile(
+            StyleOrder(
                 folder / style["path"],
                 style["weight"],
                 located(style["mask"]),

@@ -4,31 +4,28 @@ from __future__ import annotations
 
 import errno
 import json
-import os
 import re
 import shutil
-import sys
+import tempfile
 import tomllib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from volstyle.codecs import Moment
-from volstyle.codecs.atomic import check_name, check_parent, replacing
+from volstyle.codecs.atomic import replacing
 from volstyle.engine.checkpoint import Reached
 from volstyle.errors import CapacityError, OutputError
+from volstyle.grid.field import Field
+from volstyle.media.command import digest, digest_of
+from volstyle.media.lock import real
+from volstyle.media.order import Order, Source
 from volstyle.recipe import Recipe
 from volstyle.record import threads, versions
 
-from .command import digest
-from .order import Order
-
-if sys.platform != "win32":
-    import fcntl
-
-FORMAT = 2
+FORMAT = 3
 
 
 @dataclass(frozen=True)
@@ -36,27 +33,30 @@ class Resume:
     """A folder with what each part of a run has reached, in a file of its own that is only ever replaced whole;
     made when there is something to keep.
 
-    asked: what the run is of. recipe: with all choices as they were resolved when it began: a machine with less
-    free memory later would cut other tiles, and round otherwise.
+    asked: what the run is of. recipe: with all choices as they were resolved when it began, since a machine with
+    less free memory later would cut other tiles, and round otherwise; None for a run that is new. order: whose
+    state it is.
     """
 
     folder: Path
     asked: Mapping[str, Any]
-    recipe: Recipe
+    order: Order
+    recipe: Recipe | None = None
 
     @staticmethod
-    def open(order: Order, resolved: Recipe) -> Resume:
-        """Of an order: the one there is, else a new one. Raises OutputError for one of another order."""
-        folder, asked = folder_of(order), _asked(order)
+    def open(order: Order, folder: Path) -> Resume:
+        """The state that an order has left in a folder, else a new one. Raises OutputError for one of another
+        order."""
+        asked = _asked(order)
+        new = Resume(folder, asked, order)
         if not order.resume:
-            remove(order)
+            return new
         try:
             found = json.loads((folder / _ORDER).read_text(encoding="utf-8"))
             differing = [name for name in asked if found["asked"].get(name) != asked[name]]
             resolved = Recipe().updated(found["resolved"])
         except FileNotFoundError:
-            remove(order)  # killed before it said whose it is
-            return Resume(folder, asked, resolved)
+            return new  # or it was killed before it said whose it is
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise OutputError(f"{folder}: a damaged state; --no-resume starts over") from error
         if differing:
@@ -64,7 +64,14 @@ class Resume:
                 f"{folder}: state of a run with other {', '.join(differing)}; "
                 "repeat that one to go on, or --no-resume to start over"
             )
-        return Resume(folder, asked, resolved)
+        return replace(new, recipe=resolved)
+
+    def begun(self, resolved: Recipe) -> Resume:
+        """This state once the run is planned. One that is new takes the place of whatever is there."""
+        if self.recipe is not None:
+            return self
+        remove(self.order, self.folder)
+        return replace(self, recipe=resolved)
 
     @property
     def parts(self) -> int:
@@ -87,7 +94,7 @@ class Resume:
             if not self.folder.exists():
                 self.folder.mkdir()
                 with replacing(self.folder / _ORDER) as temporary:
-                    values = {"asked": self.asked, "resolved": _plain(self.recipe)}
+                    values = {"asked": self.asked, "resolved": _plain(self.recipe or self.order.recipe)}
                     temporary.write_text(json.dumps(values, indent=1), encoding="utf-8")
             with replacing(self._path(part)) as temporary:
                 reached.save(temporary)
@@ -116,73 +123,35 @@ class Resume:
 _ORDER, _WRITING = "order.json", "writing"
 
 
-@contextmanager
-def alone(order: Order) -> Iterator[None]:
-    """Keep the output, and the state beside it, to one run. Raises OutputError while another run holds them.
-
-    The lock goes with the process that holds it, however that ends; its file is removed by the next holder.
-    """
-    check_name(order.record_path)
-    check_parent(order.output)
-    output = _real(order.output)
-    path = output.with_name(f".{output.name}.lock")
-    with _locked(path) as held:
-        if not held:
-            raise OutputError(f"{order.output}: another run is making it; wait for that one, or give another name")
-        yield
-
-
-@contextmanager
-def _locked(path: Path) -> Iterator[bool]:
-    """Whether this process has the lock of a file, which is removed at the end."""
-    if sys.platform == "win32":
-        yield True
-        return
-    while True:
-        try:
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
-        except OSError as error:
-            raise OutputError(f"{path}: cannot be written ({error.strerror})") from error
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            # Its last holder may have removed the file between its opening here and its locking.
-            mine = path.exists() and os.fstat(descriptor).st_ino == path.stat().st_ino
-        except BlockingIOError:
-            os.close(descriptor)
-            yield False
-            return
-        if mine:
-            break
-        os.close(descriptor)
-    try:
-        yield True
-    finally:
-        path.unlink(missing_ok=True)
-        os.close(descriptor)
-
-
-def _real(path: Path) -> Path:
-    return path.resolve() if path.is_symlink() else path
-
-
 def was_writing(order: Order) -> bool:
     """Whether a run of this output was killed while or after writing it, so that it is there by right."""
-    return order.resume and (folder_of(order) / _WRITING).exists()
+    return order.output is not None and order.resume and (folder_of(order.output) / _WRITING).exists()
 
 
-def folder_of(order: Order) -> Path:
-    return order.output.with_name(f".{order.output.name}.state")
+def folder_of(output: Path) -> Path:
+    """Where the state of a run lies that writes to output."""
+    return output.with_name(f".{output.name}.state")
 
 
-def remove(order: Order) -> None:
+@contextmanager
+def state_folder(order: Order) -> Iterator[Path]:
+    """The folder of a run's state: beside the output, where a later run finds it, or a temporary one for a result
+    that stays in memory."""
+    if order.output is not None:
+        yield folder_of(order.output)
+        return
+    with tempfile.TemporaryDirectory(prefix="volstyle-") as folder:
+        yield Path(folder) / "state"
+
+
+def remove(order: Order, folder: Path) -> None:
     """The state of an order, at once, and what runs that were killed left beside its output."""
-    folder = folder_of(order)
     done = folder.with_name(f"{folder.name}.done")
     shutil.rmtree(done, ignore_errors=True)
     if folder.exists():
         folder.replace(done)  # half a state would be taken for that of another run
         shutil.rmtree(done, ignore_errors=True)
-    for path in (_real(order.output), order.record_path):
+    for path in () if order.output is None else (real(order.output), order.record_path):
         left = re.compile(re.escape(f".{path.stem}.part") + r"\d+" + re.escape(path.suffix))
         for file in path.parent.iterdir():
             if left.fullmatch(file.name):
@@ -195,20 +164,25 @@ def _asked(order: Order) -> dict[str, Any]:
     def text(moment: Moment | None) -> str:
         return "" if moment is None else f"{moment.value}{moment.unit}"
 
+    def name(source: Source | None) -> str:
+        return "in memory" if isinstance(source, Field) else str(source)
+
     selection = order.selection
+    files = {str(path): digest(path) for path in order.inputs}
     return {
         "format": FORMAT,
-        "inputs": {str(path): digest(path) for path in order.inputs},
+        "inputs": files | {name: digest_of(field) for name, field in order.in_memory.items()},
         "styles": [
-            [str(style.path), style.weight, str(style.mask), str(style.source_mask), text(style.at)]
+            [name(style.source), style.weight, name(style.mask), name(style.source_mask), text(style.at)]
             for style in order.styles
         ],
         "choices": _plain(order.recipe),
         "size": selection.size,
         "range": [text(selection.start), text(selection.end), selection.keep_going],
         "shots": [order.shots, list(order.cuts or ())],
-        "volume": [str(order.mask), list(order.shape or ()), order.style_size],
+        "volume": [name(order.mask), list(order.shape or ()), order.style_size],
         "seconds": order.seconds,
+        "value_range": list(order.value_range or ()),
         "versions": versions(),
         "threads": threads(),
     }

@@ -1,4 +1,4 @@
-"""Times as they are given on the command line."""
+"""Times as the user gives them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from volstyle.codecs import Moment
 from volstyle.errors import RecipeError
-from volstyle_cli.run.order import moment_of
+from volstyle.media.order import moment_of
 
 
 @given(st.integers(0, 10**9))

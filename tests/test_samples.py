@@ -1,0 +1,29 @@
+"""The samples that are programs run."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from volstyle.codecs import probe
+
+SAMPLES = Path(__file__).parent.parent / "samples"
+
+
+def test_the_library_styles_an_array_a_scan_and_a_clip(tmp_path: Path) -> None:
+    few = os.environ | {"STEPS": "1", "NETWORK": "random"}
+    done = subprocess.run(
+        [sys.executable, str(SAMPLES / "library.py")],
+        cwd=tmp_path,
+        env=few,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    said = [line.split()[0] for line in done.stdout.splitlines()]
+    assert said == ["array", "scan", "clip", "style:", "texture:", "structure:"]
+    assert "100%" in done.stderr
+    assert probe(tmp_path / "styled" / "harbor.mp4").shape[0] == 6
+    assert probe(tmp_path / "styled" / "shell.nii.gz").shape == probe(SAMPLES / "shell.nii.gz").shape

@@ -1,0 +1,35 @@
+from .codecs import Encoding as Encoding
+from .codecs import Facts as Facts
+from .codecs import Moment as Moment
+from .codecs import Selection as Selection
+from .codecs import probe as probe
+from .codecs import read as read
+from .codecs import write as write
+from .engine.outline import Outline as Outline
+from .engine.outline import outline as outline
+from .engine.part import Part as Part
+from .engine.scene import Style as Style
+from .engine.stylize import Step as Step
+from .engine.stylize import Stylized as Stylized
+from .engine.stylize import stylize as stylize
+from .errors import CapacityError as CapacityError
+from .errors import InputError as InputError
+from .errors import NetworkError as NetworkError
+from .errors import OutputError as OutputError
+from .errors import RecipeError as RecipeError
+from .errors import ShapeError as ShapeError
+from .errors import VolstyleError as VolstyleError
+from .errors import WeightsError as WeightsError
+from .grid.field import Axis as Axis
+from .grid.field import Field as Field
+from .grid.field import Origin as Origin
+from .judges.pictures import Verdict as Verdict
+from .judges.pictures import judge as judge
+from .media.follower import Follower as Follower
+from .media.result import Result as Result
+from .media.style import style as style
+from .networks.registry import load_network as load_network
+from .recipe import Recipe as Recipe
+from .record import Record as Record
+
+__version__: str

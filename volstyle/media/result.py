@@ -1,0 +1,46 @@
+"""What a run gives back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
+
+from volstyle.grid.field import Field
+from volstyle.media.picture import png
+from volstyle.record import Record
+
+
+@dataclass(frozen=True)
+class Result:
+    """record: what happened. output: where the result was written, None if nowhere. last: the stage and step that
+    were the last, counted over all parts. stopped: whether the run was stopped there, before its end."""
+
+    record: Record
+    output: Path | None
+    last: tuple[int, int]
+    stopped: bool
+    made: Callable[[], Field]
+
+    @cached_property
+    def field(self) -> Field:
+        """The result on the content's grid and in its units. A clip that was written to a file is read from it,
+        since it may be longer than memory is large."""
+        return self.made()
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the user should know: whatever could not be done or kept as asked."""
+        return self.record.notes
+
+    def numpy(self) -> NDArray[Any]:
+        """The samples as an array, channels last; see `Field.numpy`."""
+        return self.field.numpy()
+
+    def _repr_png_(self) -> bytes:
+        """A picture for a notebook."""
+        return png(self.field)

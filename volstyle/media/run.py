@@ -1,0 +1,205 @@
+"""An order carried out: check, open, plan, style part by part, write, record."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from math import prod
+from pathlib import Path
+
+from torch import Tensor
+
+from volstyle.codecs import check, check_writable, read, write
+from volstyle.codecs.atomic import check_target
+from volstyle.codecs.clip import Clip
+from volstyle.engine.checkpoint import Reached
+from volstyle.engine.machine import choose_budget
+from volstyle.engine.outline import Outline, outline
+from volstyle.engine.stylize import Step, stylize
+from volstyle.errors import CapacityError, OutputError, WeightsError
+from volstyle.grid.field import Field
+from volstyle.media.command import save_record
+from volstyle.media.follower import Follower, Plan
+from volstyle.media.lock import alone
+from volstyle.media.medium import Opened
+from volstyle.media.order import Order
+from volstyle.media.result import Result
+from volstyle.media.resume import Resume, remove, state_folder, was_writing
+from volstyle.media.table import medium_named, open_order
+from volstyle.media.volume import with_style_size
+from volstyle.record import StageRecord
+
+_BYTES_PER_SAMPLE = {"visual": 0.2, "lossless": 1.0, "prores": 0.4}
+"""Roughly, for each quality: to see before the work that the disk has room."""
+
+
+@dataclass(frozen=True)
+class _Done:
+    """stages, notes: of all parts. last: the stage and step that were the last, stages counted over all parts.
+    cut: the number of the part that a stop cut off, with what it kept; None if there was no stop."""
+
+    stages: tuple[StageRecord, ...]
+    notes: tuple[str, ...]
+    last: tuple[int, int]
+    cut: tuple[int, Reached] | None
+
+    def finished(self, resume: Resume, part: int) -> Tensor | None:
+        """What a part finished, None for one that a stop left out."""
+        found = self.cut[1] if self.cut and self.cut[0] == part else resume.load(part)
+        return None if found is None else found.finished
+
+
+def carry_out(order: Order, follower: Follower) -> Result:
+    """Style what an order asks for; what there is when a follower asks to stop is written all the same.
+
+    Raises VolstyleError, and leaves nothing half-written.
+    """
+    with alone(order):
+        return _carried_out(order, follower)
+
+
+def _carried_out(order: Order, follower: Follower) -> Result:
+    if was_writing(order):
+        order = replace(order, encoding=replace(order.encoding, force=True))
+    _check_output(order)
+    opened = open_order(order)
+    if order.output is not None:
+        check(order.output, opened.expected(), order.encoding)
+    grid = max(opened.grids, key=lambda grid: prod(grid.shape))
+    if order.style_size is not None:
+        order = replace(order, recipe=with_style_size(order.recipe, order.style_size, grid))
+    with state_folder(order) as folder:
+        run = outline(grid, order.recipe)
+        _check_network(order, run)
+        resume = Resume.open(order, folder)
+        run = _as_it_began(run, grid, resume)
+        resume = resume.begun(run.recipe)
+        order = replace(order, recipe=run.recipe, cuts=opened.cuts)
+        follower.planned(Plan(order, opened, run, _checked_room(order, opened, run, resume)))
+        done = _stylized(order, opened, run, resume, follower)
+        return _given_back(order, opened, run, resume, done)
+
+
+def _stylized(order: Order, opened: Opened, run: Outline, resume: Resume, follower: Follower) -> _Done:
+    """All parts one after the other; what they finish is on the disk, so that memory is that of one."""
+    parts, last = len(opened.grids), (0, 0)
+    stages: list[StageRecord] = []
+    notes: list[str] = []
+    cut = None
+    with follower:
+        for number in range(parts):
+            reached = resume.load(number)
+            if reached and number + 1 == resume.parts:
+                follower.resumed(number, len(reached.stages))
+            if reached is None or reached.finished is None:
+
+                def follow(step: Step, first: int = number * len(run.stages)) -> bool:
+                    nonlocal last
+                    last = (first + step.stage, step.step)
+                    step = replace(step, stage=last[0], stages=step.stages * parts)
+                    return follower.stepped(step) or last == order.stop_after
+
+                def keep(now: Reached, part: int = number) -> None:
+                    if len(now.stages) < len(run.stages):
+                        resume.save(part, now)
+
+                part = opened.part(number, resume.load)
+                result = stylize(run, part, follow, on_stage=keep, reached=reached)
+                reached = opened.kept(number, result)
+                if result.stopped:
+                    cut = (number, reached)
+                else:
+                    resume.save(number, reached)
+            stages += reached.stages
+            notes += reached.notes
+            if cut:
+                break
+    return _Done(tuple(stages), tuple(dict.fromkeys(notes)), last, cut)
+
+
+def _given_back(order: Order, opened: Opened, run: Outline, resume: Resume, done: _Done) -> Result:
+    """The result, written and recorded if the order names an output."""
+    resume.about_to_write()
+    result = opened.result(partial(done.finished, resume))
+    notes, stopped = (*opened.notes, *done.notes), done.cut is not None
+    if order.output is None:
+        field = result if isinstance(result, Field) else result.whole()
+        made = partial(_in_units, field, order)
+        return Result(run.record(done.stages, notes), None, done.last, stopped, made)
+    notes = (*notes, *write(order.output, result, order.encoding))
+    record = save_record(order, run.record(done.stages, notes), done.last if stopped else None)
+    remove(order, resume.folder)
+    return Result(record, order.output, done.last, stopped, partial(_in_units, result, order))
+
+
+def _in_units(result: Field | Clip, order: Order) -> Field:
+    """The result in the units of its content. A clip, of which nothing is kept in memory, is read as written."""
+    if isinstance(result, Clip):
+        assert order.output is not None
+        result = read(order.output)
+    if order.value_range is None:
+        return result
+    low, high = order.value_range
+    return result.with_samples(result.samples * (high - low) + low)
+
+
+def _as_it_began(run: Outline, grid: Field, resume: Resume) -> Outline:
+    """The run with the choices as the run that was cut off had resolved them."""
+    recipe = resume.recipe
+    if recipe is None or replace(recipe, memory=run.recipe.memory) != run.recipe:
+        return run if recipe is None else outline(grid, recipe)
+    budget = choose_budget(recipe.memory, run.machine.device)
+    return replace(run, recipe=recipe, machine=replace(run.machine, budget=budget))
+
+
+def _check_network(order: Order, run: Outline) -> None:
+    """Raises WeightsError for other weights than an order must have that does an earlier run again."""
+    if order.network_digest not in (None, run.network.digest):
+        raise WeightsError(
+            f"network {run.network.name}: weights are {run.network.digest[:8]}…, "
+            f"must be {str(order.network_digest)[:8]}… as in the record; get those again"
+        )
+
+
+def _check_output(order: Order) -> None:
+    """Raises OutputError now for what would else go wrong after the work."""
+    if order.output is None:
+        return
+    check_writable(order.output, order.encoding, medium_named(order.kind).axes)
+    check_target(order.record_path, order.encoding.force)
+    check_not_read(order, [order.output, order.record_path])
+
+
+def check_not_read(order: Order, written: Sequence[Path]) -> None:
+    """Raises OutputError for a file that is both read and written over."""
+    targets = [path.resolve() for path in written]
+    for path in order.inputs:
+        if path.resolve() in targets:
+            raise OutputError(f"{path}: is read and would be written over; give another --output")
+
+
+def _checked_room(order: Order, opened: Opened, run: Outline, resume: Resume) -> float:
+    """Bytes of disk a run takes until it ends: the stage it is in, what waits to be written, and the result.
+    Raises CapacityError when there are fewer."""
+    channels = opened.grids[0].channels
+    stage = 3 * 4 * channels * prod(run.stages[-1].shape)  # samples and two moments
+    waiting = opened.kept_bytes * channels * sum(prod(grid.shape) for grid in opened.grids)
+    need = stage + waiting + prod(opened.expected().shape) * 3 * _BYTES_PER_SAMPLE[order.encoding.quality]
+    place = Path(tempfile.gettempdir()) if order.output is None else order.output.parent
+    free = shutil.disk_usage(place).free + resume.size
+    if free < need:
+        name = order.output or "the result"
+        raise CapacityError(
+            f"{name}: takes about {bytes_text(need)}, its disk has {bytes_text(free)} left; free some"
+        )
+    return need
+
+
+def bytes_text(count: float) -> str:
+    for power, unit in ((30, "GB"), (20, "MB")):
+        if count >= 2**power:
+            return f"{count / 2**power:.{1 if unit == 'GB' else 0}f} {unit}"
+    return f"{count / 2**10:.0f} KB"
