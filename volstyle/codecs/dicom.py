@@ -50,12 +50,13 @@ def probe(path: Path) -> Facts:
     field = read(path, Selection())
     assert isinstance(field.origin, DicomOrigin)
     first = field.origin.datasets[0]
-    entries = {
-        "size": " x ".join(map(str, reversed(field.shape))),
-        "voxel": " x ".join(f"{axis.step:.4g} {axis.unit}" for axis in reversed(field.axes)),
-        "samples": f"{first.BitsStored} bit, {first.get('Modality', 'no modality')}",
-        "series": str(first.get("SeriesDescription", first.get("SeriesInstanceUID", ""))),
-    }
+    with damages(path, "damaged"):  # pydicom looks at an entry when it is asked for
+        entries = {
+            "size": " x ".join(map(str, reversed(field.shape))),
+            "voxel": " x ".join(f"{axis.step:.4g} {axis.unit}" for axis in reversed(field.axes)),
+            "samples": f"{first.BitsStored} bit, {first.get('Modality', 'no modality')}",
+            "series": str(first.get("SeriesDescription", first.get("SeriesInstanceUID", ""))),
+        }
     return Facts("volume", field.shape, entries, field.axes)
 
 
