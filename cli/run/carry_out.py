@@ -45,8 +45,9 @@ class Teller(Follower):
         say_plan(self._screen, plan)
         expected = plan.estimate()
         disk = f"{bytes_text(plan.disk)} of disk on the way"
-        memory = bytes_text(expected.memory)
-        self._screen.entry("takes", f"about {duration_text(expected.seconds)}, {memory} of memory, {disk}")
+        memory, seconds = bytes_text(expected.memory), duration_text(expected.seconds)
+        time = seconds if expected.seconds < 1 else f"about {seconds}"
+        self._screen.entry("takes", f"{time}, {memory} of memory, {disk}")
 
     def resumed(self, part: int, stages: int) -> None:
         place = f"in part {part + 1} of {len(self.plan.opened.grids)}"

@@ -138,10 +138,10 @@ def moment_of(name: str, text: str | None) -> Moment | None:
     """ "2s", "2.5", "1:30", "0:01:30" in seconds, "48f" in frames. name: of the option. Raises RecipeError."""
     if text is None:
         return None
-    frames = re.fullmatch(r"(\d+)f", text)
+    frames = re.fullmatch(r"(\d{1,15})f", text)
     if frames:
         return Moment(float(frames[1]), "f")
-    if re.fullmatch(r"(\d+:){0,2}\d*\.?\d+s?", text):
+    if re.fullmatch(r"(\d{1,15}:){0,2}\d{0,15}\.?\d{1,15}s?", text):
         seconds = 0.0
         for part in text.removesuffix("s").split(":"):
             seconds = 60 * seconds + float(part)
