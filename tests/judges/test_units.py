@@ -452,7 +452,7 @@ BAD = [
     ("units style.png --unit 64 --layer relu1_1", "unit: 64 is none of relu1_1; it has 64, from 0 to 63"),
     ("units tiny.png --layer relu3_1", "tiny.png: is 9x9 samples, must be at least 24x24"),
     ("units pictures style.png tiny.png --layer relu3_1", "tiny.png: is 9x9 samples"),
-    ("units damaged", "damaged/cut.png: damaged, or not an image"),
+    ("units damaged", "damaged/cut.png: damaged"),
     ("units times.npy", "times.npy: 2 channels or times, must be one"),
     ("units style.png volume.npy", "volume.npy: has axes z, y, x, must have 2 as the first"),
     ("units empty", "empty: nothing there that volstyle reads"),
