@@ -143,3 +143,30 @@ def test_versions_are_of_what_runs() -> None:
     assert versions()["torch"] == torch.__version__.split("+")[0] or versions()["torch"] == torch.__version__
     assert set(versions()) >= {"python", "volstyle", "torch", "numpy"}
     assert threads() == torch.get_num_threads()
+
+
+@pytest.mark.parametrize(("name", "begins"), [("vgg16", "397923af"), ("vgg19", "dcbb9e9d")])
+def test_torchvisions_networks_of_before_keep_their_weights(name: str, begins: str, tmp_path: Path) -> None:
+    """Once `vgg16` and `vgg19` were torchvision's; the hash of the weights tells."""
+    values = json.loads(RECORD.to_json())
+    values |= {"network": name, "weights": begins + "0" * 56}
+    values["recipe"]["network"]["name"] = name
+    (tmp_path / "record.json").write_text(json.dumps(values))
+    record = Record.load(tmp_path / "record.json")
+    assert record.network == record.recipe.network.name == f"{name}_torchvision"
+
+
+def test_the_original_vgg19_keeps_its_name(tmp_path: Path) -> None:
+    values = json.loads(RECORD.to_json())
+    values |= {"network": "vgg19", "weights": "c34748d2" + "0" * 56}
+    (tmp_path / "record.json").write_text(json.dumps(values))
+    record = Record.load(tmp_path / "record.json")
+    assert record.network == record.recipe.network.name == "vgg19"
+
+
+def test_a_record_from_before_fine_taps_has_none(tmp_path: Path) -> None:
+    values = json.loads(RECORD.to_json())
+    del values["recipe"]["schedule"]["fine_above"]
+    del values["recipe"]["style"]["fine_taps"], values["recipe"]["content"]["fine_taps"]
+    (tmp_path / "record.json").write_text(json.dumps(values))
+    assert Record.load(tmp_path / "record.json").recipe.schedule.fine_above == 0
