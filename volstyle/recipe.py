@@ -112,8 +112,8 @@ class ScheduleChoice:
 
     smallest: long side of the first stage at most. largest: of the last one at most, 0 for the content's own.
     ratio: from one stage to the next. steps: at the last stage; growth: how many times more at each coarser one,
-    where they cost less. fine_above: stages with a longer side than this are fine: they read the fine taps alone,
-    for coarse stages have decided the composition; 0 is none.
+    where they cost less. fine_above: stages with a longer side than this, but for the first, are
+    fine: they read the fine taps alone, for coarse stages have decided the composition; 0 is none.
     """
 
     smallest: int = 96

@@ -1,6 +1,6 @@
 """Which network styles best: textures synthesized and pictures styled, under judges that none was tuned to.
 
-`builtin`, the same layers untrained, `random`, and vgg19 where its weights are in torch's cache, each with the
+`builtin`, the same layers untrained, `random` and `vgg19`, each with the
 taps it recommends and the default recipe, on paintings and scenes drawn by formula. Prints a table and makes the
 contact sheet: uv run python -m tests.benchmarks.networks --sheet networks.png
 """
@@ -24,6 +24,7 @@ from volstyle.engine.scene import Style
 from volstyle.grid.field import Field
 from volstyle.grid.resample import fitted, resize
 from volstyle.judges.pictures import structure_kept, texture_distances
+from volstyle.media.defaults import defaults
 from volstyle.networks.registry import PACKAGED
 from volstyle.networks.weights import load_weights
 from volstyle.recipe import Recipe
@@ -57,22 +58,17 @@ def untrained(folder: Path, name: str = "builtin") -> Path:
 
 def contestants(folder: Path, others: list[Path]) -> dict[str, Recipe]:
     """Name -> its recipe."""
-    recipe = Recipe()
     found = {
-        "builtin": recipe,
+        "builtin": defaults("image", "builtin"),
         "untrained": _with_weights(untrained(folder)),
-        "random": recipe.set("network.name=random"),
+        "random": defaults("image", "random"),
     }
-    found |= {path.stem: _with_weights(path) for path in others}
-    if next((Path(torch.hub.get_dir()) / "checkpoints").glob("vgg19-*.pth"), None):
-        found["vgg19"] = recipe.set("network.name=vgg19")
-    else:
-        print("vgg19: its weights are not in torch's cache, left out")
-    return found
+    return found | {path.stem: _with_weights(path) for path in others} | {"vgg19": defaults("image", "vgg19")}
 
 
 def _with_weights(path: Path) -> Recipe:
-    return Recipe().set(f"network.weights={path}")
+    """Weights of the layout of `builtin`."""
+    return defaults("image", "builtin").set(f"network.weights={path}")
 
 
 def styled(

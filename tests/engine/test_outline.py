@@ -67,7 +67,7 @@ def test_the_work_of_stages_follows_their_taps() -> None:
 
 
 @pytest.mark.parametrize("size", [40, 241])
-def test_one_stage_is_coarse_unless_it_is_large(size: int) -> None:
+def test_the_first_stage_reads_all_taps_however_large(size: int) -> None:
     run = outline(blank(size, size), Recipe().set("schedule.smallest=1000"))
     assert len(run.stages) == 1
-    assert run.at(run.stages[0]).taps == (FINE if size > 240 else COARSE)
+    assert run.at(run.stages[0]).taps == COARSE

@@ -69,10 +69,11 @@ class Outline:
         return replace(run, stages=_periodic(stages, run.stride) if recipe.periodic else stages)
 
     def at(self, stage: Stage) -> Outline:
-        """This run with the taps that a stage reads: the fine ones if it is larger than the schedule says."""
+        """This run with the taps that a stage reads: the fine ones if it is larger than the schedule says and a
+        stage before it has decided the composition."""
         recipe = self.recipe
         size = max(size for size, keep in zip(stage.shape, self.kept, strict=True) if not keep)
-        if not 0 < recipe.schedule.fine_above < size:
+        if stage == self.stages[0] or not 0 < recipe.schedule.fine_above < size:
             return self
         content = replace(recipe.content, taps=recipe.content.fine_taps)
         style = replace(recipe.style, taps=recipe.style.fine_taps)
@@ -127,7 +128,7 @@ class Outline:
         return replace(smaller, recipe=replace(self.recipe, memory=f"{budget}B"))
 
     def record(self, stages: tuple[StageRecord, ...], notes: tuple[str, ...]) -> Record:
-        """Of what happened in a run like this."""
+        """The record of a run by this outline: its stages as they went, and notes."""
         return Record(
             recipe=self.recipe,
             network=self.network.name,
