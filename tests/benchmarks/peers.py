@@ -38,9 +38,9 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import resource
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -64,6 +64,9 @@ PAIRS = (
 )
 """Photograph and painting of each pair: four that were looked at before, and each painting once."""
 
+ONE_THREAD = {"PYTHONPATH": ".", "OMP_NUM_THREADS": "1"}
+"""The environment of each side: threads that wait for one another spin, which would count as work."""
+
 SCALE = 58.0
 """How many times larger activations are with the original's weights than with torchvision's."""
 
@@ -71,8 +74,8 @@ SCALE = 58.0
 @dataclass(frozen=True)
 class Marks:
     """What the judges say of a result. texture, color, patches: distances from the style, 0 is none. structure: of
-    the content's gradients, 1 is all. grain: beside the style's own, 1 is as much. seconds: from the command to
-    the file."""
+    the content's gradients, 1 is all. grain: beside the style's own, 1 is as much. seconds: of processor time, all
+    threads together, from the command to the file; another process on the machine hardly changes them."""
 
     texture: float
     structure: float
@@ -204,13 +207,19 @@ def one(command: Callable[[Path, Path, Path], list[str]], content: Path, style: 
     picture, marks = kept.with_name(f"{kept.name}.png"), kept.with_name(f"{kept.name}.marks.json")
     if not marks.exists():
         kept.parent.mkdir(parents=True, exist_ok=True)
-        began = time.perf_counter()
-        subprocess.run(command(content, style, picture), check=True, env={**os.environ, "PYTHONPATH": "."})
-        seconds = time.perf_counter() - began
+        before = processor_time()
+        subprocess.run(command(content, style, picture), check=True, env={**os.environ, **ONE_THREAD})
+        seconds = processor_time() - before
         result = read(picture)
         found = judged(result, read(content, Selection(size=max(result.shape))), read(style), seconds)
         marks.write_text(json.dumps(asdict(found)))
     return Marks(**json.loads(marks.read_text()))
+
+
+def processor_time() -> float:
+    """Seconds of processor time that the processes this one waited for have taken so far."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def row(marks: Marks) -> str:
