@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -31,24 +32,49 @@ def stage_objective(
 ) -> tuple[Objective, Plans]:
     """What is minimized in a stage, its targets taken at the stage's size, and the tiles to do it in. links: how a
     clip moves, at that size. fixed: (T,), frames that stay as they are."""
-    recipe, device = run.recipe, run.machine.device
+    device = run.machine.device
     content = resize(scene.content, stage.shape).clamp(0, 1).to(device)
     regions = None if scene.regions is None else resize(scene.regions, stage.shape, kind="linear").to(device)
-    plans = run.plans(stage.shape)
+    shares = shares_over_time(scene.styles, stage.shape[0])
+    targets = style_targets(scene, stage.shape, run)
+    objective, plans = objective_of(content, targets, run, links, regions=regions, shares=shares, fixed=fixed)
+    terms = {**(_series_terms(scene, run) if len(stage.shape) == 1 else {}), **objective.sample_terms}
+    return replace(objective, sample_terms=terms), plans
+
+
+def objective_of(
+    content: Tensor,
+    targets: Sequence[Mapping[str, Sums]] | None,
+    run: Outline,
+    links: tuple[Link, ...] = (),
+    *,
+    regions: Tensor | None = None,
+    shares: Tensor | None = None,
+    fixed: Tensor | None = None,
+) -> tuple[Objective, Plans]:
+    """What is minimized for a content (C, *S), as it is, and the tiles to do it in.
+
+    targets: `style_targets`, None where the style has no weight. links: how a clip moves. regions: (R, *S), where
+    each style goes. shares: (T, R), what each frame takes of each style. fixed: (T,), frames that stay as they are.
+    """
+    recipe, shape = run.recipe, tuple(content.shape[1:])
+    variance = max(float(content.var()), 1e-4)
+    plans = run.plans(shape)
     if run.margin is not None:
         content = continued(content, run.margin)
         regions = None if regions is None else continued(regions, run.margin)
-    styles = _style_terms(scene, stage, run, [[g for block in blocks for g in block.groups] for blocks in plans])
     views = []
-    for extractor, style, blocks in zip(run.extractors, styles, plans, strict=True):
+    for number, (extractor, blocks) in enumerate(zip(run.extractors, plans, strict=True)):
+        groups = [group for block in blocks for group in block.groups]
+        style = None if targets is None else _style_term(targets[number], run, groups, shares)
         group, along = run.grouped(extractor)
         source = _content_term(content, extractor, blocks, run)
         views.append(View(extractor, style, source, group, regions, along))
-    terms = _series_terms(scene, run) if len(stage.shape) == 1 else {}
+    terms: dict[str, SampleTerm] = {}
     if recipe.smoothness:
         terms["smoothness"] = SmoothnessTerm(recipe.smoothness, run.resampled, recipe.periodic)
     if links:
-        terms["temporal"] = TemporalTerm(recipe.temporal.weight, links, max(float(content.var()), 1e-4), fixed)
+        terms["temporal"] = TemporalTerm(recipe.temporal.weight, links, variance, fixed)
     return Objective(tuple(views), terms, run.margin), plans
 
 
@@ -64,31 +90,19 @@ def _series_terms(scene: Scene, run: Outline) -> dict[str, SampleTerm]:
     return terms
 
 
-def _style_terms(
-    scene: Scene, stage: Stage, run: Outline, groups: Sequence[Sequence[slice]]
-) -> list[StyleTerm | None]:
-    """Of each view, an equal share of the weight. groups: those of each view."""
+def _style_term(
+    targets: Mapping[str, Sums], run: Outline, groups: Sequence[slice], shares: Tensor | None
+) -> StyleTerm:
+    """Of one view, an equal share of the weight. groups: those of the view. shares: (T, R), of styles with times."""
     choice = run.recipe.style
-    if not choice.weight:
-        return [None] * len(run.placements)
     weight = choice.weight / len(run.placements)
     taps, distance = _shares(choice.taps), STATISTICS[choice.statistic]
     if run.recipe.scaling == "gatys":
         taps, distance = choice.taps, gatys_distance
-    targets = _targets(scene, stage.shape, run)
-    return [
-        StyleTerm(weight, taps, target, distance, len(spans), _group_shares(scene, stage, spans))
-        for target, spans in zip(targets, groups, strict=True)
-    ]
-
-
-def _group_shares(scene: Scene, stage: Stage, groups: Sequence[slice]) -> Tensor | None:
-    """(groups, R), what each group of frames takes of each style; None for styles without times."""
-    shares = shares_over_time(scene.styles, stage.shape[0])
-    if shares is None:
-        return None
-    lengths = [group.stop - group.start for group in groups]
-    return torch.stack([frames.mean(0) for frames in torch.split(shares, lengths)])
+    if shares is not None:
+        lengths = [group.stop - group.start for group in groups]
+        shares = torch.stack([frames.mean(0) for frames in torch.split(shares, lengths)])
+    return StyleTerm(weight, taps, targets, distance, len(groups), shares)
 
 
 def _content_term(
@@ -116,11 +130,14 @@ def _style_size(style: Field, stage: Shape, scene: Scene, run: Outline) -> int:
     return max(1, round(size * whole * run.recipe.style.scale))
 
 
-def _targets(scene: Scene, stage: Shape, run: Outline) -> list[dict[str, Sums]]:
-    """Of each view, tap -> Sums of R regions: each style's own where they have regions or times, else a blend.
+def style_targets(scene: Scene, stage: Shape, run: Outline) -> list[dict[str, Sums]] | None:
+    """Of each view, tap -> Sums of R regions: each style's own where they have regions or times, else a blend. None
+    where the style has no weight.
 
     stage: shape of the result.
     """
+    if not run.recipe.style.weight:
+        return None
     apart = scene.styles[0].at is not None or (scene.regions is not None and len(scene.regions) > 1)
     found = [_style_sums(*style_samples(style, stage, scene, run), run) for style in scene.styles]
     weights = [style.weight for style in scene.styles]

@@ -205,6 +205,30 @@ def pool(slab: Tensor, kind: str, widths: tuple[int, ...], *, partial: bool = Fa
     return _POOLINGS[kind, axes](slab, widths, ceil_mode=partial)
 
 
+def to_blocks(slab: Tensor, widths: tuple[int, ...]) -> Tensor:
+    """(N, C, *own) -> (N, C · Π widths, *own / widths): the samples of a block as channels, the border value where a
+    block is not whole."""
+    sides = [(0, -size % width) for size, width in zip(slab.shape[2:], widths, strict=True)]
+    if any(after for _, after in sides):
+        slab = cast(Tensor, _ReplicateBorders.apply(slab, tuple(sides)))
+    batch, channels, *sizes = slab.shape
+    counts = [size // width for size, width in zip(sizes, widths, strict=True)]
+    split = slab.reshape(batch, channels, *(n for pair in zip(counts, widths, strict=True) for n in pair))
+    inner = [3 + 2 * axis for axis in range(len(widths))]
+    outer = [2 + 2 * axis for axis in range(len(widths))]
+    return split.permute(0, 1, *inner, *outer).reshape(batch, channels * prod(widths), *counts)
+
+
+def from_blocks(slab: Tensor, widths: tuple[int, ...]) -> Tensor:
+    """(N, C · Π widths, *own) -> (N, C, *own · widths), the inverse of `to_blocks`."""
+    batch, channels, *counts = slab.shape
+    axes = len(widths)
+    split = slab.reshape(batch, channels // prod(widths), *widths, *counts)
+    order = [n for axis in range(axes) for n in (2 + axes + axis, 2 + axis)]
+    sizes = [count * width for count, width in zip(counts, widths, strict=True)]
+    return split.permute(0, 1, *order).reshape(batch, channels // prod(widths), *sizes)
+
+
 def channels_last(slab: Tensor) -> Tensor:
     """The same tensor, channels fastest in memory where torch knows such a format (2 and 3 axes)."""
     memory_format = _CHANNELS_LAST.get(slab.dim())

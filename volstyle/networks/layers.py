@@ -19,9 +19,11 @@ from volstyle.networks.inflation import (
     box_filter,
     channels_last,
     convolve,
+    from_blocks,
     inflate_kernel,
     pool,
     reduce_kernel,
+    to_blocks,
 )
 
 
@@ -235,6 +237,49 @@ class Pool(Layer):
 
     def inflated(self, placement: Placement) -> Self:
         return replace(self, widths=tuple(self.widths[a] if isinstance(a, int) else 1 for a in placement.axes))
+
+
+@dataclass(frozen=True)
+class ToBlocks(Layer):
+    """The samples of each block, of `widths` along the own axes, as channels of one: as many times fewer positions.
+    A field that ends within a block is continued to its end with the border value."""
+
+    widths: tuple[int, ...]
+
+    def run(self, slab: Tensor, at: Context) -> Tensor:
+        return channels_last(to_blocks(slab, self.widths))
+
+    def reach(self, before: Reach, placement: Placement) -> Reach:
+        stride, last = list(before.stride), list(before.after)
+        for axis, width in zip(placement.own, self.widths, strict=True):
+            last[axis] += stride[axis] * (width - 1)
+            stride[axis] *= width
+        return Reach(tuple(stride), before.before, tuple(last))
+
+    def placed(self, placement: Placement) -> Self:
+        return replace(self, widths=tuple(self.widths[a] for a in placement.axes if isinstance(a, int)))
+
+
+@dataclass(frozen=True)
+class FromBlocks(Layer):
+    """Channels laid out as the samples of blocks again, the inverse of `ToBlocks` (the subpixel convolution of Shi
+    et al. 2016, arXiv 1609.05158, where a convolution made the channels). What continued a field stays."""
+
+    widths: tuple[int, ...]
+
+    def run(self, slab: Tensor, at: Context) -> Tensor:
+        return channels_last(from_blocks(slab, self.widths))
+
+    def reach(self, before: Reach, placement: Placement) -> Reach:
+        stride, first, last = (list(side) for side in before)
+        for axis, width in zip(placement.own, self.widths, strict=True):
+            stride[axis] //= width
+            # The last sample of a block sees what its first one does, which lies further from it.
+            first[axis] += stride[axis] * (width - 1)
+        return Reach(tuple(stride), tuple(first), tuple(last))
+
+    def placed(self, placement: Placement) -> Self:
+        return replace(self, widths=tuple(self.widths[a] for a in placement.axes if isinstance(a, int)))
 
 
 @dataclass(frozen=True)
