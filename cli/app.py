@@ -12,6 +12,7 @@ from .options import (
     EvalOptions,
     ImageOptions,
     InfoOptions,
+    LearnOptions,
     RecipeOptions,
     SaveOptions,
     SignalOptions,
@@ -84,6 +85,17 @@ def _style(options: StyleOptions) -> None:
     from .screen import Screen
 
     if run_errand(errand_of(options), Screen(quiet=options.quiet)):
+        raise typer.Exit(_STOPPED)
+
+
+@app.command()
+@takes(LearnOptions)
+def learn(options: LearnOptions) -> None:
+    """Learn a style on your own clip, pictures or volumes, to paint any length of them in one pass."""
+    from .learn import learn_style
+    from .screen import Screen
+
+    if learn_style(options, Screen(quiet=options.quiet)):
         raise typer.Exit(_STOPPED)
 
 

@@ -80,6 +80,74 @@ class RunOptions(EngineOptions):
 
 
 @dataclass(frozen=True, kw_only=True)
+class LearnOptions(RunOptions):
+    """The options of `volstyle learn`."""
+
+    styles: Annotated[
+        list[Path], Argument(metavar="STYLE...", help="A painting; several are learned in one file.")
+    ]
+    on: Annotated[
+        list[Path],
+        Option(
+            metavar="IN",
+            help="What the style is learned on: a clip, a picture, a folder of pictures, or a volume; "
+            "repeat the option for several of one kind.",
+            rich_help_panel=_FILES,
+        ),
+    ]
+    output: Annotated[
+        Path | None,
+        Option(
+            "--output",
+            "-o",
+            metavar="NAME.safetensors",
+            help="The learned style; STYLE.safetensors in this folder if not given.",
+            rich_help_panel=_FILES,
+        ),
+    ] = None
+    kind: Annotated[
+        str | None,
+        Option(
+            "--medium",
+            metavar="image|video|volume",
+            help="What the contents are, where a folder may hold pictures or the frames of a clip; pictures if "
+            "not given.",
+            rich_help_panel=_FILES,
+        ),
+    ] = None
+    size: Annotated[
+        int | None,
+        Option(min=16, help="Long side of the contents at most; 1280 if not given.", rich_help_panel=_LOOK),
+    ] = None
+    content_weight: Annotated[
+        float | None, Option(min=0, help="How much of the content stays.", rich_help_panel=_LOOK)
+    ] = None
+    style_scale: Annotated[
+        float | None, Option(min=0.01, help="Size of strokes: 0.5 is half as large.", rich_help_panel=_LOOK)
+    ] = None
+    steps: Annotated[
+        int | None, Option(min=1, help="Steps of each stage at most; 1200 if not given.", rich_help_panel=_LOOK)
+    ] = None
+    start: Annotated[
+        str | None, Option(help="Learn from here on in a clip: 2s, 1:30 or 48f.", rich_help_panel=_FILES)
+    ] = None
+    end: Annotated[str | None, Option(help="Learn up to here: 2s, 1:30 or 48f.", rich_help_panel=_FILES)] = None
+    preview: Annotated[
+        Path | None, Option(help="A picture that is refreshed as learning goes on.", rich_help_panel=_FILES)
+    ] = None
+    no_resume: Annotated[
+        bool, Option("--no-resume", help="Start over, though a run was cut off.", rich_help_panel=_FILES)
+    ] = False
+
+    def choices(self) -> dict[str, Any]:
+        found = super().choices()
+        found["content"] = _given(weight=self.content_weight)
+        found["style"] = _given(scale=self.style_scale)
+        found["learn"] = _given(steps=self.steps)
+        return found
+
+
+@dataclass(frozen=True, kw_only=True)
 class StyleOptions(RunOptions):
     """Of whatever is styled after files, of any kind."""
 

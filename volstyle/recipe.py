@@ -125,6 +125,28 @@ class ScheduleChoice:
 
 
 @dataclass(frozen=True)
+class LearnChoice:
+    """How a style is learned: a network for each stage makes in one pass what else is optimized.
+
+    smallest: long side of the first stage at most. ratio: from one stage to the next. steps: of each stage at
+    most. largest: long side of the last stage at most; larger contents are painted at their own size by its
+    network. rate: the step size. examples: pieces of the contents that each stage learns from. crop: their long
+    side at most, in samples. nearness: weight with which a finer stage keeps what the one before it composed.
+    steadiness: how many times more than the first stage a finer one is held together along a clip's motion.
+    """
+
+    smallest: int = 120
+    largest: int = 1280
+    ratio: float = 2.25
+    steps: int = 1200
+    rate: float = 0.002
+    examples: int = 96
+    crop: int = 256
+    nearness: float = 1.0
+    steadiness: float = 4.0
+
+
+@dataclass(frozen=True)
 class OptimizerChoice:
     """name: adam, lbfgs or gd. rate: the step size of adam and gd."""
 
@@ -151,6 +173,7 @@ class Recipe:
     series: SeriesChoice = SeriesChoice()
     schedule: ScheduleChoice = ScheduleChoice()
     optimizer: OptimizerChoice = OptimizerChoice()
+    learn: LearnChoice = LearnChoice()
     scaling: str = "relative"
     smoothness: float = 0.7
     strength: float = 1.0
@@ -289,9 +312,23 @@ _LEAST = {
     "schedule.largest": 0,
     "schedule.steps": 1,
     "schedule.fine_above": 0,
+    "learn.smallest": 16,
+    "learn.largest": 16,
+    "learn.steps": 1,
+    "learn.examples": 1,
+    "learn.crop": 32,
+    "learn.nearness": 0,
+    "learn.steadiness": 0,
     "seed": 0,
 }
 _RENAMED = {"style.window": "frames"}
 """Keys of older recipes and records -> what they are called now, in the same table."""
 
-_ABOVE = {"style.scale": 0, "schedule.ratio": 1, "schedule.growth": 0, "optimizer.rate": 0}
+_ABOVE = {
+    "style.scale": 0,
+    "schedule.ratio": 1,
+    "schedule.growth": 0,
+    "optimizer.rate": 0,
+    "learn.ratio": 1,
+    "learn.rate": 0,
+}

@@ -10,6 +10,7 @@ from pathlib import Path
 from volstyle.codecs import CODECS, SIGNALS, Encoding, Selection, is_sequence, suffix_of
 from volstyle.errors import RecipeError
 from volstyle.media.order import Order, StyleOrder, moment_of, style_named
+from volstyle.media.painted import sized
 from volstyle.media.table import medium_named
 from volstyle.media.volume import shape_of
 from volstyle.recipe import Recipe
@@ -67,7 +68,8 @@ def _order_of(options: StyleOptions) -> Order:
 
 def _sized(options: StyleOptions, *sources: Path | None) -> tuple[int | None, Recipe]:
     """What files are read at, and the recipe. sources: the content, and the style."""
-    size, choices = medium_named(options.medium).size(options.size)
+    styles = [style_named(text) for text in options.style]
+    size, choices = sized(medium_named(options.medium), options.size, styles)
     return size, recipe_of(options, choices, *sources)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from volstyle.engine.outline import Outline
-from volstyle.media.follower import Plan
+from volstyle.media.follower import PaintPlan, Plan
 from volstyle.media.medium import Medium
 from volstyle.media.table import medium_named
 from volstyle.record import threads
@@ -24,6 +24,18 @@ def say_plan(screen: Screen, plan: Plan) -> None:
     say_engine(screen, plan.run, medium)
     full = ", at the source's size" if order.full_size else ""
     screen.entry("output", f"{order.output}{full}")
+
+
+def say_painting(screen: Screen, plan: PaintPlan) -> None:
+    """What a style that was learned will paint."""
+    order, medium = plan.order, medium_named(plan.order.kind)
+    screen.entry("content", f"{order.content}, {medium.sized(plan.opened.shape)}")
+    for style in order.styles:
+        name = style.named or plan.learned.names[0]
+        screen.entry("style", f"{name}, learned in {style.source}")
+    screen.entry("network", f"learned with {plan.learned.network} ({plan.learned.digest[:8]})")
+    screen.entry("device", f"{plan.machine.device}, {str(plan.machine.dtype)[6:]}, {threads()} threads")
+    screen.entry("output", f"{order.output}")
 
 
 def say_engine(screen: Screen, run: Outline, medium: Medium) -> None:

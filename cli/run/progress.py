@@ -66,6 +66,35 @@ class Progress:
         return True
 
 
+class FrameProgress:
+    """How many frames of a clip, or parts of another content, have been painted: a bar, or a line now and then."""
+
+    def __init__(self, screen: Screen, count: int) -> None:
+        self._screen, self._count = screen, count
+        self._bar = screen.bar() if screen.is_terminal and not screen.quiet else None
+        self._task = self._bar.add_task("painting", total=count, costs="") if self._bar else None
+        self._began = self._said = time.monotonic()
+
+    def __enter__(self) -> Self:
+        if self._bar:
+            self._bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._bar:
+            self._bar.stop()
+
+    def __call__(self, number: int) -> None:
+        now = time.monotonic()
+        rate = number / max(now - self._began, 1e-6)
+        if self._bar and self._task is not None:
+            self._bar.update(self._task, completed=number, costs=f"{rate:.2g} a second")
+        elif now - self._said >= _LINE_EVERY_S or number == self._count:
+            self._said = now
+            left = duration_text((self._count - number) / rate)
+            self._screen.print(f"painted {number} of {self._count}, {rate:.2g} a second, {left} left")
+
+
 class Preview:
     """A picture of what there is, at most every two seconds.
 
@@ -79,9 +108,20 @@ class Preview:
 
     def __call__(self, step: Step) -> None:
         last = step.stage == len(step.stages) - 1 and step.step == step.stages[-1].steps
-        if not last and time.monotonic() - self._drawn < _PREVIEW_EVERY_S:
-            return
-        write(self._path, self._draw(step.samples.cpu()), Encoding(force=True))
+        if last or self._is_due:
+            self._show(step.samples)
+
+    def show(self, samples: Tensor) -> None:
+        """A frame or a part, (C, *S), that has been painted."""
+        if self._is_due:
+            self._show(samples)
+
+    @property
+    def _is_due(self) -> bool:
+        return time.monotonic() - self._drawn >= _PREVIEW_EVERY_S
+
+    def _show(self, samples: Tensor) -> None:
+        write(self._path, self._draw(samples.cpu()), Encoding(force=True))
         self._drawn = time.monotonic()
 
 

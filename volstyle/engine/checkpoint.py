@@ -6,6 +6,7 @@ import dataclasses
 import errno
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,25 +43,43 @@ class Reached:
             "stages": [dataclasses.asdict(stage) for stage in self.stages],
             "notes": self.notes,
         }
-        flat = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-        try:
-            save_file(flat, path, metadata={"facts": json.dumps(facts)})
-        except SafetensorError as error:  # which has the system's number in its words alone
-            number = re.search(r"os error (\d+)", str(error))
-            raise OSError(int(number[1]) if number else errno.EIO, str(error)) from error
+        save_tensors(tensors, path, {"facts": json.dumps(facts)})
 
     @staticmethod
     def load(path: Path) -> Reached:
         """Raises InputError for a file that is none."""
+        tensors, metadata = load_tensors(path)
         try:
-            with safe_open(path, framework="pt") as file:
-                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-                facts = json.loads(file.metadata()["facts"])
+            facts = json.loads(metadata["facts"])
             momentum = None
             if "first" in tensors:
                 momentum = Momentum(tensors["first"], tensors["second"], facts["steps"])
             stages = (StageRecord(**{**stage, "shape": tuple(stage["shape"])}) for stage in facts["stages"])
             finished = tensors.get("finished")
             return Reached(tensors["samples"], momentum, tuple(stages), tuple(facts["notes"]), finished)
-        except (OSError, SafetensorError, ValueError, KeyError, TypeError) as error:
-            raise InputError(f"{path}: a damaged state ({error}); --no-resume starts over") from error
+        except (ValueError, KeyError, TypeError) as error:
+            raise damaged(path, error) from error
+
+
+def save_tensors(tensors: Mapping[str, Tensor], path: Path, metadata: Mapping[str, str]) -> None:
+    """Write tensors as safetensors. Raises OSError."""
+    flat = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    try:
+        save_file(flat, path, metadata=dict(metadata))
+    except SafetensorError as error:  # which has the system's number in its words alone
+        number = re.search(r"os error (\d+)", str(error))
+        raise OSError(int(number[1]) if number else errno.EIO, str(error)) from error
+
+
+def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Tensors and metadata of a state. Raises InputError for a file that is none."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
+    except (OSError, SafetensorError, ValueError) as error:
+        raise damaged(path, error) from error
+
+
+def damaged(path: Path, error: Exception) -> InputError:
+    """What is said of a state that cannot be read."""
+    return InputError(f"{path}: a damaged state ({error}); --no-resume starts over")

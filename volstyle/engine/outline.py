@@ -75,6 +75,11 @@ class Outline:
         size = max(size for size, keep in zip(stage.shape, self.kept, strict=True) if not keep)
         if stage == self.stages[0] or not 0 < recipe.schedule.fine_above < size:
             return self
+        return self.fine()
+
+    def fine(self) -> Outline:
+        """This run with the taps of a fine stage."""
+        recipe = self.recipe
         content = replace(recipe.content, taps=recipe.content.fine_taps)
         style = replace(recipe.style, taps=recipe.style.fine_taps)
         return replace(self, recipe=replace(recipe, content=content, style=style))

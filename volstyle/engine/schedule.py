@@ -33,6 +33,15 @@ def optimized_shape(
     return fitted(shape, min(largest or longest, longest), kept)
 
 
+def stage_sizes(longest: int, smallest: int, ratio: float) -> tuple[int, ...]:
+    """Long sides of the stages that a style is learned and applied in: they grow by a ratio, begin with the first
+    that is no longer than `smallest`, and end with the longest."""
+    sizes = [longest]
+    while sizes[0] > smallest:
+        sizes.insert(0, max(1, min(round(sizes[0] / ratio), sizes[0] - 1)))
+    return tuple(sizes)
+
+
 def plan_stages(
     shape: tuple[int, ...], kept: tuple[bool, ...], least: tuple[int, ...], choice: ScheduleChoice
 ) -> tuple[Stage, ...]:

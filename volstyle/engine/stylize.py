@@ -58,7 +58,7 @@ class Step:
     step: int
     stages: tuple[Stage, ...]
     costs: Mapping[str, float]
-    snapshot: Snapshot
+    snapshot: Callable[[], Tensor]
 
     @property
     def samples(self) -> Tensor:

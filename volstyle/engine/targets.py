@@ -55,7 +55,8 @@ def objective_of(
     """What is minimized for a content (C, *S), as it is, and the tiles to do it in.
 
     targets: `style_targets`, None where the style has no weight. links: how a clip moves. regions: (R, *S), where
-    each style goes. shares: (T, R), what each frame takes of each style. fixed: (T,), frames that stay as they are.
+    each style goes. shares: (T, R), what each frame takes of each style. fixed: (T,), frames that stay as they
+    are.
     """
     recipe, shape = run.recipe, tuple(content.shape[1:])
     variance = max(float(content.var()), 1e-4)
@@ -93,7 +94,8 @@ def _series_terms(scene: Scene, run: Outline) -> dict[str, SampleTerm]:
 def _style_term(
     targets: Mapping[str, Sums], run: Outline, groups: Sequence[slice], shares: Tensor | None
 ) -> StyleTerm:
-    """Of one view, an equal share of the weight. groups: those of the view. shares: (T, R), of styles with times."""
+    """Of one view, an equal share of the weight. groups: those of the view. shares: (T, R), of styles with
+    times."""
     choice = run.recipe.style
     weight = choice.weight / len(run.placements)
     taps, distance = _shares(choice.taps), STATISTICS[choice.statistic]
@@ -131,8 +133,8 @@ def _style_size(style: Field, stage: Shape, scene: Scene, run: Outline) -> int:
 
 
 def style_targets(scene: Scene, stage: Shape, run: Outline) -> list[dict[str, Sums]] | None:
-    """Of each view, tap -> Sums of R regions: each style's own where they have regions or times, else a blend. None
-    where the style has no weight.
+    """Of each view, tap -> Sums of R regions: each style's own where they have regions or times, else a blend.
+    None where the style has no weight.
 
     stage: shape of the result.
     """

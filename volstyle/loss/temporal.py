@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from volstyle.loss.blocks import block_means
 from volstyle.loss.weighed import weighed
 from volstyle.motion.flow import warp
 from volstyle.motion.links import Link, frame_pairs
-from volstyle.networks.inflation import pool
 
 _BROAD_SIDE, _BROAD_WEIGHT = 8, 8.0
 """Of the blocks whose mean differences count once more, in samples, and how much more. What is broader than a
@@ -53,20 +53,10 @@ class TemporalTerm:
                 with torch.enable_grad():
                     warped = warp(leaf, flow)
                 apart = (warped.detach() - now) * trust
-                pull = apart + _BROAD_WEIGHT * _broad(apart, trust)
+                pull = apart + _BROAD_WEIGHT * block_means(apart, _BROAD_SIDE, trust)
                 pull *= 1 + (_FIXED_WEIGHT - 1) * (now_fixed - then_fixed).abs()
                 cost += scale * (apart * pull).sum()
                 (slope,) = torch.autograd.grad(weighed([warped], [pull * (2 * scale)]), leaf)
                 to_then.add_(slope)
                 to_now.sub_(pull, alpha=2 * scale)
         return float(cost)
-
-
-def _broad(apart: Tensor, trust: Tensor) -> Tensor:
-    """The mean of each block of (N, C, H, W) where (N, 1, H, W) is 1, there: a projection, so that Σ apart · broad
-    is Σ broad², and its gradient twice broad. At an end a block may be cut."""
-    height, width = apart.shape[2:]
-    of_all, known = (pool(part, "average", (_BROAD_SIDE, _BROAD_SIDE), partial=True) for part in (apart, trust))
-    means = of_all / known.clamp_min(1e-6)
-    whole = means.repeat_interleave(_BROAD_SIDE, 2).repeat_interleave(_BROAD_SIDE, 3)
-    return whole[..., :height, :width] * trust

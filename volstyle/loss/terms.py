@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from volstyle.grid.tiles import Tile
+from volstyle.loss.blocks import block_means
 from volstyle.loss.features import SourceFeatures
 from volstyle.loss.statistics import Statistic, Sums, joined, mixed
 
@@ -124,6 +125,30 @@ class SmoothnessTerm:
                     into.narrow(1 + axis, 0, length).sub_(pull, alpha=2 * scale)
                 cost += scale * (steps * pull).sum()
         return float(cost)
+
+
+@dataclass(frozen=True)
+class NearnessTerm:
+    """weight · Σ d̄² / (samples · variance), where d̄ are the means of the differences from a field over blocks.
+
+    So a finer stage keeps what a coarser one has composed, and is free within a block. weight: a cost of 1 is as
+    far as the field's own samples are from their mean. near: (C, *S), the field. side: of a block, in samples.
+    frames: whether the first axis is one of frames, each with blocks of its own. It is ours.
+    """
+
+    weight: float
+    near: Tensor
+    side: int
+    frames: bool
+
+    def add_gradient(self, samples: Tensor, gradient: Tensor) -> float:
+        """The cost of samples (C, *S); its gradient is added to gradient."""
+        apart = samples - self.near
+        slab = apart.movedim(1, 0) if self.frames else apart[None]
+        means = block_means(slab, self.side)
+        scale = self.weight / (samples.numel() * max(float(self.near.var()), 1e-4))
+        gradient.add_(means.movedim(0, 1) if self.frames else means[0], alpha=2 * scale)
+        return float(scale * means.square().sum())
 
 
 class SampleTerm(Protocol):

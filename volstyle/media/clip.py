@@ -28,7 +28,7 @@ from volstyle.grid.color import luma
 from volstyle.grid.field import Axis, Field
 from volstyle.grid.resample import fitted, resampling, transfer
 from volstyle.media.defaults import SIZES, composed
-from volstyle.media.medium import Earlier, Finished
+from volstyle.media.medium import Earlier, Finished, Paint
 from volstyle.media.order import Order, Source
 from volstyle.media.reading import OtherMediumError, content_of, full_shape, opened, read_style
 from volstyle.motion.shots import CutFinder, read_cuts
@@ -138,6 +138,15 @@ class Film:
         """The clip with the frames that are finished, decoded and styled again when they are asked for."""
         full = self.full() if self.full else None
         return replace(full or self.clip, frames=partial(self._frames, finished, full))
+
+    def painted(self, paint: Paint) -> Clip:
+        """The clip with each frame painted when it is asked for."""
+
+        def frames() -> Iterator[Field]:
+            for index, frame in enumerate(self.clip.frames()):
+                yield replace(frame, samples=paint(frame.samples, index))
+
+        return replace(self.clip, frames=frames)
 
     def _frames(self, finished: Finished, full: Clip | None) -> Iterator[Field]:
         given = self.clip.frames()

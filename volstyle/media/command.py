@@ -45,6 +45,7 @@ def command_of(order: Order, stopped_after: tuple[int, int] | None) -> dict[str,
                 "mask": named(style.mask),
                 "source_mask": named(style.source_mask),
                 "at": style.at and dataclasses.asdict(style.at),
+                **({"named": style.named} if style.named else {}),
             }
             for style in order.styles
         ],
@@ -61,6 +62,7 @@ def command_of(order: Order, stopped_after: tuple[int, int] | None) -> dict[str,
         "shape": order.shape,
         "seconds": order.seconds,
         "cuts": order.cuts,
+        **({"examples": [named(source) for source in order.examples]} if order.examples else {}),
         "stopped_after": stopped_after,
         **({"in_memory": in_memory} if in_memory else {}),
     }
@@ -150,6 +152,7 @@ def _order(path: Path, record: Record, command: Mapping[str, Any]) -> Order:
                 located(style["mask"]),
                 located(style["source_mask"]),
                 _moment(style.get("at")),
+                style.get("named", ""),
             )
             for style in command["styles"]
         ),
@@ -170,6 +173,7 @@ def _order(path: Path, record: Record, command: Mapping[str, Any]) -> Order:
         cuts=None if command.get("cuts") is None else tuple(command["cuts"]),
         stop_after=None if stopped is None else (stopped[0], stopped[1]),
         network_digest=record.weights,
+        examples=tuple(folder / example for example in command.get("examples", ())),
     )
     for part in (order, order.selection, order.encoding, *order.styles):
         check_entries(path, part)

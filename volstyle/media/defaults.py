@@ -62,6 +62,9 @@ _FITS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
 found with tests/benchmarks/peers.py. With `builtin`, frames that are held together keep more structure than each
 for itself and need less content weight for as much style."""
 
+LEARNED: Mapping[str, Any] = {"content": {"weight": 0.05}, "smoothness": 0.3}
+"""Choices that fit a style that is learned, on top of those of the medium and the network."""
+
 _ALIKE = {"vgg16_torchvision": "vgg19", "vgg19_torchvision": "vgg19"}
 """Networks that take the fit of another one; all that are not named here take that of `builtin`."""
 

@@ -7,9 +7,17 @@ from math import prod
 from types import TracebackType
 from typing import Self
 
+import torch
+from torch import Tensor
+
 from volstyle.engine.estimate import Estimate, estimate, stage_work
+from volstyle.engine.machine import Machine
 from volstyle.engine.outline import Outline
+from volstyle.engine.painting import LearnedStyle
+from volstyle.engine.part import Part
+from volstyle.engine.scene import Style
 from volstyle.engine.stylize import OnStep, Step
+from volstyle.grid.field import Axis, Field
 from volstyle.media.medium import Opened, nothing_earlier
 from volstyle.media.order import Order
 
@@ -40,6 +48,45 @@ class Plan:
         return [size / max(sizes) for size in sizes]
 
 
+@dataclass(frozen=True)
+class LearnPlan:
+    """What learning a style will do. run: its stages are those of learning. batches: examples in a step of each.
+    contents: how many it learns on. style: one of the styles."""
+
+    order: Order
+    run: Outline
+    batches: tuple[int, ...]
+    contents: int
+    style: Style
+
+    @property
+    def work(self) -> list[float]:
+        """The cost of each stage."""
+        return [work * batch for work, batch in zip(stage_work(self.run), self.batches, strict=True)]
+
+    def estimate(self) -> Estimate:
+        """The time of all stages and the memory of one, measured on a piece of nothing."""
+        shape = self.run.stages[-1].shape
+        axes = tuple(
+            Axis("t" if keep else name) for keep, name in zip(self.run.kept, "zyx"[-len(shape) :], strict=True)
+        )
+        blank = Field(torch.rand(self.run.network.channels, *shape), axes)
+        one = estimate(Part(blank, (self.style,)), self.run)
+        return Estimate(one.seconds * sum(self.work) / sum(stage_work(self.run)), one.memory)
+
+
+@dataclass(frozen=True)
+class PaintPlan:
+    """What painting with a style that was learned will do. count: how many frames of a clip, or parts of another
+    content, are painted."""
+
+    order: Order
+    opened: Opened
+    learned: LearnedStyle
+    machine: Machine
+    count: int
+
+
 class Follower:
     """Is told of a run as it goes on; each method does nothing unless it is overridden.
 
@@ -48,6 +95,16 @@ class Follower:
 
     def planned(self, plan: Plan) -> None:
         """Before the work, when all has been checked."""
+
+    def learning(self, plan: LearnPlan) -> None:
+        """Before a style is learned, when all has been checked."""
+
+    def painting(self, plan: PaintPlan) -> None:
+        """Before a style that was learned paints, when all has been checked."""
+
+    def painted(self, number: int, made: Tensor) -> bool:
+        """After each frame or part, counted from 1: (C, *S), as it was made. True asks to stop."""
+        return False
 
     def resumed(self, part: int, stages: int) -> None:
         """An earlier run had finished so many stages of a part, counted from 0."""
@@ -74,6 +131,18 @@ class Followers(Follower):
     def planned(self, plan: Plan) -> None:
         for follower in self._followers:
             follower.planned(plan)
+
+    def learning(self, plan: LearnPlan) -> None:
+        for follower in self._followers:
+            follower.learning(plan)
+
+    def painting(self, plan: PaintPlan) -> None:
+        for follower in self._followers:
+            follower.painting(plan)
+
+    def painted(self, number: int, made: Tensor) -> bool:
+        stops = [follower.painted(number, made) for follower in self._followers]
+        return any(stops)
 
     def resumed(self, part: int, stages: int) -> None:
         for follower in self._followers:

@@ -15,6 +15,7 @@ from volstyle.codecs import Facts
 from volstyle.codecs.clip import Clip
 from volstyle.engine.checkpoint import Reached
 from volstyle.engine.part import Part
+from volstyle.engine.scene import Style
 from volstyle.engine.stylize import Stylized
 from volstyle.grid.field import Field
 from volstyle.media.order import Order, Source
@@ -31,6 +32,10 @@ def nothing_earlier(number: int) -> Reached | None:
 
 Finished = Callable[[int], Tensor | None]
 """The finished samples of the part of a number; None for a part that a stop left out."""
+
+
+Paint = Callable[[Tensor, int], Tensor]
+"""What is made of the samples (C, *S) of a frame or a part, and its number."""
 
 
 class Opened(Protocol):
@@ -57,6 +62,11 @@ class Opened(Protocol):
         ...
 
     @property
+    def styles(self) -> tuple[Style, ...]:
+        """The styles of the order, with the frames of a clip that they are taken at."""
+        ...
+
+    @property
     def kept_bytes(self) -> int:
         """Bytes of a finished sample while it waits on the disk to be written."""
         ...
@@ -67,6 +77,11 @@ class Opened(Protocol):
 
     def kept(self, number: int, done: Stylized) -> Reached:
         """What must be kept of a part that is done: its finished samples, and what later parts hold of it."""
+        ...
+
+    def painted(self, paint: Paint) -> Field | Clip:
+        """The result where each frame of a clip, or each part of another medium, is painted by a style that was
+        learned."""
         ...
 
     def expected(self) -> Field | Clip:

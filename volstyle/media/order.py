@@ -19,13 +19,15 @@ Source = Path | Field
 @dataclass(frozen=True)
 class StyleOrder:
     """A style that is asked for. weight: relative to the other styles. mask: where the content takes it.
-    source_mask: where its statistics are taken. at: when a clip takes it."""
+    source_mask: where its statistics are taken. at: when a clip takes it. named: which of the styles in a file of
+    styles that were learned."""
 
     source: Source
     weight: float = 1.0
     mask: Source | None = None
     source_mask: Source | None = None
     at: Moment | None = None
+    named: str = ""
 
     @property
     def path(self) -> Path:
@@ -43,7 +45,8 @@ class Order:
     length of a style's long side, as "40mm". shots: where a clip cuts, "none", "auto" or a file of frame numbers.
     cuts: the cuts that an earlier run found. resume: go on from what an earlier run left. stop_after: the stage
     and step after which the run stops. network_digest: the hash that the network's weights must have.
-    value_range: the lowest and highest value of content in memory, which become 0 and 1.
+    value_range: the lowest and highest value of content in memory, which become 0 and 1. examples: contents that a
+    style is learned on, in which case the output is the learned style.
     """
 
     kind: str
@@ -64,6 +67,7 @@ class Order:
     stop_after: tuple[int, int] | None = None
     network_digest: str | None = None
     value_range: tuple[float, float] | None = None
+    examples: tuple[Source, ...] = ()
 
     def __post_init__(self) -> None:
         if self.output is not None and self.output.name in ("", ".."):
@@ -99,7 +103,12 @@ class Order:
     @property
     def inputs(self) -> tuple[Path, ...]:
         """All files that the run reads, each once."""
-        sources = [self.content, self.mask, *(x for s in self.styles for x in (s.source, s.mask, s.source_mask))]
+        sources = [
+            self.content,
+            *self.examples,
+            self.mask,
+            *(x for s in self.styles for x in (s.source, s.mask, s.source_mask)),
+        ]
         sources += [self.init, self.weights, self.flow, self.flow_weights]
         sources += [None if self.shots in ("none", "auto") else Path(self.shots)]
         return tuple(dict.fromkeys(source for source in sources if isinstance(source, Path)))
@@ -122,8 +131,8 @@ def path_of(source: Source | None) -> Path:
 
 
 def style_named(text: str) -> StyleOrder:
-    """ "b.jpg@0.5@2s" is b.jpg with weight 0.5 from 2 s on; a file that is there under the longer name is meant.
-    Raises RecipeError."""
+    """ "b.jpg@0.5@2s" is b.jpg with weight 0.5 from 2 s on, "c.safetensors#candy" is one of the styles in a file
+    of learned ones; a file that is there under the longer name is meant. Raises RecipeError."""
     found = StyleOrder(Path(text))
     while not found.path.exists() and (match := re.fullmatch(r"(.+)@([\d.:]+[sf]?)", str(found.path))):
         found = replace(found, source=Path(match[1]))
@@ -131,6 +140,8 @@ def style_named(text: str) -> StyleOrder:
             found = replace(found, weight=float(match[2]))
         else:
             found = replace(found, at=moment_of("style", match[2]))
+    if not found.path.exists() and (named := re.fullmatch(r"(.+\.safetensors)#(.+)", str(found.path))):
+        found = replace(found, source=Path(named[1]), named=named[2])
     return found
 
 

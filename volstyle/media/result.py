@@ -10,7 +10,10 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from volstyle.codecs import read
+from volstyle.codecs.clip import Clip
 from volstyle.grid.field import Field
+from volstyle.media.order import Order
 from volstyle.media.picture import png
 from volstyle.record import Record
 
@@ -44,3 +47,14 @@ class Result:
     def _repr_png_(self) -> bytes:
         """A picture for a notebook."""
         return png(self.field)
+
+
+def in_units(result: Field | Clip, order: Order) -> Field:
+    """The result in the units of its content. A clip, of which nothing is kept in memory, is read as written."""
+    if isinstance(result, Clip):
+        assert order.output is not None
+        result = read(order.output)
+    if order.value_range is None:
+        return result
+    low, high = order.value_range
+    return result.with_samples(result.samples * (high - low) + low)

@@ -8,11 +8,11 @@ import re
 import shutil
 import tempfile
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 from volstyle.codecs import Moment
 from volstyle.codecs.atomic import replacing
@@ -26,6 +26,16 @@ from volstyle.recipe import Recipe
 from volstyle.record import threads, versions
 
 FORMAT = 3
+
+_State = TypeVar("_State")
+
+
+class Saved(Protocol):
+    """A state that can be written."""
+
+    def save(self, path: Path) -> None:
+        """Raises OSError."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -80,15 +90,19 @@ class Resume:
 
     def load(self, part: int) -> Reached | None:
         """What a part has reached; None for one that has not finished a stage. Raises InputError."""
+        return self.load_as(part, Reached.load)
+
+    def load_as(self, part: int, load: Callable[[Path], _State]) -> _State | None:
+        """What was saved of a part, read by `load`; None where nothing was."""
         path = self._path(part)
-        return Reached.load(path) if path.exists() else None
+        return load(path) if path.exists() else None
 
     @property
     def size(self) -> int:
         """Bytes on the disk."""
         return sum(path.stat().st_size for path in self.folder.glob("*"))
 
-    def save(self, part: int, reached: Reached) -> None:
+    def save(self, part: int, reached: Saved) -> None:
         """In place of what the part had reached before. Raises CapacityError."""
         with self._writing():
             if not self.folder.exists():
@@ -173,7 +187,14 @@ def _asked(order: Order) -> dict[str, Any]:
         "format": FORMAT,
         "inputs": files | {name: digest_of(field) for name, field in order.in_memory.items()},
         "styles": [
-            [name(style.source), style.weight, name(style.mask), name(style.source_mask), text(style.at)]
+            [
+                name(style.source),
+                style.weight,
+                name(style.mask),
+                name(style.source_mask),
+                text(style.at),
+                style.named,
+            ]
             for style in order.styles
         ],
         "choices": _plain(order.recipe),
@@ -182,6 +203,7 @@ def _asked(order: Order) -> dict[str, Any]:
         "shots": [order.shots, list(order.cuts or ())],
         "volume": [name(order.mask), list(order.shape or ()), order.style_size],
         "seconds": order.seconds,
+        "examples": [name(source) for source in order.examples],
         "value_range": list(order.value_range or ()),
         "versions": versions(),
         "threads": threads(),

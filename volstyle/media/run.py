@@ -12,9 +12,8 @@ from pathlib import Path
 
 from torch import Tensor
 
-from volstyle.codecs import check, check_writable, read, write
+from volstyle.codecs import check, check_writable, write
 from volstyle.codecs.atomic import check_target
-from volstyle.codecs.clip import Clip
 from volstyle.engine.checkpoint import Reached
 from volstyle.engine.machine import choose_budget
 from volstyle.engine.outline import Outline, outline
@@ -23,10 +22,12 @@ from volstyle.errors import CapacityError, OutputError, WeightsError
 from volstyle.grid.field import Field
 from volstyle.media.command import save_record
 from volstyle.media.follower import Follower, Plan
+from volstyle.media.learned import check_lesson, learn_order
 from volstyle.media.lock import alone
 from volstyle.media.medium import Opened
-from volstyle.media.order import Order
-from volstyle.media.result import Result
+from volstyle.media.order import Order, path_of
+from volstyle.media.painted import is_learned, paint_order
+from volstyle.media.result import Result, in_units
 from volstyle.media.resume import Resume, remove, state_folder, was_writing
 from volstyle.media.table import medium_named, open_order
 from volstyle.media.volume import with_style_size
@@ -64,7 +65,13 @@ def carry_out(order: Order, follower: Follower) -> Result:
 def _carried_out(order: Order, follower: Follower) -> Result:
     if was_writing(order):
         order = replace(order, encoding=replace(order.encoding, force=True))
+    if order.examples:
+        check_lesson(order)
+        check_not_read(order, [path_of(order.output), order.record_path])
+        return learn_order(order, follower)
     _check_output(order)
+    if any(map(is_learned, order.styles)):
+        return paint_order(order, follower)
     opened = open_order(order)
     if order.output is not None:
         check(order.output, opened.expected(), order.encoding)
@@ -127,23 +134,12 @@ def _given_back(order: Order, opened: Opened, run: Outline, resume: Resume, done
     notes, stopped = (*opened.notes, *done.notes), done.cut is not None
     if order.output is None:
         field = result if isinstance(result, Field) else result.whole()
-        made = partial(_in_units, field, order)
+        made = partial(in_units, field, order)
         return Result(run.record(done.stages, notes), None, done.last, stopped, made)
     notes = (*notes, *write(order.output, result, order.encoding))
     record = save_record(order, run.record(done.stages, notes), done.last if stopped else None)
     remove(order, resume.folder)
-    return Result(record, order.output, done.last, stopped, partial(_in_units, result, order))
-
-
-def _in_units(result: Field | Clip, order: Order) -> Field:
-    """The result in the units of its content. A clip, of which nothing is kept in memory, is read as written."""
-    if isinstance(result, Clip):
-        assert order.output is not None
-        result = read(order.output)
-    if order.value_range is None:
-        return result
-    low, high = order.value_range
-    return result.with_samples(result.samples * (high - low) + low)
+    return Result(record, order.output, done.last, stopped, partial(in_units, result, order))
 
 
 def _as_it_began(run: Outline, grid: Field, resume: Resume) -> Outline:

@@ -17,7 +17,7 @@ from volstyle.errors import InputError, RecipeError
 from volstyle.grid.field import Axis, Field
 from volstyle.media.defaults import composed
 from volstyle.media.levels import Ready, lasting, noise_like, prepare
-from volstyle.media.medium import Earlier, Finished
+from volstyle.media.medium import Earlier, Finished, Paint
 from volstyle.media.order import Order, Source, StyleOrder
 from volstyle.media.reading import OtherMediumError, without_times
 from volstyle.recipe import Recipe
@@ -49,6 +49,10 @@ class Signal:
     def shape(self) -> tuple[int, ...]:
         return self.source.shape
 
+    @property
+    def styles(self) -> tuple[Style, ...]:
+        return self.ready.styles
+
     def part(self, number: int, earlier: Earlier) -> Part:
         return Part(self.ready.content, self.ready.styles, self.init)
 
@@ -57,6 +61,9 @@ class Signal:
 
     def expected(self) -> Field:
         return replace(self.source, samples=self.source.samples.to("meta"))
+
+    def painted(self, paint: Paint) -> Field:
+        raise RecipeError("style: was learned, which is for pictures, clips and volumes; give a sound or a series")
 
     def result(self, finished: Finished) -> Field:
         samples = finished(0)

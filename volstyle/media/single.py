@@ -10,10 +10,11 @@ import torch
 from volstyle.codecs.image import ImageOrigin
 from volstyle.engine.checkpoint import Reached
 from volstyle.engine.part import Part
+from volstyle.engine.scene import Style
 from volstyle.engine.stylize import Stylized
 from volstyle.grid.field import Field
 from volstyle.grid.resample import transfer
-from volstyle.media.medium import Earlier, Finished
+from volstyle.media.medium import Earlier, Finished, Paint
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,10 @@ class Single:
         origin = self.only.content.origin
         return origin.notes if isinstance(origin, ImageOrigin) else ()
 
+    @property
+    def styles(self) -> tuple[Style, ...]:
+        return self.only.styles
+
     def part(self, number: int, earlier: Earlier) -> Part:
         return self.only
 
@@ -49,6 +54,9 @@ class Single:
     def expected(self) -> Field:
         content = self.only.content
         return replace(content, samples=torch.empty(content.channels, *self.full_shape, device="meta"))
+
+    def painted(self, paint: Paint) -> Field:
+        return self.result(lambda number: paint(self.only.content.samples, number))
 
     def result(self, finished: Finished) -> Field:
         content, samples = self.only.content, finished(0)

@@ -19,6 +19,7 @@ from volstyle.media.choices import given_choices, nested
 from volstyle.media.follower import Follower, Followers
 from volstyle.media.medium import Medium
 from volstyle.media.order import Order, Source, StyleOrder, moment_of, style_named
+from volstyle.media.painted import sized
 from volstyle.media.progress import Bar
 from volstyle.media.result import Result
 from volstyle.media.run import carry_out
@@ -87,10 +88,10 @@ def style(
     source = None if content is None else _source(content)
     wanted = _styles(styles, masks, style_masks)
     chosen = _medium(medium, source, wanted, shape)
-    read_at, sized = chosen.size(size)
+    read_at, sizes = sized(chosen, size, wanted)
     plain = None if recipe is None else recipe if isinstance(recipe, Recipe) else Path(recipe)
     first = wanted[0].source if wanted else None
-    resolved = chosen.recipe(source, first, given_choices(plain), sized, *nested(choices or {}))
+    resolved = chosen.recipe(source, first, given_choices(plain), sizes, *nested(choices or {}))
     is_signal = chosen.axes == ("t",)
     order = Order(
         kind=chosen.name,

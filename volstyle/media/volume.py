@@ -21,7 +21,7 @@ from volstyle.errors import CapacityError, InputError, RecipeError
 from volstyle.grid.field import Axis, Field
 from volstyle.media.defaults import composed
 from volstyle.media.intensity import IntensityRange
-from volstyle.media.medium import Earlier, Finished, nothing_earlier
+from volstyle.media.medium import Earlier, Finished, Paint, nothing_earlier
 from volstyle.media.order import Order, Source, StyleOrder
 from volstyle.media.reading import OtherMediumError, without_times
 from volstyle.media.single import Single
@@ -108,6 +108,17 @@ class Volume:
                     f"{self.source.origin.path}: no sample between {window.low:g} and {window.high:g}"
                 )
         return self
+
+    def painted(self, paint: Paint) -> Field:
+        """Where a part may not change, its content stays."""
+
+        def finished(number: int) -> Tensor:
+            part = self.part(number)
+            content = part.content.samples
+            made = paint(content, number)
+            return made if part.where is None else part.where * made + (1 - part.where) * content
+
+        return self.result(finished)
 
     def result(self, finished: Finished) -> Field:
         """The source with its parts styled, each (C', z, y, x) in [0, 1]: in the file's units, or R, G, B in

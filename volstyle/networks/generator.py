@@ -8,9 +8,8 @@ field can be made tile by tile, exactly.
 
 from __future__ import annotations
 
-import hashlib
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Self
@@ -19,7 +18,8 @@ import torch
 from torch import Tensor
 
 from volstyle.errors import ShapeError
-from volstyle.networks.inflation import Placement, channels_last, fold, unfold
+from volstyle.networks.extractor import Cut
+from volstyle.networks.inflation import Placement, channels_last, continued_to, fold, unfold
 from volstyle.networks.layers import (
     Chain,
     Context,
@@ -44,10 +44,10 @@ _WIDTH = 3
 class Plan:
     """How a stage's network is built.
 
-    axes: of its own. channels: of the content. styles: how many it knows. block: it works on the samples of a block
-    of this many along each axis as channels, which makes it as many times smaller, and unfolds them at its end.
-    width: channels inside. deep: channels at half that size, where most of it happens; 0 for none. residuals: how
-    many pairs of convolutions that each add to what they see.
+    axes: of its own. channels: of the content. styles: how many it knows. block: it works on the samples of a
+    block of this many along each axis as channels, which makes it as many times smaller, and unfolds them at its
+    end. width: channels inside. deep: channels at half that size, where most of it happens; 0 for none. residuals:
+    how many pairs of convolutions that each add to what they see.
     """
 
     axes: int = 2
@@ -57,6 +57,19 @@ class Plan:
     width: int = 24
     deep: int = 0
     residuals: int = 4
+
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """Name -> shape of each weight."""
+        found: dict[str, tuple[int, ...]] = {}
+        for name, into, out, *_ in _convolutions(self):
+            found[f"{name}.kernel"] = (out, into, *(_WIDTH,) * self.axes)
+            found[f"{name}.bias"] = (self.styles, out)
+        return found
+
+    @property
+    def stride(self) -> int:
+        """Samples along each axis between two of its coarsest positions."""
+        return self.block * (2 if self.deep else 1)
 
 
 @dataclass(frozen=True)
@@ -79,29 +92,33 @@ class StageGenerator:
         added to what is there."""
         generator = torch.Generator().manual_seed(seed)
         weights = {}
-        for name, into, out, is_added in _convolutions(plan):
+        for name, into, out, is_added, _ in _convolutions(plan):
             kernel = torch.randn(out, into, *(_WIDTH,) * plan.axes, generator=generator)
             spread = 0.0 if is_added else math.sqrt(2 / (into * _WIDTH**plan.axes))
             weights[f"{name}.kernel"] = kernel * spread
             weights[f"{name}.bias"] = torch.zeros(plan.styles, out)
         return StageGenerator(plan, weights)
 
+    def to(self, device: torch.device) -> StageGenerator:
+        """The same on a device."""
+        return replace(self, weights={name: weight.to(device) for name, weight in self.weights.items()})
+
     def chain(self, shares: Tensor) -> Chain:
         """Its layers for a blend of styles. shares: (S,), how much of each."""
         convolutions = iter(
             Convolution(
-                self.weights[f"{name}.kernel"],
-                torch.tensordot(shares, self.weights[f"{name}.bias"], dims=1),
+                _balanced(self.weights[f"{name}.kernel"], block),
+                _balanced(torch.tensordot(shares, self.weights[f"{name}.bias"], dims=1), block),
                 (1,) * self.plan.axes,
                 (True,) * self.plan.axes,
             )
-            for name, *_ in _convolutions(self.plan)
+            for name, *_, block in _convolutions(self.plan)
         )
         return Chain(tuple(_layers(self.plan, convolutions)))
 
     def painter(self, placement: Placement, shares: Tensor) -> Painter:
         """It on the axes of a field, for a blend of styles."""
-        return Painter(self.chain(shares).placed(placement), placement, self.plan.channels)
+        return Painter(self.chain(shares).placed(placement), placement, self.plan.channels, self.plan.stride)
 
 
 @dataclass(frozen=True)
@@ -111,6 +128,7 @@ class Painter:
     layers: Chain
     placement: Placement
     channels: int
+    stride: int
 
     def __call__(self, content: Tensor, before: Tensor) -> Tensor:
         """What the stage makes, (C, *S), not held to [0, 1]. content, before: (C, *S), float32 in [0, 1].
@@ -123,49 +141,49 @@ class Painter:
             )
         seen = torch.cat((content, before))[None]
         new_shape = tuple(seen.shape[2 + axis] for axis in self.placement.new)
-        slab = channels_last(fold(seen, self.placement))
+        slab = fold(seen, self.placement)
+        slab = channels_last(continued_to(slab, (self.stride,) * (slab.dim() - 2)))
         added = self.layers.run(slab, Context(self.placement, new_shape, lambda *_: None))
         made = unfold(added.float(), new_shape, self.placement)[0]
         return before + made[(slice(None), *(slice(0, size) for size in before.shape[1:]))]
 
     @cached_property
-    def cut(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
-        """How a field may be made in tiles, per axis: they start at multiples of the first and see the second, a
-        multiple too, beyond their ends."""
+    def cut(self) -> Cut:
+        """How a field may be made tile by tile."""
         axes = len(self.placement.axes)
-        start = Reach((1,) * axes, (0,) * axes, (1,) * axes)
-        stride, halo = list(start.stride), [0] * axes
-        found, coarsest = start, start.stride
-        for reach in _reaches(self.layers, start, self.placement):
-            found, coarsest = reach, tuple(map(max, coarsest, reach.stride))
-        for axis in range(axes):
-            stride[axis] = coarsest[axis]
-            need = max(found.before[axis], found.after[axis])
-            halo[axis] = -(-need // coarsest[axis]) * coarsest[axis]
-        return tuple(stride), tuple(halo)
+        reach = self.layers.reach(Reach((1,) * axes, (0,) * axes, (1,) * axes), self.placement)
+        stride = tuple(self.stride if axis in self.placement.own else 1 for axis in range(axes))
+        return Cut(stride, tuple(-(-side // step) * step for side, step in zip(reach.halo, stride, strict=True)))
 
     def to(self, device: torch.device, dtype: torch.dtype) -> Self:
         return replace(self, layers=self.layers.to(device, dtype))
 
 
-def _reaches(layers: Chain, before: Reach, placement: Placement) -> Iterator[Reach]:
-    for layer in layers.layers:
-        before = layer.reach(before, placement)
-        yield before
+def _balanced(weight: Tensor, block: int) -> Tensor:
+    """A kernel (O, I, *k) or a bias (O,) whose results are laid out as the samples of blocks, `block` in each: all
+    samples of a block weigh a constant alike, so that where nothing changes nothing is painted. Else the first
+    thing a network finds is a pattern that repeats with its blocks."""
+    if block == 1:
+        return weight
+    samples = weight.reshape(-1, block, *weight.shape[1:])
+    within = tuple(range(3, samples.dim()))  # the places of a kernel; a bias has none
+    sums = samples.mean(within, keepdim=True) if within else samples
+    return (samples - sums + sums.mean(1, keepdim=True)).reshape(weight.shape)
 
 
-def _convolutions(plan: Plan) -> list[tuple[str, int, int, bool]]:
-    """Name, channels in and out of each convolution, and whether its result is added to what is there."""
-    around = plan.block**plan.axes
+def _convolutions(plan: Plan) -> list[tuple[str, int, int, bool, int]]:
+    """Name, channels in and out of each convolution, whether its result is added to what is there, and how many of
+    its channels are the samples of one block."""
+    around, halves = plan.block**plan.axes, 2**plan.axes
     inner = plan.deep or plan.width
-    found = [("first", 2 * plan.channels * around, plan.width, False)]
+    found = [("first", 2 * plan.channels * around, plan.width, False, 1)]
     if plan.deep:
-        found.append(("down", plan.width * 2**plan.axes, plan.deep, False))
+        found.append(("down", plan.width * halves, plan.deep, False, 1))
     for number in range(plan.residuals):
-        found += [(f"residual{number}.a", inner, inner, False), (f"residual{number}.b", inner, inner, True)]
+        found += [(f"residual{number}.a", inner, inner, False, 1), (f"residual{number}.b", inner, inner, True, 1)]
     if plan.deep:
-        found.append(("up", plan.deep, plan.width * 2**plan.axes, True))
-    return [*found, ("last", plan.width, plan.channels * around, True)]
+        found.append(("up", plan.deep, plan.width * halves, True, halves))
+    return [*found, ("last", plan.width, plan.channels * around, True, around)]
 
 
 def _layers(plan: Plan, convolutions: Iterator[Convolution]) -> Iterator[Layer]:

@@ -205,12 +205,15 @@ def pool(slab: Tensor, kind: str, widths: tuple[int, ...], *, partial: bool = Fa
     return _POOLINGS[kind, axes](slab, widths, ceil_mode=partial)
 
 
+def continued_to(slab: Tensor, multiples: tuple[int, ...]) -> Tensor:
+    """(N, C, *own) with the border value beyond the end of each own axis, up to a multiple of its entry."""
+    sides = tuple((0, -size % step) for size, step in zip(slab.shape[2:], multiples, strict=True))
+    return cast(Tensor, _ReplicateBorders.apply(slab, sides)) if any(after for _, after in sides) else slab
+
+
 def to_blocks(slab: Tensor, widths: tuple[int, ...]) -> Tensor:
-    """(N, C, *own) -> (N, C · Π widths, *own / widths): the samples of a block as channels, the border value where a
-    block is not whole."""
-    sides = [(0, -size % width) for size, width in zip(slab.shape[2:], widths, strict=True)]
-    if any(after for _, after in sides):
-        slab = cast(Tensor, _ReplicateBorders.apply(slab, tuple(sides)))
+    """(N, C, *own) -> (N, C · Π widths, *own / widths): the samples of a block as channels. Sizes are
+    multiples."""
     batch, channels, *sizes = slab.shape
     counts = [size // width for size, width in zip(sizes, widths, strict=True)]
     split = slab.reshape(batch, channels, *(n for pair in zip(counts, widths, strict=True) for n in pair))

@@ -241,8 +241,8 @@ class Pool(Layer):
 
 @dataclass(frozen=True)
 class ToBlocks(Layer):
-    """The samples of each block, of `widths` along the own axes, as channels of one: as many times fewer positions.
-    A field that ends within a block is continued to its end with the border value."""
+    """The samples of each block, of `widths` along the own axes, as channels of one: as many times fewer
+    positions. Slabs are as long as whole blocks."""
 
     widths: tuple[int, ...]
 
@@ -263,7 +263,7 @@ class ToBlocks(Layer):
 @dataclass(frozen=True)
 class FromBlocks(Layer):
     """Channels laid out as the samples of blocks again, the inverse of `ToBlocks` (the subpixel convolution of Shi
-    et al. 2016, arXiv 1609.05158, where a convolution made the channels). What continued a field stays."""
+    et al. 2016, arXiv 1609.05158, where a convolution made the channels)."""
 
     widths: tuple[int, ...]
 

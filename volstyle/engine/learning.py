@@ -1,0 +1,249 @@
+"""A stage's network fitted to examples, by the objective that samples are else optimized with.
+
+What is minimized is the same J(G), evaluated in the same way; only that G is not free but made by a network of a
+content. `evaluate` gives ∂J/∂G, and the network carries it into its weights.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from volstyle.engine.blockwise import Evaluation, Plans, evaluate
+from volstyle.engine.checkpoint import damaged, load_tensors, save_tensors
+from volstyle.engine.outline import Outline
+from volstyle.engine.targets import objective_of
+from volstyle.loss.objective import Objective
+from volstyle.loss.statistics import Sums
+from volstyle.loss.terms import NearnessTerm
+from volstyle.loss.weighed import weighed
+from volstyle.motion.links import Link
+from volstyle.networks.generator import StageGenerator
+from volstyle.networks.inflation import Placement
+
+_BETAS = (0.9, 0.99)
+_WARM_UP = 20
+"""Steps until the step size is whole."""
+
+_LAST_SHARE = 0.3
+"""Of all steps, those in which the step size falls to nothing."""
+
+_CHECK_EVERY = 100
+"""Steps between two looks at the examples that are not learned from."""
+
+_IMPROVEMENT, _PATIENCE = 0.01, 3
+"""When none of so many checks is better than the best before them by this share, the step size begins to fall."""
+
+_OUTSIDE = 10.0
+"""How much it costs samples to lie outside of [0, 1], where they are cut off: the mean of the squared distances
+times this."""
+
+_BLOCK = 4
+"""Side of the blocks whose means a finer stage keeps, in samples."""
+
+
+@dataclass(frozen=True)
+class Example:
+    """What a network is shown at once. content, before: (C, *S) in [0, 1], the content at the size of the stage
+    and what the stage before made of it, which is the content itself in the first stage. links: how it moves, if
+    it is a piece of a clip. style: the number of the one it is to take."""
+
+    content: Tensor
+    before: Tensor
+    links: tuple[Link, ...] = ()
+    style: int = 0
+
+    def to(self, device: torch.device) -> Example:
+        links = tuple(link.to(device) for link in self.links)
+        return replace(self, content=self.content.to(device), before=self.before.to(device), links=links)
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """What a stage's network is to learn.
+
+    run: with the taps of the stage. targets: of each style, those of each view. examples: to learn from. checks:
+    to see whether it still improves. placement: how the network lies on them. steps: at most. batch: examples in
+    each. is_first: whether no stage comes before.
+    """
+
+    run: Outline
+    targets: Sequence[Sequence[Mapping[str, Sums]]]
+    examples: Sequence[Example]
+    checks: Sequence[Example]
+    placement: Placement
+    steps: int
+    batch: int
+    is_first: bool
+
+
+@dataclass(frozen=True)
+class Learned:
+    """Where learning has come to.
+
+    weights, first, second: name -> a weight, and the means of its gradients and of their squares. step: how many
+    were made. falling: the step from which on the step size falls. costs: term -> weighted cost at each step.
+    checks: (step, cost) of the examples that are not learned from.
+    """
+
+    weights: Mapping[str, Tensor]
+    first: Mapping[str, Tensor]
+    second: Mapping[str, Tensor]
+    step: int = 0
+    falling: int | None = None
+    costs: Mapping[str, list[float]] = field(default_factory=dict)
+    checks: tuple[tuple[int, float], ...] = ()
+
+    def to(self, device: torch.device) -> Learned:
+        kinds = (self.weights, self.first, self.second)
+        weights, first, second = ({name: t.to(device) for name, t in kind.items()} for kind in kinds)
+        return replace(self, weights=weights, first=first, second=second)
+
+    def save(self, path: Path) -> None:
+        """Raises OSError."""
+        tensors = {
+            f"{kind}.{name}": tensor.detach().cpu().contiguous()
+            for kind in _KINDS
+            for name, tensor in getattr(self, kind).items()
+        }
+        facts = {"step": self.step, "falling": self.falling, "costs": self.costs, "checks": self.checks}
+        save_tensors(tensors, path, {"facts": json.dumps(facts)})
+
+    @staticmethod
+    def load(path: Path) -> Learned:
+        """Raises InputError for a file that is none."""
+        tensors, facts = load_tensors(path)
+        try:
+            kinds = {
+                kind: {key.partition(".")[2]: t for key, t in tensors.items() if key.startswith(f"{kind}.")}
+                for kind in _KINDS
+            }
+            found = json.loads(facts["facts"])
+            checks = tuple((int(step), float(cost)) for step, cost in found["checks"])
+            return Learned(
+                **kinds, step=found["step"], falling=found["falling"], costs=found["costs"], checks=checks
+            )
+        except (ValueError, KeyError, TypeError) as error:
+            raise damaged(path, error) from error
+
+
+_KINDS = ("weights", "first", "second")
+
+_Seen = dict[int, tuple[Objective, Plans]]
+"""The identity of an example -> its objective, kept from when it was drawn first."""
+
+OnLearned = Callable[[Learned], bool | None]
+"""Called after each step; True asks to stop."""
+
+
+def learn_stage(
+    lesson: Lesson, generator: StageGenerator, reached: Learned | None, on_learned: OnLearned
+) -> tuple[StageGenerator, Learned]:
+    """Fit a stage's network. reached: where an earlier call came to, to go on from there, with the same result.
+
+    Each step draws examples, has the network make what it makes of them, evaluates the objective there, and
+    carries its gradient into the weights by Adam (Kingma & Ba 2014). The step size falls to nothing in the last
+    share of the steps, which begins earlier when the checks stop improving.
+    """
+    nothing = {name: torch.zeros_like(weight) for name, weight in generator.weights.items()}
+    now = reached or Learned(generator.weights, nothing, {name: t.clone() for name, t in nothing.items()})
+    seen: _Seen = {}
+    stopped = False
+    while not stopped and not has_ended(now, lesson.steps):
+        now = _stepped(lesson, generator, now, seen)
+        if now.step % _CHECK_EVERY == 0:
+            now = _checked(lesson, generator, now, seen)
+        stopped = bool(on_learned(now))
+    return replace(generator, weights=now.weights), now
+
+
+def has_ended(now: Learned, steps: int) -> bool:
+    """Whether nothing is left to learn. steps: at most."""
+    falls = math.ceil(_LAST_SHARE * steps)
+    return now.step >= (steps if now.falling is None else min(steps, now.falling + falls))
+
+
+def _rate(now: Learned, lesson: Lesson) -> float:
+    """The step size as a share of the largest."""
+    falls = math.ceil(_LAST_SHARE * lesson.steps)
+    begins = lesson.steps - falls if now.falling is None else min(now.falling, lesson.steps - falls)
+    left = 1 - max(0, now.step - begins) / falls
+    return min(1.0, (now.step + 1) / _WARM_UP) * (1 + math.cos(math.pi * (1 - left))) / 2
+
+
+def _stepped(lesson: Lesson, generator: StageGenerator, now: Learned, seen: _Seen) -> Learned:
+    """One step of Adam."""
+    draw = torch.Generator().manual_seed(lesson.run.recipe.seed * 1_000_003 + now.step)
+    numbers = torch.randint(len(lesson.examples), (lesson.batch,), generator=draw).tolist()
+    leaves = {name: weight.detach().clone().requires_grad_() for name, weight in now.weights.items()}
+    learner = replace(generator, weights=leaves)
+    costs: dict[str, float] = {}
+    for number in numbers:
+        grown, found = _looked_at(lesson, learner, lesson.examples[number], seen)
+        for name, cost in found.costs.items():
+            costs[name] = costs.get(name, 0.0) + cost / lesson.batch
+        torch.autograd.backward(weighed([grown], [found.gradient / lesson.batch]))
+    return _adam(now, leaves, lesson.run.recipe.learn.rate * _rate(now, lesson), costs)
+
+
+def _looked_at(
+    lesson: Lesson, generator: StageGenerator, example: Example, seen: _Seen
+) -> tuple[Tensor, Evaluation]:
+    """What a network makes of an example, and the cost and gradient there."""
+    shares = torch.eye(len(lesson.targets), device=example.content.device)[example.style]
+    made = generator.painter(lesson.placement, shares)(example.content, example.before)
+    samples = made.detach().clamp(0, 1)
+    if id(example) not in seen:
+        seen[id(example)] = _objective(lesson, example)
+    found = evaluate(samples, *seen[id(example)])
+    outside = made.detach() - samples
+    gradient = found.gradient.masked_fill_(outside * found.gradient < 0, 0.0)  # cut off, it leads nowhere
+    gradient += outside * (2 * _OUTSIDE / outside.numel())
+    return made, Evaluation({**found.costs, "outside": float(_OUTSIDE * outside.square().mean())}, gradient)
+
+
+def _objective(lesson: Lesson, example: Example) -> tuple[Objective, Plans]:
+    """What is minimized for an example: the terms of its stage, and in finer stages nearness to what the one
+    before made."""
+    objective, plans = objective_of(example.content, lesson.targets[example.style], lesson.run, example.links)
+    weight = 0.0 if lesson.is_first else lesson.run.recipe.learn.nearness
+    if not weight:
+        return objective, plans
+    near = NearnessTerm(weight, example.before, _BLOCK, frames=lesson.run.kept[0])
+    return replace(objective, sample_terms={**objective.sample_terms, "nearness": near}), plans
+
+
+def _checked(lesson: Lesson, generator: StageGenerator, now: Learned, seen: _Seen) -> Learned:
+    """The mean cost of the examples that are not learned from, and whether the step size is to fall from here
+    on."""
+    if not lesson.checks:
+        return now
+    generator, total = replace(generator, weights=now.weights), 0.0
+    for example in lesson.checks:
+        total += _looked_at(lesson, generator, example, seen)[1].cost
+    checks = (*now.checks, (now.step, total / len(lesson.checks)))
+    before, latest = [cost for _, cost in checks[:-_PATIENCE]], [cost for _, cost in checks[-_PATIENCE:]]
+    stands = bool(before) and min(latest) > (1 - _IMPROVEMENT) * min(before)
+    falling = now.step if now.falling is None and stands else now.falling
+    return replace(now, checks=checks, falling=falling)
+
+
+def _adam(now: Learned, leaves: Mapping[str, Tensor], rate: float, costs: Mapping[str, float]) -> Learned:
+    """The next state by Adam with `_BETAS`."""
+    fast, slow = _BETAS
+    step = now.step + 1
+    weights, first, second = {}, {}, {}
+    for name, leaf in leaves.items():
+        slope = torch.zeros_like(leaf) if leaf.grad is None else leaf.grad
+        first[name] = now.first[name].lerp(slope, 1 - fast)
+        second[name] = (now.second[name] * slow).addcmul_(slope, slope, value=1 - slow)
+        spread = (second[name] / (1 - slow**step)).sqrt_().add_(1e-8)
+        weights[name] = leaf.detach().addcdiv(first[name], spread, value=-rate / (1 - fast**step))
+    history = {name: [*now.costs.get(name, []), cost] for name, cost in costs.items()}
+    return replace(now, weights=weights, first=first, second=second, step=step, costs=history)

@@ -1,0 +1,180 @@
+"""A style that was learned: a network for each stage, and what they make of a content in one pass."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from volstyle.engine.checkpoint import save_tensors
+from volstyle.engine.machine import Machine
+from volstyle.engine.schedule import stage_sizes
+from volstyle.errors import InputError, WeightsError, nearest
+from volstyle.grid.resample import fitted, resize
+from volstyle.grid.tiles import plan
+from volstyle.networks.generator import Painter, Plan, StageGenerator
+from volstyle.networks.inflation import Placement
+from volstyle.networks.weights import load_weights
+
+FORMAT = 1
+SUFFIX = ".safetensors"
+
+_TILE = 2**22
+"""Samples of the largest tile that is painted at once."""
+
+
+@dataclass(frozen=True)
+class LearnedStage:
+    """size: the long side it learned at, in samples. generator: its network."""
+
+    size: int
+    generator: StageGenerator
+
+
+@dataclass(frozen=True)
+class LearnedStyle:
+    """stages: from coarse to fine. names: of the styles it knows. network: the extractor it learned with, as name
+    and digest. ratio: from one stage to the next. digest: sha256 of its file, "" for one that is in no file."""
+
+    stages: tuple[LearnedStage, ...]
+    names: tuple[str, ...]
+    network: str
+    ratio: float
+    digest: str = ""
+
+    @property
+    def plan(self) -> Plan:
+        """How its first network is built, whose axes, channels and styles are those of all."""
+        return self.stages[0].generator.plan
+
+    def shares(self, weights: Mapping[str, float]) -> Tensor:
+        """(S,), how much of each style, with a sum of 1. weights: name -> weight. Raises InputError."""
+        for name in weights:
+            if name not in self.names:
+                raise InputError(f"learned style: no style {name!r} in it; {nearest(name, self.names)}")
+        found = torch.tensor([float(weights.get(name, 0.0)) for name in self.names])
+        return found / found.sum()
+
+    def brush(self, placement: Placement, shares: Tensor, machine: Machine) -> Brush:
+        """It on the axes of a field, for a blend of its styles, on a device. shares: (S,), how much of each."""
+        painters = tuple(
+            stage.generator.painter(placement, shares).to(machine.device, machine.dtype) for stage in self.stages
+        )
+        return Brush(painters, tuple(stage.size for stage in self.stages), self.ratio, machine.device)
+
+    def save(self, path: Path, facts: Mapping[str, Any]) -> None:
+        """Write it as safetensors. facts: more to be kept with it, as JSON. Raises OSError."""
+        tensors = {
+            f"stage{number}.{name}": weight
+            for number, stage in enumerate(self.stages)
+            for name, weight in stage.generator.weights.items()
+        }
+        about = {
+            "stages": [{"size": stage.size, "plan": asdict(stage.generator.plan)} for stage in self.stages],
+            "names": self.names,
+            "network": self.network,
+            "ratio": self.ratio,
+            **facts,
+        }
+        save_tensors(tensors, path, {"volstyle_learned": str(FORMAT), "about": json.dumps(about)})
+
+    @staticmethod
+    def load(path: Path) -> LearnedStyle:
+        """Raises InputError for a file that is no learned style, or one of another version."""
+        try:
+            weights = load_weights(path)
+        except WeightsError as error:
+            raise InputError(str(error)) from error
+        found = weights.metadata.get("volstyle_learned")
+        if found != str(FORMAT):
+            says = "is no learned style" if found is None else f"is a learned style of version {found}"
+            raise InputError(f"{path}: {says}; must be one of version {FORMAT}, made by `volstyle learn`")
+        try:
+            about = json.loads(weights.metadata["about"])
+            stages = tuple(
+                LearnedStage(int(stage["size"]), _generator(Plan(**stage["plan"]), weights.tensors, number))
+                for number, stage in enumerate(about["stages"])
+            )
+            names = tuple(str(name) for name in about["names"])
+            style = LearnedStyle(stages, names, str(about["network"]), float(about["ratio"]), weights.digest)
+            if len({(s.generator.plan.axes, s.generator.plan.channels) for s in stages}) != 1 or not names:
+                raise ValueError("its stages disagree")
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise InputError(f"{path}: a learned style with a damaged entry ({error})") from error
+        return style
+
+
+@dataclass(frozen=True)
+class Brush:
+    """painters: of each stage, which learned at `sizes`. ratio: from one stage to the next. device: where it
+    works."""
+
+    painters: tuple[Painter, ...]
+    sizes: tuple[int, ...]
+    ratio: float
+    device: torch.device
+
+    def __call__(self, content: Tensor, size: int = 0) -> Tensor:
+        """The styled content, (C, *S) in [0, 1] on the CPU. content: (C, *S) in [0, 1]. size: the long side of
+        what is made; 0 is that of the content.
+
+        Each stage takes the content at its size and what the one before made. Sizes end with the content's own,
+        and each is made by the network that learned nearest to it, so that strokes have the size they were learned
+        at. Raises ShapeError for other channels than those it learned with.
+        """
+        own = self.painters[0].placement.own
+        kept = tuple(axis not in own for axis in range(content.dim() - 1))
+        longest = size or max(size for size, keep in zip(content.shape[1:], kept, strict=True) if not keep)
+        content = content.to(self.device)
+        made = content
+        for size in stage_sizes(longest, self.sizes[0], self.ratio):
+            shape = fitted(tuple(content.shape[1:]), size, kept)
+            seen = resize(content, shape).clamp_(0, 1)
+            painter = min(zip(self.sizes, self.painters, strict=True), key=lambda each: _apart(each[0], size))[1]
+            made = in_tiles(painter, seen, resize(made, shape).clamp_(0, 1)).clamp_(0, 1)
+        return made.cpu()
+
+
+def _generator(plan: Plan, tensors: Mapping[str, Tensor], number: int) -> StageGenerator:
+    """The network of a stage from a file's tensors. Raises ValueError or KeyError unless they are as planned."""
+    wanted = plan.shapes()
+    weights = {name: tensors[f"stage{number}.{name}"].float() for name in wanted}
+    for name, shape in wanted.items():
+        if tuple(weights[name].shape) != shape:
+            raise ValueError(f"stage {number}, {name} is {tuple(weights[name].shape)}, must be {shape}")
+    return StageGenerator(plan, weights)
+
+
+def _apart(a: int, b: int) -> float:
+    """How many times one size is the other."""
+    return max(a, b) / min(a, b)
+
+
+def in_tiles(painter: Painter, content: Tensor, before: Tensor, most: int = _TILE) -> Tensor:
+    """What a painter makes of a field, tile by tile where it is large: the same as at once, for a painter looks no
+    further than its halo. content, before: (C, *S). most: samples of a tile's core."""
+    shape = tuple(content.shape[1:])
+    if content[0].numel() <= most:
+        return _painted(painter, content, before)
+    stride, halo = painter.cut
+    side = max(round(most ** (1 / len(painter.placement.own))), max(stride))
+    core = tuple(
+        min(size, side // step * step) if axis in painter.placement.own else 1
+        for axis, (size, step) in enumerate(zip(shape, stride, strict=True))
+    )
+    result = torch.empty_like(before)
+    for tile in (tile for block in plan(shape, core, stride, halo) for tile in block.tiles):
+        window = (slice(None), *tile.window)
+        made = _painted(painter, content[window], before[window])
+        result[(slice(None), *tile.core)] = made[(slice(None), *tile.core_in_window())]
+    return result
+
+
+def _painted(painter: Painter, content: Tensor, before: Tensor) -> Tensor:
+    with torch.no_grad():
+        return painter(content, before)

@@ -1,0 +1,142 @@
+"""What a style is learned on: pieces of clips, pictures and volumes, drawn once for each stage."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from volstyle.codecs.clip import Clip
+from volstyle.engine.learning import Example
+from volstyle.engine.painting import Brush
+from volstyle.errors import InputError
+from volstyle.grid.field import Field
+from volstyle.grid.resample import fitted, resize
+from volstyle.motion.links import estimate_motion
+
+GAPS = (1, 2, 4, 8)
+"""Frames between the two of a pair."""
+
+_SHIFT = 2
+"""How far the second frame of a pair is moved at most, in samples along each axis. A network works in blocks of
+samples; a pair that is moved by less than a block teaches it to paint the same wherever its blocks lie."""
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two frames of a clip, and where its piece begins in each: (y, x)."""
+
+    frames: tuple[int, int]
+    corners: tuple[tuple[int, int], tuple[int, int]]
+
+
+@dataclass(frozen=True)
+class Draw:
+    """How the examples of a stage are drawn. size: the long side of a content at this stage. crop: that of a
+    piece, at most. count: how many. coarser: for each style, what makes a content as the stage before did, whose
+    size was `before`; () in the first stage. styles: how many there are, which take turns."""
+
+    size: int
+    crop: int
+    count: int
+    seed: int
+    styles: int = 1
+    coarser: tuple[Brush, ...] = ()
+    before: int = 0
+
+    def brought(self, content: Tensor, kept: tuple[bool, ...], style: int) -> tuple[Tensor, Tensor]:
+        """A content (C, *S) at the size of the stage, and what the stage before made of it in a style."""
+        shape = fitted(tuple(content.shape[1:]), self.size, kept)
+        seen = resize(content, shape).clamp_(0, 1)
+        if not self.coarser:
+            return seen, seen
+        return seen, resize(self.coarser[style](content, self.before), shape).clamp_(0, 1)
+
+    def piece(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        """The shape of a piece of a content of this shape."""
+        crop = fitted(shape, self.crop, (False,) * len(shape))
+        return tuple(min(size, side) for size, side in zip(shape, crop, strict=True))
+
+
+def pairs_of(cuts: Sequence[int], shape: tuple[int, ...], draw: Draw) -> list[Pair]:
+    """The pairs of frames that a stage learns from. cuts: first frames of the shots but the first. shape: of the
+    clip at this stage, (T, H, W). Raises InputError for a clip without two frames in one shot."""
+    generator = torch.Generator().manual_seed(draw.seed)
+    count, *sides = shape
+    shot = torch.bucketize(torch.arange(count), torch.tensor(sorted(cuts), dtype=torch.int64), right=True)
+    piece = draw.piece(tuple(sides))
+    room = [size - side for size, side in zip(sides, piece, strict=True)]
+    starts = {gap: [t for t in range(count - gap) if shot[t] == shot[t + gap]] for gap in GAPS}
+    gaps = [gap for gap in GAPS if starts[gap]]
+    if not gaps:
+        raise InputError("learn: no two frames in one shot, so that nothing holds a clip together; give pictures")
+
+    def drawn(most: int) -> int:
+        return int(torch.randint(most + 1, (1,), generator=generator))
+
+    pairs = []
+    for number in range(draw.count):
+        gap = gaps[number % len(gaps)]
+        t = starts[gap][drawn(len(starts[gap]) - 1)]
+        corner = (drawn(room[0]), drawn(room[1]))
+        moved = (corner[0] + drawn(2 * _SHIFT) - _SHIFT, corner[1] + drawn(2 * _SHIFT) - _SHIFT)
+        pairs.append(Pair((t, t + gap), (corner, moved)))
+    return pairs
+
+
+def clip_examples(clip: Clip, cuts: Sequence[int], draw: Draw) -> list[Example]:
+    """Examples of a clip, which is decoded once: of each frame only what pieces show of it is kept."""
+    shape = fitted(clip.shape, draw.size, (True, False, False))
+    pairs = pairs_of(cuts, shape, draw)
+    piece = draw.piece(shape[1:])
+    wanted: dict[int, list[tuple[int, int]]] = defaultdict(list)
+    for number, pair in enumerate(pairs):
+        for which, frame in enumerate(pair.frames):
+            wanted[frame].append((number, which))
+    found: dict[tuple[int, int], tuple[Tensor, Tensor]] = {}
+    for index, shown in enumerate(clip.frames()):
+        if index in wanted:
+            made: dict[int, list[Tensor]] = {}
+            for number, which in wanted[index]:
+                style = number % draw.styles
+                if style not in made:
+                    parts = draw.brought(shown.samples[:, None], (True, False, False), style)
+                    made[style] = [_around(part) for part in parts]
+                both = made[style]
+                y, x = (place + _SHIFT for place in pairs[number].corners[which])
+                sides = (slice(None), slice(None), slice(y, y + piece[0]), slice(x, x + piece[1]))
+                found[number, which] = (both[0][sides].clone(), both[1][sides].clone())
+    examples = []
+    for number in range(len(pairs)):
+        content, before = (torch.cat([found[number, which][part] for which in (0, 1)], dim=1) for part in (0, 1))
+        links = estimate_motion(content, (1,), borders=True)
+        examples.append(Example(content, before, links, number % draw.styles))
+    return examples
+
+
+def _around(frame: Tensor) -> Tensor:
+    """A frame (C, 1, H, W) with its border values beyond its ends, as far as pieces are moved."""
+    return functional.pad(frame, (_SHIFT,) * 4, mode="replicate")
+
+
+def field_examples(field: Field, draw: Draw) -> list[Example]:
+    """Examples of a picture or a volume; no motion holds them together."""
+    generator = torch.Generator().manual_seed(draw.seed)
+    made: dict[int, tuple[Tensor, Tensor]] = {}
+    examples = []
+    for number in range(draw.count):
+        style = number % draw.styles
+        if style not in made:
+            made[style] = draw.brought(field.samples, (False,) * len(field.axes), style)
+        content, before = made[style]
+        shape = tuple(content.shape[1:])
+        box = [slice(None)]
+        for size, side in zip(shape, draw.piece(shape), strict=True):
+            at = int(torch.randint(size - side + 1, (1,), generator=generator))
+            box.append(slice(at, at + side))
+        examples.append(Example(content[tuple(box)].clone(), before[tuple(box)].clone(), (), style))
+    return examples
