@@ -18,6 +18,12 @@ class Quality(StrEnum):
     PRORES = "prores"
 
 
+class Method(StrEnum):
+    AUTO = "auto"
+    OPTIMIZE = "optimize"
+    LEARN = "learn"
+
+
 class StyleMode(StrEnum):
     PLANES = "planes"
     INFLATE = "inflate"
@@ -236,6 +242,14 @@ class VideoOptions(ImageOptions):
         str | None,
         Option(metavar="dis|raft|FOLDER", help="Motion: found so, or of .flo files.", rich_help_panel=_LOOK),
     ] = None
+    method: Annotated[
+        Method,
+        Option(
+            help="Optimize the samples of the clip, or learn the style on it first and paint it at its own size; "
+            "auto learns on clips of 24 frames and more.",
+            rich_help_panel=_LOOK,
+        ),
+    ] = Method.AUTO
     quality: Annotated[Quality, Option(help="Of the encoding.", rich_help_panel=_FILES)] = Quality.VISUAL
 
     @property

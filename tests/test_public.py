@@ -42,6 +42,7 @@ def test_surface() -> None:
         "WeightsError",
         "__version__",
         "judge",
+        "learn",
         "load_network",
         "outline",
         "probe",

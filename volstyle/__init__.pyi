@@ -27,6 +27,7 @@ from .judges.pictures import Verdict as Verdict
 from .judges.pictures import judge as judge
 from .media.follower import Follower as Follower
 from .media.result import Result as Result
+from .media.style import learn as learn
 from .media.style import style as style
 from .networks.registry import load_network as load_network
 from .recipe import Recipe as Recipe

@@ -143,7 +143,7 @@ class LearnChoice:
     examples: int = 96
     crop: int = 256
     nearness: float = 1.0
-    steadiness: float = 4.0
+    steadiness: float = 2.0
 
 
 @dataclass(frozen=True)

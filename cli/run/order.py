@@ -9,11 +9,13 @@ from pathlib import Path
 
 from volstyle.codecs import CODECS, SIGNALS, Encoding, Selection, is_sequence, suffix_of
 from volstyle.errors import RecipeError
+from volstyle.media.choices import load_choices
+from volstyle.media.method import with_method
 from volstyle.media.order import Order, StyleOrder, moment_of, style_named
 from volstyle.media.painted import sized
 from volstyle.media.table import medium_named
 from volstyle.media.volume import shape_of
-from volstyle.recipe import Recipe
+from volstyle.recipe import Recipe, assigned
 
 from ..options import ImageOptions, SignalOptions, StyleOptions, VideoOptions, VolumeOptions
 from ..recipes import recipe_of
@@ -36,6 +38,8 @@ def errand_of(options: StyleOptions) -> Errand:
     """What options ask for. Raises VolstyleError."""
     turn = options.turn if isinstance(options, VolumeOptions) else None
     order = replace(_order_of(options), resume=not options.no_resume)
+    if order.lesson is not None:
+        order = replace(order, lesson=replace(order.lesson, resume=order.resume))
     return Errand(order, options.preview, turn, options.report)
 
 
@@ -53,7 +57,7 @@ def _order_of(options: StyleOptions) -> Order:
         start, end = moment_of("start", options.start), moment_of("end", options.end)
         selection = replace(selection, start=start, end=end, keep_going=options.keep_going)
     styles = _styles(options.style, options.mask, options.style_mask)
-    return Order(
+    order = Order(
         kind=options.medium,
         content=options.content,
         styles=styles,
@@ -64,6 +68,11 @@ def _order_of(options: StyleOptions) -> Order:
         full_size=options.full_size,
         shots=shots,
     )
+    if not isinstance(options, VideoOptions):
+        return order
+    given = {} if options.recipe is None else load_choices(options.recipe)
+    chosen = (options.choices(), *map(assigned, options.set_))
+    return with_method(order, options.method.value, options.size, given, chosen)
 
 
 def _sized(options: StyleOptions, *sources: Path | None) -> tuple[int | None, Recipe]:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from volstyle.engine.estimate import Estimate
 from volstyle.engine.outline import Outline
-from volstyle.media.follower import PaintPlan, Plan
+from volstyle.media.follower import LearnPlan, PaintPlan, Plan
 from volstyle.media.medium import Medium
+from volstyle.media.run import bytes_text
 from volstyle.media.table import medium_named
 from volstyle.record import threads
 
-from ..screen import Screen
+from ..screen import Screen, duration_text
 
 
 def say_plan(screen: Screen, plan: Plan) -> None:
@@ -24,6 +26,24 @@ def say_plan(screen: Screen, plan: Plan) -> None:
     say_engine(screen, plan.run, medium)
     full = ", at the source's size" if order.full_size else ""
     screen.entry("output", f"{order.output}{full}")
+    _say_cost(screen, plan.estimate(), f", {bytes_text(plan.disk)} of disk on the way")
+
+
+def say_learning(screen: Screen, plan: LearnPlan) -> None:
+    """What learning a style will do."""
+    for style in plan.order.styles:
+        screen.entry("style", f"{style.source}")
+    for source in plan.order.examples:
+        screen.entry("learned on", f"{source}")
+    say_engine(screen, plan.run, medium_named(plan.order.kind))
+    screen.entry("output", f"{plan.order.output}")
+    _say_cost(screen, plan.estimate())
+
+
+def _say_cost(screen: Screen, expected: Estimate, more: str = "") -> None:
+    seconds = duration_text(expected.seconds)
+    time = seconds if expected.seconds < 1 else f"about {seconds}"
+    screen.entry("takes", f"{time}, {bytes_text(expected.memory)} of memory{more}")
 
 
 def say_painting(screen: Screen, plan: PaintPlan) -> None:

@@ -73,7 +73,8 @@ def probe(path: Path) -> Facts:
         for other in container.streams:
             if other.type in ("audio", "subtitle") and other.codec_context:
                 entries[other.type] = other.codec_context.codec.canonical_name
-        return Facts("video", (count, height, width), entries)
+        axes = (Axis("t", float(1 / rate_of(stream)), "s"), Axis("y"), Axis("x"))
+        return Facts("video", (count, height, width), entries, axes)
 
 
 def read(path: Path, selection: Selection) -> Field:

@@ -21,6 +21,7 @@ from volstyle.engine.outline import Outline
 from volstyle.engine.targets import objective_of
 from volstyle.loss.objective import Objective
 from volstyle.loss.statistics import Sums
+from volstyle.loss.temporal import TemporalTerm
 from volstyle.loss.terms import NearnessTerm
 from volstyle.loss.weighed import weighed
 from volstyle.motion.links import Link
@@ -31,8 +32,15 @@ _BETAS = (0.9, 0.99)
 _WARM_UP = 20
 """Steps until the step size is whole."""
 
+_FINER_RATE = 0.5
+"""The step size in finer stages, as a share of that in the first: their pieces differ more from one another."""
+
 _LAST_SHARE = 0.3
 """Of all steps, those in which the step size falls to nothing."""
+
+_FREE_SHARE = 0.5
+"""Of all steps, those over which the weight that holds a clip together grows to its whole. Held from the first
+step on, a network finds that nothing moves less than a copy of what it is given, and paints no more."""
 
 _CHECK_EVERY = 100
 """Steps between two looks at the examples that are not learned from."""
@@ -52,12 +60,14 @@ _BLOCK = 4
 class Example:
     """What a network is shown at once. content, before: (C, *S) in [0, 1], the content at the size of the stage
     and what the stage before made of it, which is the content itself in the first stage. links: how it moves, if
-    it is a piece of a clip. style: the number of the one it is to take."""
+    it is a piece of a clip. style: the number of the one it is to take.
+    variance: of the samples of what it is a piece of, which makes costs of a flat piece no larger than others."""
 
     content: Tensor
     before: Tensor
     links: tuple[Link, ...] = ()
     style: int = 0
+    variance: float = 1.0
 
     def to(self, device: torch.device) -> Example:
         links = tuple(link.to(device) for link in self.links)
@@ -184,24 +194,28 @@ def _stepped(lesson: Lesson, generator: StageGenerator, now: Learned, seen: _See
     leaves = {name: weight.detach().clone().requires_grad_() for name, weight in now.weights.items()}
     learner = replace(generator, weights=leaves)
     costs: dict[str, float] = {}
+    share = min(1.0, (now.step + 1) / math.ceil(_FREE_SHARE * lesson.steps))
     for number in numbers:
-        grown, found = _looked_at(lesson, learner, lesson.examples[number], seen)
+        grown, found = _looked_at(lesson, learner, lesson.examples[number], seen, share)
         for name, cost in found.costs.items():
             costs[name] = costs.get(name, 0.0) + cost / lesson.batch
         torch.autograd.backward(weighed([grown], [found.gradient / lesson.batch]))
-    return _adam(now, leaves, lesson.run.recipe.learn.rate * _rate(now, lesson), costs)
+    rate = lesson.run.recipe.learn.rate * (1.0 if lesson.is_first else _FINER_RATE)
+    return _adam(now, leaves, rate * _rate(now, lesson), costs)
 
 
 def _looked_at(
-    lesson: Lesson, generator: StageGenerator, example: Example, seen: _Seen
+    lesson: Lesson, generator: StageGenerator, example: Example, seen: _Seen, share: float = 1.0
 ) -> tuple[Tensor, Evaluation]:
-    """What a network makes of an example, and the cost and gradient there."""
+    """What a network makes of an example, and the cost and gradient there. share: of the weight that holds a clip
+    together."""
     shares = torch.eye(len(lesson.targets), device=example.content.device)[example.style]
     made = generator.painter(lesson.placement, shares)(example.content, example.before)
     samples = made.detach().clamp(0, 1)
     if id(example) not in seen:
         seen[id(example)] = _objective(lesson, example)
-    found = evaluate(samples, *seen[id(example)])
+    objective, plans = seen[id(example)]
+    found = evaluate(samples, _held(objective, share), plans)
     outside = made.detach() - samples
     gradient = found.gradient.masked_fill_(outside * found.gradient < 0, 0.0)  # cut off, it leads nowhere
     gradient += outside * (2 * _OUTSIDE / outside.numel())
@@ -211,12 +225,23 @@ def _looked_at(
 def _objective(lesson: Lesson, example: Example) -> tuple[Objective, Plans]:
     """What is minimized for an example: the terms of its stage, and in finer stages nearness to what the one
     before made."""
-    objective, plans = objective_of(example.content, lesson.targets[example.style], lesson.run, example.links)
+    objective, plans = objective_of(
+        example.content, lesson.targets[example.style], lesson.run, example.links, variance=example.variance
+    )
     weight = 0.0 if lesson.is_first else lesson.run.recipe.learn.nearness
     if not weight:
         return objective, plans
-    near = NearnessTerm(weight, example.before, _BLOCK, frames=lesson.run.kept[0])
+    near = NearnessTerm(weight, example.before, _BLOCK, lesson.run.kept[0], example.variance)
     return replace(objective, sample_terms={**objective.sample_terms, "nearness": near}), plans
+
+
+def _held(objective: Objective, share: float) -> Objective:
+    """An objective with a share of the weight that holds a clip together."""
+    term = objective.sample_terms.get("temporal")
+    if share == 1 or not isinstance(term, TemporalTerm):
+        return objective
+    held = replace(term, weight=share * term.weight)
+    return replace(objective, sample_terms={**objective.sample_terms, "temporal": held})
 
 
 def _checked(lesson: Lesson, generator: StageGenerator, now: Learned, seen: _Seen) -> Learned:
@@ -228,7 +253,8 @@ def _checked(lesson: Lesson, generator: StageGenerator, now: Learned, seen: _See
     for example in lesson.checks:
         total += _looked_at(lesson, generator, example, seen)[1].cost
     checks = (*now.checks, (now.step, total / len(lesson.checks)))
-    before, latest = [cost for _, cost in checks[:-_PATIENCE]], [cost for _, cost in checks[-_PATIENCE:]]
+    whole = [cost for step, cost in checks if step >= _FREE_SHARE * lesson.steps]
+    before, latest = whole[:-_PATIENCE], whole[-_PATIENCE:]
     stands = bool(before) and min(latest) > (1 - _IMPROVEMENT) * min(before)
     falling = now.step if now.falling is None and stands else now.falling
     return replace(now, checks=checks, falling=falling)

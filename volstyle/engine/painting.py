@@ -39,7 +39,8 @@ class LearnedStage:
 @dataclass(frozen=True)
 class LearnedStyle:
     """stages: from coarse to fine. names: of the styles it knows. network: the extractor it learned with, as name
-    and digest. ratio: from one stage to the next. digest: sha256 of its file, "" for one that is in no file."""
+    and digest. ratio: from one stage to the next. asked: a hash of all that it depends on, "" where that is not
+    known. digest: sha256 of its file, "" for one that is in no file."""
 
     stages: tuple[LearnedStage, ...]
     names: tuple[str, ...]

@@ -51,6 +51,7 @@ def objective_of(
     regions: Tensor | None = None,
     shares: Tensor | None = None,
     fixed: Tensor | None = None,
+    variance: float | None = None,
 ) -> tuple[Objective, Plans]:
     """What is minimized for a content (C, *S), as it is, and the tiles to do it in.
 
@@ -59,7 +60,7 @@ def objective_of(
     are.
     """
     recipe, shape = run.recipe, tuple(content.shape[1:])
-    variance = max(float(content.var()), 1e-4)
+    variance = max(float(content.var()) if variance is None else variance, 1e-4)
     plans = run.plans(shape)
     if run.margin is not None:
         content = continued(content, run.margin)

@@ -140,13 +140,14 @@ class NearnessTerm:
     near: Tensor
     side: int
     frames: bool
+    variance: float
 
     def add_gradient(self, samples: Tensor, gradient: Tensor) -> float:
         """The cost of samples (C, *S); its gradient is added to gradient."""
         apart = samples - self.near
         slab = apart.movedim(1, 0) if self.frames else apart[None]
         means = block_means(slab, self.side)
-        scale = self.weight / (samples.numel() * max(float(self.near.var()), 1e-4))
+        scale = self.weight / (samples.numel() * self.variance)
         gradient.add_(means.movedim(0, 1) if self.frames else means[0], alpha=2 * scale)
         return float(scale * means.square().sum())
 

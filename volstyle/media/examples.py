@@ -18,8 +18,9 @@ from volstyle.grid.field import Field
 from volstyle.grid.resample import fitted, resize
 from volstyle.motion.links import estimate_motion
 
-GAPS = (1, 2, 4, 8)
-"""Frames between the two of a pair."""
+GAPS, NEAR_GAPS = (1, 2, 4, 8), (1, 2)
+"""Frames between the two of a pair, in the first stage and in finer ones, where a piece shows too little of a clip to
+find far motion in it."""
 
 _SHIFT = 2
 """How far the second frame of a pair is moved at most, in samples along each axis. A network works in blocks of
@@ -70,8 +71,9 @@ def pairs_of(cuts: Sequence[int], shape: tuple[int, ...], draw: Draw) -> list[Pa
     shot = torch.bucketize(torch.arange(count), torch.tensor(sorted(cuts), dtype=torch.int64), right=True)
     piece = draw.piece(tuple(sides))
     room = [size - side for size, side in zip(sides, piece, strict=True)]
-    starts = {gap: [t for t in range(count - gap) if shot[t] == shot[t + gap]] for gap in GAPS}
-    gaps = [gap for gap in GAPS if starts[gap]]
+    tried = NEAR_GAPS if draw.coarser else GAPS
+    starts = {gap: [t for t in range(count - gap) if shot[t] == shot[t + gap]] for gap in tried}
+    gaps = [gap for gap in tried if starts[gap]]
     if not gaps:
         raise InputError("learn: no two frames in one shot, so that nothing holds a clip together; give pictures")
 
@@ -98,8 +100,10 @@ def clip_examples(clip: Clip, cuts: Sequence[int], draw: Draw) -> list[Example]:
         for which, frame in enumerate(pair.frames):
             wanted[frame].append((number, which))
     found: dict[tuple[int, int], tuple[Tensor, Tensor]] = {}
+    spread: dict[int, float] = {}
     for index, shown in enumerate(clip.frames()):
         if index in wanted:
+            spread[index] = variance_of(shown.samples)
             made: dict[int, list[Tensor]] = {}
             for number, which in wanted[index]:
                 style = number % draw.styles
@@ -114,8 +118,14 @@ def clip_examples(clip: Clip, cuts: Sequence[int], draw: Draw) -> list[Example]:
     for number in range(len(pairs)):
         content, before = (torch.cat([found[number, which][part] for which in (0, 1)], dim=1) for part in (0, 1))
         links = estimate_motion(content, (1,), borders=True)
-        examples.append(Example(content, before, links, number % draw.styles))
+        variance = sum(spread[frame] for frame in pairs[number].frames) / 2
+        examples.append(Example(content, before, links, number % draw.styles, variance))
     return examples
+
+
+def variance_of(samples: Tensor) -> float:
+    """Of the samples of a content, not so near 0 that costs beside it mean nothing."""
+    return max(float(samples.var()), 1e-3)
 
 
 def _around(frame: Tensor) -> Tensor:
@@ -127,6 +137,7 @@ def field_examples(field: Field, draw: Draw) -> list[Example]:
     """Examples of a picture or a volume; no motion holds them together."""
     generator = torch.Generator().manual_seed(draw.seed)
     made: dict[int, tuple[Tensor, Tensor]] = {}
+    variance = variance_of(field.samples)
     examples = []
     for number in range(draw.count):
         style = number % draw.styles
@@ -138,5 +149,5 @@ def field_examples(field: Field, draw: Draw) -> list[Example]:
         for size, side in zip(shape, draw.piece(shape), strict=True):
             at = int(torch.randint(size - side + 1, (1,), generator=generator))
             box.append(slice(at, at + side))
-        examples.append(Example(content[tuple(box)].clone(), before[tuple(box)].clone(), (), style))
+        examples.append(Example(content[tuple(box)].clone(), before[tuple(box)].clone(), (), style, variance))
     return examples

@@ -46,7 +46,7 @@ class Order:
     cuts: the cuts that an earlier run found. resume: go on from what an earlier run left. stop_after: the stage
     and step after which the run stops. network_digest: the hash that the network's weights must have.
     value_range: the lowest and highest value of content in memory, which become 0 and 1. examples: contents that a
-    style is learned on, in which case the output is the learned style.
+    style is learned on, in which case the output is the learned style. lesson: the order to learn the style first.
     """
 
     kind: str
@@ -68,6 +68,7 @@ class Order:
     network_digest: str | None = None
     value_range: tuple[float, float] | None = None
     examples: tuple[Source, ...] = ()
+    lesson: Order | None = None
 
     def __post_init__(self) -> None:
         if self.output is not None and self.output.name in ("", ".."):

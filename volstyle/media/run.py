@@ -22,9 +22,11 @@ from volstyle.errors import CapacityError, OutputError, WeightsError
 from volstyle.grid.field import Field
 from volstyle.media.command import save_record
 from volstyle.media.follower import Follower, Plan
-from volstyle.media.learned import check_lesson, learn_order
+from volstyle.media.learned import learn_order
+from volstyle.media.lesson import check_lesson
 from volstyle.media.lock import alone
 from volstyle.media.medium import Opened
+from volstyle.media.method import is_done
 from volstyle.media.order import Order, path_of
 from volstyle.media.painted import is_learned, paint_order
 from volstyle.media.result import Result, in_units
@@ -70,6 +72,10 @@ def _carried_out(order: Order, follower: Follower) -> Result:
         check_not_read(order, [path_of(order.output), order.record_path])
         return learn_order(order, follower)
     _check_output(order)
+    if order.lesson is not None and not is_done(order.lesson):
+        learned = carry_out(order.lesson, follower)
+        if learned.stopped:
+            return learned
     if any(map(is_learned, order.styles)):
         return paint_order(order, follower)
     opened = open_order(order)

@@ -17,7 +17,9 @@ from volstyle.errors import RecipeError, ShapeError
 from volstyle.grid.field import Axis, Field
 from volstyle.media.choices import given_choices, nested
 from volstyle.media.follower import Follower, Followers
+from volstyle.media.lesson import lesson
 from volstyle.media.medium import Medium
+from volstyle.media.method import with_method
 from volstyle.media.order import Order, Source, StyleOrder, moment_of, style_named
 from volstyle.media.painted import sized
 from volstyle.media.progress import Bar
@@ -25,7 +27,7 @@ from volstyle.media.result import Result
 from volstyle.media.run import carry_out
 from volstyle.media.table import MEDIA, medium_named, medium_of
 from volstyle.media.volume import shape_of
-from volstyle.recipe import Recipe
+from volstyle.recipe import AUTO, Recipe
 
 Samples = str | PathLike[str] | Field | Any
 """What may be given: a path, a Field, an array or a tensor."""
@@ -55,6 +57,7 @@ def style(
     seconds: float | None = None,
     value_range: tuple[float, float] | None = None,
     quality: str = "visual",
+    method: str = AUTO,
     force: bool = False,
     resume: bool = True,
 ) -> Result:
@@ -80,8 +83,9 @@ def style(
     mask: labels of a volume, which may change where they are not 0. start, end: the part of a file, as "2s",
     "1:30" or "48f". shots: where a clip cuts, "auto", "none" or a file. keep_going: leave out damaged frames.
     style_size: the length of the style's long side in a volume, as "40mm". value_range: the values of content in
-    memory that are black and white. quality: visual, lossless or prores. force: replace files that are there.
-    resume: go on from what a run of the same output left when it was cut off.
+    memory that are black and white. quality: visual, lossless or prores. method: "optimize" the samples of a clip,
+    or "learn" its style first and paint it with that at its own size; "auto" learns on long clips. force: replace
+    files that are there. resume: go on from what a run of the same output left when it was cut off.
 
     Raises VolstyleError, one line for the user.
     """
@@ -109,6 +113,56 @@ def style(
         shots=shots if chosen.axes == ("t", "y", "x") else "none",
         resume=resume,
         value_range=value_range,
+    )
+    order = with_method(order, method, size, given_choices(plain), nested(choices or {}))
+    bar = (Bar(),) if progress is True else () if progress is False else (progress,)
+    return carry_out(order, Followers(bar, on_step))
+
+
+def learn(
+    styles: Samples | Sequence[Samples],
+    on: Samples | Sequence[Samples],
+    output: str | PathLike[str],
+    *,
+    medium: str | None = None,
+    size: int | None = None,
+    recipe: Recipe | str | PathLike[str] | None = None,
+    choices: Mapping[str, Any] | None = None,
+    progress: bool | Follower = False,
+    on_step: OnStep | None = None,
+    start: str | None = None,
+    end: str | None = None,
+    force: bool = False,
+    resume: bool = True,
+) -> Result:
+    """Learn styles on contents, and write them to a file of networks that paint in one pass what is else
+    optimized; the same call as `volstyle learn`, with the same bytes and record.
+
+        volstyle.learn(["starry.jpg"], "clip.mp4", "starry.safetensors")
+        volstyle.style("clip.mp4", ["starry.safetensors"], "styled.mp4")
+
+    styles: one or several paintings, each a style of its own. on: contents of one medium to learn on: clips,
+    pictures, folders of pictures, or volumes. output: where the styles and their record are written, as
+    .safetensors. medium: image, video or volume, where a folder may be pictures or the frames of a clip; pictures
+    if not given. size: the long side of contents at most. The other parameters are those of `style`.
+
+    Source: Johnson et al. 2016 (arXiv 1603.08155) train such networks on many photographs; here the examples are
+    the contents that are to be painted, and the objective is that of `style`. Raises VolstyleError, one line for
+    the user.
+    """
+    contents = list(on) if isinstance(on, list | tuple) else [on]
+    plain = None if recipe is None else recipe if isinstance(recipe, Recipe) else Path(recipe)
+    order = lesson(
+        _styles(styles, (), ()),
+        tuple(map(_source, contents)),
+        Path(output),
+        kind=medium,
+        size=size,
+        given=given_choices(plain),
+        chosen=nested(choices or {}),
+        selection=Selection(None, moment_of("start", start), moment_of("end", end)),
+        encoding=Encoding(force=force),
+        resume=resume,
     )
     bar = (Bar(),) if progress is True else () if progress is False else (progress,)
     return carry_out(order, Followers(bar, on_step))

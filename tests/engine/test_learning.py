@@ -1,0 +1,159 @@
+"""Learning: one objective, carried on into weights; and a state that goes on with the same bytes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from tests.tiny import numbers, tiny_field
+from volstyle.engine.blockwise import evaluate
+from volstyle.engine.learning import Example, Learned, Lesson, has_ended, learn_stage
+from volstyle.engine.outline import Outline, outline
+from volstyle.engine.painting import LearnedStage, LearnedStyle
+from volstyle.engine.scene import Scene, Style
+from volstyle.engine.targets import objective_of, style_targets
+from volstyle.errors import InputError
+from volstyle.loss.terms import NearnessTerm
+from volstyle.networks.generator import Plan, StageGenerator
+from volstyle.networks.inflation import Placement
+from volstyle.recipe import Recipe
+
+RECIPE = Recipe().updated(
+    {"network": {"name": "random"}, "precision": "float32", "style": {"statistic": "gram"}, "memory": "64MB"}
+)
+PLAN = Plan(width=6, residuals=1)
+
+
+def _run(recipe: Recipe = RECIPE) -> Outline:
+    return outline(tiny_field(32, 32), recipe)
+
+
+def _lesson(run: Outline, *, steps: int = 12, is_first: bool = True) -> Lesson:
+    style = Style(tiny_field(32, 32, seed=5))
+    scene = Scene.prepare(tiny_field(2, 2), [style], keep_colors=False, coherent=False)
+    contents = [0.1 + 0.8 * numbers(3, 32, 32, seed=seed) for seed in range(4)]
+    examples = [Example(content, content if is_first else content.flip(1)) for content in contents]
+    targets = style_targets(scene, (32, 32), run)
+    assert targets is not None
+    return Lesson(run, [targets], examples[:3], examples[3:], Placement((0, 1)), steps, 1, is_first)
+
+
+def test_a_weight_gets_the_slope_of_the_objective() -> None:
+    """∂J/∂w by the network's own backward pass is J's difference when the weight moves."""
+    run = _run()
+    lesson = replace(_lesson(run, steps=1), examples=_lesson(run).examples[:1])
+    generator = StageGenerator.new(PLAN, 0)
+    content = lesson.examples[0].content
+    objective, plans = objective_of(content, lesson.targets[0], run)
+
+    def cost(weights: dict[str, Tensor]) -> float:
+        made = replace(generator, weights=weights).painter(lesson.placement, torch.ones(1))(content, content)
+        assert made.min() > 0 and made.max() < 1
+        return evaluate(made, objective, plans).cost
+
+    _, learned = learn_stage(lesson, generator, None, lambda _: None)
+    slope = learned.first["last.bias"] / (1 - 0.9)
+    weights = dict(generator.weights)
+    sign = slope.sign()
+    step = 2e-3
+    moved = cost(weights | {"last.bias": weights["last.bias"] + step * sign})
+    back = cost(weights | {"last.bias": weights["last.bias"] - step * sign})
+    # The bias of a block is held to be one number; what is said of its samples is their mean.
+    expected = (slope * sign).sum()
+    assert (moved - back) / (2 * step) == pytest.approx(float(expected), rel=0.05)
+
+
+def test_learning_lowers_the_cost_of_what_was_not_learned_from() -> None:
+    run = _run(replace(RECIPE, learn=replace(RECIPE.learn, rate=0.01)))
+    lesson = _lesson(run, steps=200)
+    _, learned = learn_stage(lesson, StageGenerator.new(PLAN, 0), None, lambda _: None)
+    check = lesson.checks[0]
+    objective, plans = objective_of(check.content, lesson.targets[0], run)
+    begin = evaluate(check.content, objective, plans).cost
+    assert learned.step == 200 or learned.falling is not None
+    assert learned.checks[-1][1] < 0.95 * begin
+
+
+def test_it_goes_on_with_the_same_bytes(tmp_path: Path) -> None:
+    lesson, generator = _lesson(_run()), StageGenerator.new(PLAN, 0)
+    whole, _ = learn_stage(lesson, generator, None, lambda _: None)
+
+    def cut(now: Learned) -> bool:
+        if now.step == 5:
+            now.save(tmp_path / "state")
+        return now.step == 5
+
+    learn_stage(lesson, generator, None, cut)
+    again, learned = learn_stage(lesson, generator, Learned.load(tmp_path / "state"), lambda _: None)
+    assert has_ended(learned, lesson.steps) and not has_ended(replace(learned, step=11), lesson.steps)
+    assert all(torch.equal(whole.weights[name], weight) for name, weight in again.weights.items())
+
+
+def test_a_damaged_state_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "state").write_bytes(b"no tensors")
+    with pytest.raises(InputError, match="a damaged state"):
+        Learned.load(tmp_path / "state")
+
+
+@pytest.mark.parametrize("frames", [False, True])
+def test_nearness_keeps_means_and_leaves_the_rest(frames: bool) -> None:
+    near = numbers(3, 8, 8, 8)
+    term = NearnessTerm(2.0, near, 4, frames, variance=0.05)
+    checker = torch.tensor([[1.0, -1.0], [-1.0, 1.0]]).repeat(4, 4) * 0.1
+    samples, gradient = near + checker, torch.zeros_like(near)
+    assert term.add_gradient(samples, gradient) == pytest.approx(0, abs=1e-10)
+    assert gradient.abs().max() < 1e-8
+    # All lighter by 0.1: the cost is 2 · 0.1² / 0.05, and each sample has an equal share of its slope.
+    assert term.add_gradient(near + 0.1, gradient.zero_()) == pytest.approx(0.4, rel=1e-4)
+    assert torch.allclose(gradient, torch.full_like(near, 2 * 2 * 0.1 / 0.05 / near.numel()), rtol=1e-3)
+
+
+def _style() -> LearnedStyle:
+    stages = (
+        LearnedStage(16, StageGenerator.new(replace(PLAN, deep=8, styles=2), 0)),
+        LearnedStage(36, StageGenerator.new(replace(PLAN, styles=2), 1)),
+    )
+    return LearnedStyle(stages, ("a", "b"), "random", 2.25)
+
+
+def test_a_learned_style_is_kept_in_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "ab.safetensors"
+    _style().save(path, {})
+    found = LearnedStyle.load(path)
+    assert (found.names, found.network, found.ratio) == (("a", "b"), "random", 2.25)
+    for mine, stage in zip(_style().stages, found.stages, strict=True):
+        assert stage.size == mine.size and stage.generator.plan == mine.generator.plan
+        assert all(torch.equal(w, stage.generator.weights[n]) for n, w in mine.generator.weights.items())
+
+
+def test_files_that_are_no_learned_style_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "x.safetensors"
+    path.write_bytes(b"nothing")
+    with pytest.raises(InputError, match="not a whole file"):
+        LearnedStyle.load(path)
+    with pytest.raises(InputError, match="is no learned style; must be one of version 1"):
+        LearnedStyle.load(Path("volstyle/networks/builtin.safetensors"))
+    _style().save(path, {"names": []})
+    with pytest.raises(InputError, match="a damaged entry"):
+        LearnedStyle.load(path)
+    _style().save(path, {"stages": [{"size": 16, "plan": {"width": 7}}]})
+    with pytest.raises(InputError, match="a damaged entry"):
+        LearnedStyle.load(path)
+
+
+def test_a_content_is_painted_through_all_sizes_up_to_its_own() -> None:
+    """The first stage where the style learned it; each stage by the network that learned nearest to its size."""
+    style = _style()
+    machine = _run().machine
+    brush = style.brush(Placement((0, 1)), torch.tensor([1.0, 0.0]), machine)
+    for shape in ((16, 12), (36, 27), (50, 81), (9, 7)):
+        content = numbers(3, *shape)
+        made = brush(content)
+        assert made.shape == content.shape
+    # New networks add nothing: what is left is the content, made small and brought up again.
+    smooth = torch.linspace(0, 1, 36).expand(3, 27, 36).contiguous()
+    assert (brush(smooth) - smooth).abs().max() < 0.05

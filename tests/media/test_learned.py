@@ -1,0 +1,234 @@
+"""A style learned and painted with: by both doors, for each medium; killed, gone on with, replayed."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+import volstyle
+from tests.scans import counts, loaded, nifti
+from tests.tiny import numbers
+from volstyle.codecs import Encoding, read, write
+from volstyle.engine.painting import LearnedStyle
+from volstyle.errors import InputError, OutputError, RecipeError
+from volstyle.grid.field import Axis, Field
+from volstyle_cli import main
+
+PLANE = (Axis("y"), Axis("x"))
+CLIP = (Axis("t", 0.1, "s"), *PLANE)
+TINY = {
+    "network.name": "random",
+    "precision": "float32",
+    "memory": "64MB",
+    "learn.steps": 3,
+    "learn.examples": 4,
+    "learn.smallest": 24,
+}
+
+
+@pytest.fixture(autouse=True)
+def _files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A clip, pictures, a scan, and two styles."""
+    monkeypatch.chdir(tmp_path)
+    write("art.png", Field(numbers(3, 32, 32, seed=1), PLANE))
+    write("other.png", Field(numbers(3, 32, 40, seed=2), PLANE))
+    clip = numbers(3, 6, 8, 10).repeat_interleave(4, 2).repeat_interleave(4, 3)
+    write("clip.mp4", Field(clip, CLIP), Encoding("lossless"))
+    Path("photos").mkdir()
+    write("photos/a.png", Field(numbers(3, 30, 40), PLANE))
+    write("photos/b.png", Field(numbers(3, 44, 36, seed=3), PLANE))
+    nifti(Path("scan.nii.gz"), counts(20, 24, 28))
+
+
+def options(choices: dict[str, Any] = TINY) -> list[str]:
+    return [word for key, value in choices.items() for word in ("--set", f"{key}={value}")]
+
+
+def learn(*words: str) -> int:
+    return main(["learn", *words, *options(), "-q"])
+
+
+def paint(medium: str, *words: str) -> int:
+    return main([medium, *words, "--set", "precision=float32", "--set", "memory=64MB", "-q"])
+
+
+def test_two_doors_learn_the_same_bytes() -> None:
+    assert learn("art.png", "--on", "clip.mp4", "-o", "door.safetensors") == 0
+    result = volstyle.learn(["art.png"], "clip.mp4", "house.safetensors", choices=TINY)
+    assert result.output == Path("house.safetensors")
+    one, two = (LearnedStyle.load(Path(f"{name}.safetensors")) for name in ("door", "house"))
+    for mine, theirs in zip(one.stages, two.stages, strict=True):
+        assert all(torch.equal(w, theirs.generator.weights[n]) for n, w in mine.generator.weights.items())
+    record = json.loads(Path("door.safetensors.json").read_text())
+    assert record["command"]["examples"] == ["clip.mp4"]
+    assert [stage["steps"] for stage in record["stages"]] == [3, 3]
+
+
+def test_a_clip_is_painted_at_its_own_size_and_again_with_the_same_bytes() -> None:
+    learn("art.png", "--on", "clip.mp4", "-o", "s.safetensors")
+    assert paint("video", "clip.mp4", "--style", "s.safetensors", "-o", "out.mkv", "--quality", "lossless") == 0
+    source, result = read("clip.mp4"), read("out.mkv")
+    assert result.shape == source.shape
+    assert (result.samples - source.samples).abs().mean() > 1e-3
+    assert main(["replay", "out.mkv.json", "-q"]) == 0
+    one = volstyle.style("clip.mp4", ["s.safetensors"], choices={"precision": "float32", "memory": "64MB"})
+    assert (one.field.samples - result.samples).abs().max() < 2 / 255
+
+
+def test_learning_is_replayed_with_the_same_bytes() -> None:
+    learn("art.png", "--on", "clip.mp4", "-o", "s.safetensors")
+    assert main(["replay", "s.safetensors.json", "-q"]) == 0
+    assert Path("s-replay.safetensors").read_bytes() == Path("s.safetensors").read_bytes()
+
+
+def test_pictures_of_any_size_and_a_folder_of_them() -> None:
+    assert learn("art.png", "--on", "photos", "-o", "s.safetensors") == 0
+    for name in ("a", "b"):
+        assert paint("image", f"photos/{name}.png", "--style", "s.safetensors", "-o", f"{name}.png") == 0
+        assert read(f"{name}.png").shape == read(f"photos/{name}.png").shape
+
+
+def test_a_volume_keeps_its_grid_and_what_lies_outside_its_range() -> None:
+    assert learn("art.png", "--on", "scan.nii.gz", "-o", "s.safetensors", "--set", "learn.examples=2") == 0
+    assert LearnedStyle.load(Path("s.safetensors")).plan.axes == 3
+    assert paint("volume", "scan.nii.gz", "--style", "s.safetensors", "-o", "out.nii.gz") == 0
+    before, after = loaded(Path("scan.nii.gz")), loaded(Path("out.nii.gz"))
+    assert (before.affine == after.affine).all() and before.shape == after.shape
+
+
+def test_several_styles_are_chosen_blended_and_changed_over_time() -> None:
+    assert learn("art.png", "other.png", "--on", "clip.mp4", "-o", "two.safetensors") == 0
+    assert LearnedStyle.load(Path("two.safetensors")).names == ("art", "other")
+    made = {}
+    for name, styles in {
+        "first": ["two.safetensors#art"],
+        "second": ["two.safetensors#other"],
+        "both": ["two.safetensors#art@0.5", "two.safetensors#other@0.5"],
+        "change": ["two.safetensors#art@0f", "two.safetensors#other@5f"],
+    }.items():
+        given = [word for style in styles for word in ("--style", style)]
+        file = f"{name}.mkv"
+        assert paint("video", "clip.mp4", *given, "-o", file, "--quality", "lossless") == 0
+        made[name] = read(file).samples
+    assert torch.equal(made["change"][:, 0], made["first"][:, 0])
+    assert torch.equal(made["change"][:, 5], made["second"][:, 5])
+    assert not torch.equal(made["first"], made["second"])
+    assert not torch.equal(made["both"], made["first"])
+
+
+def test_one_command_learns_paints_and_does_not_learn_again() -> None:
+    line = ["video", "clip.mp4", "--style", "art.png", "--method", "learn", "-o", "out.mp4", *options(), "-q"]
+    assert main(line) == 0
+    style = Path("out.safetensors")
+    made = style.read_bytes()
+    assert read("out.mp4").shape == (6, 32, 40)
+    Path("out.mp4").unlink()
+    Path("out.mp4.json").unlink()
+    assert main(line) == 0  # as after a kill while it painted
+    assert style.read_bytes() == made
+    changed = [word.replace("learn.steps=3", "learn.steps=4") for word in line]
+    Path("out.mp4").unlink()
+    Path("out.mp4.json").unlink()
+    assert main(changed) == 2  # another style lies there
+
+
+def test_killed_while_it_learns_it_goes_on_with_the_same_bytes() -> None:
+    learn("art.png", "--on", "clip.mp4", "-o", "whole.safetensors")
+    code = (
+        "import os, sys\n"
+        "from volstyle.media import resume\n"
+        "saved = resume.Resume.save\n"
+        "def save(self, part, reached):\n"
+        "    saved(self, part, reached)\n"
+        "    os._exit(9)\n"
+        "resume.Resume.save = save\n"
+        "from volstyle_cli import main\n"
+        "main(sys.argv[1:])\n"
+    )
+    line = ["learn", "art.png", "--on", "clip.mp4", "-o", "cut.safetensors", *options(), "-q"]
+    threads = str(torch.get_num_threads())
+    program = f"import torch; torch.set_num_threads({threads})\n{code}"
+    killed = subprocess.run([sys.executable, "-c", program, *line], check=False)
+    assert killed.returncode == 9 and not Path("cut.safetensors").exists()
+    assert main(line) == 0
+    assert Path("cut.safetensors").read_bytes() == Path("whole.safetensors").read_bytes()
+
+
+def test_a_stop_leaves_the_rest_of_a_clip_as_it_was() -> None:
+    learn("art.png", "--on", "clip.mp4", "-o", "s.safetensors")
+
+    class Stop(volstyle.Follower):
+        def painted(self, number: int, made: torch.Tensor) -> bool:
+            return number == 2
+
+    result = volstyle.style(
+        "clip.mp4", ["s.safetensors"], "out.mkv", progress=Stop(), quality="lossless", choices={"memory": "64MB"}
+    )
+    assert result.stopped and result.last == (0, 2)
+    apart = (read("out.mkv").samples - read("clip.mp4").samples).abs().mean((0, 2, 3))
+    assert apart[:2].min() > 1e-3 and apart[2:].max() < 1e-3
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["--mask", "art.png"], "--mask: does nothing with a style that was learned"),
+        (["--loop"], "--loop: does nothing with a style that was learned"),
+        (["--style", "art.png"], "style: art.png is a picture and another style is learned"),
+        (["--method", "learn"], "the style was learned already"),
+    ],
+)
+def test_what_a_learned_style_has_no_use_for_is_refused(
+    words: list[str], says: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    learn("art.png", "--on", "clip.mp4", "-o", "s.safetensors")
+    if "--mask" in words and "--style" in words:
+        words = words[:2]
+    assert paint("video", "clip.mp4", "--style", "s.safetensors", "-o", "out.mp4", *words) == 2
+    assert says in capsys.readouterr().err
+    assert not Path("out.mp4").exists()
+
+
+def test_wrong_orders_are_refused_before_the_work() -> None:
+    learn("art.png", "other.png", "--on", "photos", "-o", "s.safetensors")
+    with pytest.raises(RecipeError, match="knows art, other; say which, as in s"):
+        volstyle.style("clip.mp4", ["s.safetensors"], "out.mp4")
+    with pytest.raises(InputError, match="no style 'candy' in it; allowed: art, other"):
+        volstyle.style("clip.mp4", ["s.safetensors#candy"], "out.mp4")
+    with pytest.raises(RecipeError, match="was learned for images and videos, not for a volume"):
+        volstyle.style("scan.nii.gz", ["s.safetensors#art"], "out.nii.gz")
+    with pytest.raises(OutputError, match=r"suffix '.pth', must be .safetensors"):
+        volstyle.learn(["art.png"], "photos", "s.pth", choices=TINY)
+    with pytest.raises(OutputError, match="is there already"):
+        volstyle.learn(["art.png"], "photos", "s.safetensors", choices=TINY)
+    with pytest.raises(InputError, match="is no clip"):
+        volstyle.learn(["art.png"], "photos/a.png", "t.safetensors", medium="video", choices=TINY)
+    with pytest.raises(RecipeError, match="'signal' is unknown"):
+        volstyle.learn(["art.png"], "photos", "t.safetensors", medium="signal", choices=TINY)
+    with pytest.raises(RecipeError, match="method: learn is for clips"):
+        volstyle.style("photos/a.png", ["art.png"], "out.png", method="learn")
+    Path("empty").mkdir()
+    with pytest.raises(InputError, match="no pictures in it"):
+        volstyle.learn(["art.png"], "empty", "t.safetensors", medium="image", choices=TINY)
+    write("still.mp4", Field(numbers(3, 1, 32, 40), CLIP), Encoding("lossless"))
+    with pytest.raises(InputError, match="no two frames in one shot"):
+        volstyle.learn(["art.png"], "still.mp4", "t.safetensors", choices=TINY)
+
+
+def test_long_clips_are_learned_and_short_ones_optimized(capsys: pytest.CaptureFixture[str]) -> None:
+    clip = numbers(3, 1, 16, 20).expand(3, 26, 16, 20).contiguous()
+    write("long.mp4", Field(clip, CLIP), Encoding("lossless"))
+    assert main(["video", "long.mp4", "--style", "art.png", "-o", "l.mp4", *options()]) == 0
+    assert "learned on" in capsys.readouterr().out
+    quick = ["--set", "schedule.steps=1", "--set", "network.name=random", "--set", "style.statistic=gram"]
+    line = ["video", "long.mp4", "--style", "art.png", *quick]
+    assert main([*line, "--end", "4f", "-o", "s.mp4"]) == 0
+    assert "learned on" not in capsys.readouterr().out
+    assert main([*line, "--loop", "-o", "loop.mp4", "--set", "temporal.window=0"]) == 0
+    assert "learned on" not in capsys.readouterr().out
