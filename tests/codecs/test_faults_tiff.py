@@ -12,7 +12,7 @@ import pytest
 import tifffile
 import torch
 
-from volstyle.codecs import Moment, Selection, probe, read, stored, write
+from volstyle.codecs import Moment, Selection, borders, probe, read, write
 from volstyle.codecs.tiff import TiffOrigin
 from volstyle.errors import CapacityError, InputError
 from volstyle.grid.field import Axis, Field
@@ -203,7 +203,7 @@ def test_pages_that_tell_of_terabytes(tmp_path: Path, monkeypatch: pytest.Monkey
         tmp_path / "a.tif", np.zeros((8, 64, 64), np.uint8), compression="zlib", photometric="minisblack"
     )
     tifffile.imwrite(tmp_path / "flat.tif", np.zeros((64, 64), np.uint8), compression="zlib")
-    monkeypatch.setattr(stored, "free_memory", lambda: 4096)
+    monkeypatch.setattr(borders, "free_memory", lambda: 4096)
     for name in ("a.tif", "flat.tif"):
         with pytest.raises(CapacityError, match=f"{name}: unpacks to"):
             read(tmp_path / name)

@@ -23,7 +23,8 @@ from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, JPEG2000Lossless
 from tests.scans import SHAPE, counts, loaded, nifti
 from tests.tiny import numbers, tiny_field
 from volstyle.codecs import Encoding, check_writable, probe, read, write
-from volstyle.codecs.stored import NOTICE, Stored
+from volstyle.codecs.outgoing import NOTICE
+from volstyle.codecs.stored import Stored
 from volstyle.errors import InputError, OutputError
 from volstyle.grid.field import Axis
 

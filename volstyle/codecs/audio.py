@@ -19,9 +19,10 @@ import soundfile
 import torch
 from numpy.typing import NDArray
 
-from volstyle.codecs import CODECS, Encoding, Facts, Moment, Selection, check_axes
+from volstyle.codecs.api import Encoding, Facts, Moment, Selection, check_axes
 from volstyle.codecs.atomic import arriving, check_target
-from volstyle.codecs.stored import check_room
+from volstyle.codecs.borders import check_room
+from volstyle.codecs.suffixes import CODECS
 from volstyle.errors import InputError, OutputError
 from volstyle.grid.field import Axis, Field, Origin
 

@@ -15,7 +15,7 @@ from av.sidedata.sidedata import Type
 from av.stream import Disposition
 from numpy.typing import NDArray
 
-from volstyle.codecs import Moment, Selection
+from volstyle.codecs.api import Moment, Selection
 from volstyle.codecs.clip import ClipOrigin
 from volstyle.codecs.color import BT709, Color, to_samples
 from volstyle.codecs.gif import is_whole

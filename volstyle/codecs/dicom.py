@@ -21,10 +21,13 @@ from pydicom.uid import (
     generate_uid,
 )
 
-from volstyle.codecs import Encoding, Facts, Selection, suffix_of
+from volstyle.codecs.api import Encoding, Facts, Selection
 from volstyle.codecs.atomic import arriving, arriving_folder, check_folder, check_target
+from volstyle.codecs.borders import damages, unwritable
+from volstyle.codecs.outgoing import NOTICE, numbers
 from volstyle.codecs.slices import Slice, check_alike, datasets_of, even_step, plane_of, slices_of
-from volstyle.codecs.stored import NOTICE, Array, Stored, as_field, damages, numbers, own, spatial, unwritable
+from volstyle.codecs.stored import Array, Stored, as_field, own, spatial
+from volstyle.codecs.suffixes import suffix_of
 from volstyle.errors import InputError, OutputError
 from volstyle.grid.field import Field
 
@@ -117,9 +120,9 @@ def write(path: Path, field: Field, encoding: Encoding) -> list[str]:
 
 def _write(path: Path, field: Field, encoding: Encoding) -> list[str]:
     origin = _source(path, field)
-    array, color = numbers(path, field, DicomOrigin)
-    laid = np.moveaxis(array, 0, -1) if color else array[0]
-    into_color = color and not origin.color
+    made = numbers(path, field, DicomOrigin)
+    laid = np.moveaxis(made.array, 0, -1) if made.color else made.array[0]
+    into_color = made.color and not origin.color
     series = generate_uid(entropy_srcs=[str(origin.datasets[0].SeriesInstanceUID), _hash(laid)])
     if len(origin.datasets) == 1:
         frames = np.empty_like(laid)

@@ -13,7 +13,7 @@ from typing import Any
 import av
 import numpy as np
 
-from volstyle.codecs import Encoding
+from volstyle.codecs.api import Encoding
 from volstyle.codecs.clip import PictureOrigin
 from volstyle.codecs.color import to_frame
 from volstyle.codecs.decoder import VideoOrigin

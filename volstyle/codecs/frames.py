@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
-from volstyle.codecs import PICTURES, Encoding, Facts, Selection, check_axes, image
+from volstyle.codecs import image
+from volstyle.codecs.api import Encoding, Facts, Selection, check_axes
 from volstyle.codecs.atomic import check_name, check_target, put, staging
 from volstyle.codecs.clip import Clip, ClipOrigin, Look, briefly, is_see_through, roughly
+from volstyle.codecs.suffixes import PICTURES
 from volstyle.errors import InputError, OutputError
 from volstyle.grid.field import Axis, Field
 

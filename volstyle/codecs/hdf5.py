@@ -15,26 +15,11 @@ from typing import Any
 import h5py
 import numpy as np
 
-from volstyle.codecs import Encoding, Facts, Selection
+from volstyle.codecs.api import Encoding, Facts, Selection
 from volstyle.codecs.atomic import arriving, check_target
-from volstyle.codecs.stored import (
-    MILLIMETERS,
-    NOTICE,
-    TYPES,
-    Array,
-    Stored,
-    alpha_of,
-    as_field,
-    check_room,
-    check_volume,
-    damages,
-    is_changed,
-    left_out,
-    numbers,
-    own,
-    spatial,
-    unwritable,
-)
+from volstyle.codecs.borders import check_room, damages, unwritable
+from volstyle.codecs.outgoing import NOTICE, TYPES, check_volume, left_out, numbers
+from volstyle.codecs.stored import MILLIMETERS, Array, Stored, as_field, is_changed, own, spatial
 from volstyle.errors import InputError
 from volstyle.grid.field import Axis, Field
 
@@ -83,9 +68,7 @@ def write(path: Path, field: Field, encoding: Encoding) -> list[str]:
     """The file it came from, copied, with other samples; or a new one, whose dimensions have labels."""
     check(path, field, encoding)
     origin = own(field, Hdf5Origin)
-    array, color = numbers(path, field, Hdf5Origin, () if origin else (*TYPES, "f2"))
-    alpha = alpha_of(field) if color else None
-    parts = array if alpha is None else np.concatenate([array, alpha[None]])
+    parts = numbers(path, field, Hdf5Origin, () if origin else (*TYPES, "f2")).parts
     order = "".join(axis.name for axis in field.axes) + ("c" if len(parts) > 1 else "")
     if origin is not None and ("c" in origin.order) == (len(parts) > 1):
         order = origin.order

@@ -15,14 +15,14 @@ from typing import Any
 
 import cv2
 import numpy as np
-import psutil
 import torch
 from numpy.typing import NDArray
 from PIL import Image, ImageCms
 from PIL.ImageFile import ImageFile
 
-from volstyle.codecs import Encoding, Facts, Selection, check_axes
+from volstyle.codecs.api import Encoding, Facts, Selection, check_axes
 from volstyle.codecs.atomic import arriving, check_target
+from volstyle.codecs.borders import free_memory
 from volstyle.codecs.clip import PictureOrigin
 from volstyle.errors import CapacityError, InputError, OutputError
 from volstyle.grid.field import Axis, Field
@@ -212,7 +212,7 @@ def _header(path: Path, data: bytes) -> _Header | None:
 def _header_of(path: Path, picture: Image.Image) -> _Header:
     width, height = picture.size
     # As decoded, at most four channels of 16 bit, and as it is styled, three and alpha of float32.
-    need, free = width * height * (8 + 16), psutil.virtual_memory().available
+    need, free = width * height * (8 + 16), free_memory()
     if need > free:
         raise CapacityError(
             f"{path}: {width}x{height} samples take {need / 1e9:.1f} GB of memory, {free / 1e9:.1f} GB are free; "

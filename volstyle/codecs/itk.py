@@ -11,22 +11,16 @@ from typing import Any
 import numpy as np
 import SimpleITK
 
-from volstyle.codecs import Encoding, Facts, Selection
+from volstyle.codecs.api import Encoding, Facts, Selection
 from volstyle.codecs.atomic import arriving, check_target
+from volstyle.codecs.borders import check_room, damages
+from volstyle.codecs.outgoing import NOTICE, TYPES, check_volume, left_out, numbers
 from volstyle.codecs.stored import (
-    NOTICE,
-    TYPES,
     Array,
     Stored,
     affine_of,
-    alpha_of,
     as_field,
-    check_room,
-    check_volume,
-    damages,
     is_changed,
-    left_out,
-    numbers,
     own,
     spatial,
     steps_in_mm,
@@ -98,9 +92,7 @@ def _read(path: Path) -> Field:
 def write(path: Path, field: Field, encoding: Encoding) -> list[str]:
     check(path, field, encoding)
     mine = own(field, ItkOrigin)
-    array, color = numbers(path, field, ItkOrigin, TYPES)
-    alpha = alpha_of(field) if color else None
-    parts = array if alpha is None else np.concatenate([array, alpha[None]])
+    parts = numbers(path, field, ItkOrigin, TYPES).parts
     vector = len(parts) > 1
     image = SimpleITK.GetImageFromArray(np.moveaxis(parts, 0, -1) if vector else parts[0], isVector=vector)
     origin = mine or _from_axes(field)

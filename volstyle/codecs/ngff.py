@@ -15,24 +15,11 @@ from typing import Any
 import numpy as np
 import zarr
 
-from volstyle.codecs import Encoding, Facts, Selection
+from volstyle.codecs.api import Encoding, Facts, Selection
 from volstyle.codecs.atomic import arriving_folder, check_folder
-from volstyle.codecs.stored import (
-    NOTICE,
-    TYPES,
-    Array,
-    Stored,
-    as_field,
-    check_room,
-    check_volume,
-    damages,
-    is_changed,
-    left_out,
-    numbers,
-    own,
-    smaller,
-    unwritable,
-)
+from volstyle.codecs.borders import check_room, damages, unwritable
+from volstyle.codecs.outgoing import NOTICE, TYPES, check_volume, left_out, numbers, smaller
+from volstyle.codecs.stored import Array, Stored, as_field, is_changed, own
 from volstyle.errors import InputError, OutputError
 from volstyle.grid.field import Axis, Field
 
@@ -94,14 +81,14 @@ def write(path: Path, field: Field, encoding: Encoding) -> list[str]:
     check(path, field, encoding)
     origin = own(field, NgffOrigin)
     kept = origin is not None and origin.array is not None and len(origin.array) == field.channels
-    array, color = numbers(path, field, NgffOrigin, () if kept else (*TYPES, "f2"))
+    made = numbers(path, field, NgffOrigin, () if kept else (*TYPES, "f2"))
     with arriving_folder(path, encoding.force, "*") as temporary, unwritable(path):
         if kept:
             assert origin is not None and origin.path is not None
             shutil.copytree(origin.path, temporary, dirs_exist_ok=True)
-            _fill(temporary, array, origin.names)
+            _fill(temporary, made.array, origin.names)
         else:
-            _create(temporary, field, array, color)
+            _create(temporary, field, made.array, made.color)
         if is_changed(field):
             zarr.open_group(temporary, mode="r+").attrs[_NOTICE_KEY] = NOTICE
     return [] if kept else left_out(path, field, ("steps", "times"))

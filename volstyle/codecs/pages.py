@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import tifffile
 
-from volstyle.codecs.stored import MILLIMETERS, damages
+from volstyle.codecs.borders import damages
+from volstyle.codecs.stored import MILLIMETERS
 from volstyle.errors import InputError
 
 _DEPTH = "ZQI"  # Z, or what tifffile calls axes nobody named

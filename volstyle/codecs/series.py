@@ -19,9 +19,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from volstyle.codecs import Encoding, Facts, Selection, check_axes
+from volstyle.codecs.api import Encoding, Facts, Selection, check_axes
 from volstyle.codecs.atomic import arriving, check_target
-from volstyle.codecs.stored import check_room, damages
+from volstyle.codecs.borders import check_room, damages
 from volstyle.errors import InputError
 from volstyle.grid.field import Axis, Field, Origin
 

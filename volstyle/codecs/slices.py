@@ -22,7 +22,8 @@ from pydicom.uid import (
     ImplicitVRLittleEndian,
 )
 
-from volstyle.codecs.stored import Array, check_room
+from volstyle.codecs.borders import check_room
+from volstyle.codecs.stored import Array
 from volstyle.errors import InputError, VolstyleError
 
 _SAME = ("Rows", "Columns", "SamplesPerPixel", "BitsStored", "PixelRepresentation", "ImageOrientationPatient")

@@ -14,26 +14,14 @@ import numpy as np
 import tifffile
 import torch
 
-from volstyle.codecs import Encoding, Facts, Selection, image
+from volstyle.codecs import image
+from volstyle.codecs.api import Encoding, Facts, Selection
 from volstyle.codecs.atomic import arriving, check_target
+from volstyle.codecs.borders import check_room, damages, unwritable
 from volstyle.codecs.clip import ClipOrigin
+from volstyle.codecs.outgoing import NOTICE, check_volume, left_out, numbers, smaller
 from volstyle.codecs.pages import kind_of, names_of, opened, series_of, steps_of
-from volstyle.codecs.stored import (
-    NOTICE,
-    Array,
-    Stored,
-    alpha_of,
-    as_field,
-    check_room,
-    check_volume,
-    damages,
-    is_changed,
-    left_out,
-    numbers,
-    own,
-    smaller,
-    unwritable,
-)
+from volstyle.codecs.stored import Array, Stored, as_field, is_changed, own
 from volstyle.errors import InputError
 from volstyle.grid.field import Axis, Field
 
@@ -102,9 +90,8 @@ def write(path: Path, field: Field, encoding: Encoding) -> list[str]:
         return image.write(path, field, encoding)
     origin = own(field, TiffOrigin)
     kept = origin is not None and origin.array is not None and len(origin.array) == field.channels
-    array, color = numbers(path, field, TiffOrigin, () if kept else _TYPES)
-    alpha = alpha_of(field) if color else None
-    parts = array if alpha is None else np.concatenate([array, alpha[None]])
+    made = numbers(path, field, TiffOrigin, () if kept else _TYPES)
+    parts = made.parts
     have = "C" + "".join(axis.name.upper() for axis in field.axes)
     if kept:
         assert origin is not None
@@ -112,15 +99,15 @@ def write(path: Path, field: Field, encoding: Encoding) -> list[str]:
         laid = _laid(parts, have, origin.axes).reshape(origin.shape)
         levels = origin.levels
     else:
-        channel = "S" if color else "C" if len(parts) > 1 else ""
+        channel = "S" if made.color else "C" if len(parts) > 1 else ""
         names = have[1:] + "S" if channel == "S" else have[1:].replace("Z", f"{channel}Z")
         laid, levels = _laid(parts, have, names), ()
         settings = {"ome": True, "metadata": {"axes": names, **_sizes(field)}}
-        if alpha is not None:
+        if made.alpha is not None:
             settings["extrasamples"] = ["unassalpha"]
         notes = left_out(path, field, ("steps", "times", "alpha"))
     settings["photometric"] = (
-        "rgb" if color else "miniswhite" if kept and origin and origin.inverted else "minisblack"
+        "rgb" if made.color else "miniswhite" if kept and origin and origin.inverted else "minisblack"
     )
     if is_changed(field):
         settings["software"] = NOTICE

@@ -20,8 +20,9 @@ import av
 import torch
 from av.sidedata.sidedata import Type
 
-from volstyle.codecs import WHOLE, Encoding, Facts, Selection, check_axes
+from volstyle.codecs.api import WHOLE, Encoding, Facts, Selection, check_axes
 from volstyle.codecs.atomic import arriving, check_target
+from volstyle.codecs.borders import check_room
 from volstyle.codecs.clip import Clip, ClipOrigin, Look, PictureOrigin, briefly
 from volstyle.codecs.color import Color
 from volstyle.codecs.decoder import (
@@ -38,7 +39,6 @@ from volstyle.codecs.decoder import (
 )
 from volstyle.codecs.decoder import VideoOrigin as VideoOrigin
 from volstyle.codecs.encoder import Encoder, check_size, choose_format
-from volstyle.codecs.stored import check_room
 from volstyle.errors import InputError
 from volstyle.grid.field import Axis, Field
 

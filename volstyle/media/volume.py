@@ -12,7 +12,8 @@ import torch
 from torch import Tensor
 
 from volstyle.codecs import Facts, read
-from volstyle.codecs.stored import Stored, free_memory
+from volstyle.codecs.borders import free_memory
+from volstyle.codecs.stored import Stored
 from volstyle.engine.checkpoint import Reached
 from volstyle.engine.part import Part
 from volstyle.engine.scene import Style

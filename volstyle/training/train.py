@@ -18,6 +18,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 from torch.nn import functional
 
+from volstyle.codecs.atomic import replacing
 from volstyle.errors import InputError
 from volstyle.networks.inflation import channels_last
 from volstyle.networks.weights import load_weights
@@ -156,9 +157,9 @@ def train(
             spent = seconds + time.perf_counter() - began
             state = {name: part.state_dict() for name, part in parts.items()}
             state |= {"plan": asdict(plan), "step": step, "seconds": spent}
-            _replace(state_path, partial(torch.save, state))
+            _save(state_path, partial(torch.save, state))
             seen = [_paint_batch(plan, programs, plan.steps + k, device)[0].pictures for k in range(8)]
-            _replace(out, partial(save_file, export(trunk, seen), metadata=_metadata(plan, progress, spent, past)))
+            _save(out, partial(save_file, export(trunk, seen), metadata=_metadata(plan, progress, spent, past)))
 
 
 def _solver(plan: Plan, trunk: Trunk, heads: Heads) -> torch.optim.Optimizer:
@@ -276,9 +277,8 @@ def _share(step: int, steps: int) -> float:
     return min(step / 200, 1.0, 4 * (1 - step / (steps + 1)))
 
 
-def _replace(path: Path, write: Callable[[Path], object]) -> None:
-    """All or nothing."""
+def _save(path: Path, write: Callable[[Path], object]) -> None:
+    """A file that is there whole or not at all, in a folder that is made if need be. Raises OSError."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.part")
-    write(temporary)
-    temporary.replace(path)
+    with replacing(path) as temporary:
+        write(temporary)
