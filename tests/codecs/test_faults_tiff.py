@@ -191,7 +191,8 @@ def test_pages_of_palettes_are_refused(tmp_path: Path) -> None:
 def test_a_tiff_without_a_page(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "a.tif").write_bytes(b"II*\0" + struct.pack("<I", 0))
     (tmp_path / "b.tif").write_bytes(b"II*\0" + struct.pack("<I", 8))
-    for name in ("a.tif", "b.tif"):
+    (tmp_path / "c.tif").write_bytes(b"II*\0" + struct.pack("<IHI", 8, 0, 0))  # a page that says nothing of itself
+    for name in ("a.tif", "b.tif", "c.tif"):
         for look in (probe, read):
             with pytest.raises(InputError, match=rf"{name}: (holds no page|damaged)"):
                 look(tmp_path / name)

@@ -27,6 +27,7 @@ from volstyle.codecs.api import (
     check_axes,
 )
 from volstyle.codecs.atomic import NAME_MAX, check_name, check_target
+from volstyle.codecs.borders import importing
 from volstyle.codecs.clip import Clip, Look
 from volstyle.codecs.suffixes import CODECS, OF_ALL, OF_SIGNALS, PICTURES, SIGNALS, by_suffix, suffix_of
 from volstyle.errors import InputError, OutputError, nearest
@@ -200,8 +201,5 @@ def _writer(path: Path, axes: Sequence[str]) -> str:
 
 
 def _module(name: str, path: Path) -> Codec:
-    try:
+    with importing(path, "signals" if name in SIGNALS else "volumes"):
         return cast(Codec, import_module(f"volstyle.codecs.{name}"))
-    except ModuleNotFoundError as error:
-        extra = "signals" if name in SIGNALS else "volumes"
-        raise InputError(f"{path}: needs {error.name}; install it: pip install 'volstyle[{extra}]'") from error

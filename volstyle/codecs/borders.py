@@ -60,6 +60,15 @@ def damages(path: Path, what: str) -> Iterator[None]:
         raise InputError(f"{path}: {what} ({_reason(error)})") from error
 
 
+@contextmanager
+def importing(path: Path, extra: str) -> Iterator[None]:
+    """A library that is not installed becomes an InputError that names the extra which installs it."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        raise InputError(f"{path}: needs {error.name}; install it: pip install 'volstyle[{extra}]'") from error
+
+
 def _reason(error: Exception) -> str:
     """What an error says, in one line that is not too long."""
     reason = " ".join(str(error).split()) or type(error).__name__

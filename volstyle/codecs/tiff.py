@@ -20,7 +20,7 @@ from volstyle.codecs.atomic import arriving, check_target
 from volstyle.codecs.borders import check_room, damages, unwritable
 from volstyle.codecs.clip import ClipOrigin
 from volstyle.codecs.outgoing import NOTICE, check_volume, left_out, numbers, smaller
-from volstyle.codecs.pages import kind_of, names_of, opened, series_of, steps_of
+from volstyle.codecs.pages import GRAY, NEGATIVE, RGB, YCBCR, kind_of, names_of, opened, series_of, steps_of
 from volstyle.codecs.stored import Array, Stored, as_field, is_changed, own
 from volstyle.errors import InputError
 from volstyle.grid.field import Axis, Field
@@ -31,8 +31,6 @@ _TYPES = ("u1", "i1", "i2", "u2", "i4", "u4", "f4", "f8")
 """What OME has names for."""
 _PACKINGS = ("NONE", "LZW", "ADOBE_DEFLATE", "DEFLATE", "PACKBITS", "LZMA", "ZSTD")
 """Compressions that lose nothing of any samples."""
-_GRAY, _NEGATIVE, _RGB, _PALETTE, _YCBCR = 1, 0, 2, 3, 6
-"""What a TIFF says that its samples are ("photometric interpretation")."""
 _OF_FILE = ("byteorder", "bigtiff", "imagej", "ome")
 """Settings of the file, beside those of its pages."""
 
@@ -73,8 +71,8 @@ def read(path: Path, selection: Selection) -> Field:
         kind = kind_of(path, series)
         check_room(path, int(series.nbytes), int(series.size))
         if kind == "image":
-            return _picture(path, series.keyframe, selection)
-        if series.keyframe.photometric not in (_GRAY, _NEGATIVE, _RGB, _YCBCR):
+            return image.read(path, selection)
+        if series.keyframe.photometric not in (GRAY, NEGATIVE, RGB, YCBCR):
             found = getattr(series.keyframe.photometric, "name", series.keyframe.photometric)
             raise InputError(f"{path}: samples are {found}, must be gray or RGB; convert it")
         with damages(path, "damaged, or packed in a way that cannot be read"):
@@ -162,7 +160,7 @@ def _volume(path: Path, file: tifffile.TiffFile, series: Any, array: Array) -> F
     order = channel + "".join(name for name in "TZYX" if name in names)
     found = array.transpose([names.index(name) for name in order])
     found = found if channel else found[None]
-    color = "S" in names and page.photometric in (_RGB, _YCBCR) and len(found) in (3, 4)
+    color = "S" in names and page.photometric in (RGB, YCBCR) and len(found) in (3, 4)
     if "S" in names and page.extrasamples and not color:
         raise InputError(f"{path}: gray with transparency, must be gray, RGB or RGBA")
     alpha = found[3] if color and len(found) == 4 else None
@@ -173,7 +171,7 @@ def _volume(path: Path, file: tifffile.TiffFile, series: Any, array: Array) -> F
         found[:3] if color else found,
         color=color,
         alpha=alpha,
-        inverted=page.photometric == _NEGATIVE,
+        inverted=page.photometric == NEGATIVE,
         axes=names,
         shape=array.shape,
         settings=settings,
@@ -253,7 +251,7 @@ def _clip(
     samples = torch.empty(3, len(frames), height, width)
     for number, frame in enumerate(frames):
         shown = frame.astype(np.float32) / np.iinfo(array.dtype).max
-        if series.keyframe.photometric == _NEGATIVE:
+        if series.keyframe.photometric == NEGATIVE:
             shown = 1 - shown
         if (height, width) != shown.shape[:2]:
             shown = np.asarray(cv2.resize(shown, (width, height), interpolation=cv2.INTER_AREA))
@@ -264,14 +262,6 @@ def _clip(
 def _clip_axes(steps: dict[str, tuple[float, str]]) -> tuple[Axis, ...]:
     step, unit = steps["T"]
     return (Axis("t", step if unit == "s" else 1 / _RATE, "s"), Axis("y"), Axis("x"))
-
-
-def _picture(path: Path, page: Any, selection: Selection) -> Field:
-    """A TIFF of one picture; OpenCV shows a negative of 16 bit as it is stored."""
-    field = image.read(path, selection)
-    if page.photometric == _NEGATIVE and page.bitspersample == 16:
-        return Field(1 - field.samples, field.axes, field.origin)
-    return field
 
 
 def _sizes(field: Field) -> dict[str, Any]:
