@@ -63,7 +63,9 @@ class Lasting:
 class Film:
     """clip: at the size that is styled. windows: its parts, in order. styles: without the masks that move, which
     stand in masks. init: where to start from, if a file says so. flows: how it moves, if files say so. full: opens
-    the clip at its own size, to bring the style back to it. full_shape: the size of the result, (T, H, W)."""
+    the clip at its own size, to bring the style back to it. full_shape: the size of the result, (T, H, W).
+    brightest: the highest sample of the styles, in a clip of high dynamic range: no frame of a result is brighter
+    than it and than the frame of the source. None in other clips, whose white is the highest sample there is."""
 
     clip: Clip
     windows: tuple[Span, ...]
@@ -74,6 +76,7 @@ class Film:
     flows: FlowFiles | None = None
     full: Callable[[], Clip] | None = None
     full_shape: tuple[int, ...] = ()
+    brightest: float | None = None
     kept_bytes: int = 2
 
     @property
@@ -162,6 +165,8 @@ class Film:
                 styled = kept[:, index].float() / _LEVELS
                 if large:
                     styled = transfer(frame.samples, small.samples, styled)
+                if self.brightest is not None:
+                    styled = styled.clamp(max=max(self.brightest, float(frame.samples.max())))
                 yield replace(frame, samples=styled)
 
 
@@ -188,7 +193,10 @@ class ClipMedium:
             raise OtherMediumError(order, [axis.name for axis in clip.axes])
         cuts = finder.cuts() if finder else _given_cuts(order, clip)
         clip, styles = _of_one_range(clip, tuple(read_style(order, style) for style in order.styles))
-        return read_film(order, clip, cuts, styles)
+        film = read_film(order, clip, cuts, styles)
+        if not _is_of_high_range(clip):
+            return film
+        return replace(film, brightest=max(float(style.field.samples.max()) for style in styles))
 
     def part_grid(self, facts: Facts, size: int | None, recipe: Recipe) -> Field:
         """Of the longest window, as if the clip had no cuts."""
@@ -204,15 +212,19 @@ class ClipMedium:
         return f"{width}x{height}, {frames} frames"
 
 
+def _is_of_high_range(source: Clip | Field) -> bool:
+    """Whether the samples of a clip are written by PQ or HLG, in which white is far below the highest sample."""
+    return isinstance(source.origin, VideoOrigin) and is_high_range(source.origin.color)
+
+
 def _of_one_range(clip: Clip, styles: tuple[Style, ...]) -> tuple[Clip, tuple[Style, ...]]:
     """Styles as a clip of high dynamic range writes their colors, and the clip with a note that says so."""
-    color = getattr(clip.origin, "color", None)
-    if color is None or not is_high_range(color):
+    if not isinstance(clip.origin, VideoOrigin) or not _is_of_high_range(clip):
         return clip, styles
+    color = clip.origin.color
 
     def brought(style: Style) -> Style:
-        own = getattr(style.field.origin, "color", None)
-        if own is not None and is_high_range(own):
+        if _is_of_high_range(style.field):
             return style
         samples = torch.from_numpy(in_range_of(style.field.samples.expand(3, *style.field.shape).numpy(), color))
         return replace(style, field=replace(style.field, samples=samples))
