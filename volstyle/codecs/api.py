@@ -55,12 +55,12 @@ DEFAULT = Encoding()
 
 @dataclass(frozen=True)
 class Facts:
-    """What a file is, without decoding it whole.
+    """What a file is, found without decoding all of it.
 
     kind: "image", "video", …
     shape: samples along each axis (t, y, x for a clip; t may be an estimate from the header).
     entries: what `volstyle info` shows, in order: name -> text.
-    axes: of shape, where the file says its steps.
+    axes: the axes that shape counts along, where the file says their steps.
     """
 
     kind: str
@@ -77,7 +77,7 @@ class Codec(Protocol):
         ...
 
     def read(self, path: Path, selection: Selection) -> Field:
-        """The samples and what is needed to write them back. Raises InputError."""
+        """The samples, and as their origin what is needed to write them back. Raises InputError."""
         ...
 
     def write(self, path: Path, field: Field, encoding: Encoding) -> list[str]:
@@ -101,15 +101,16 @@ class ClipCodec(Protocol):
     """What a module offers that reads and writes clips frame after frame, beside what a Codec does."""
 
     def open_clip(self, path: Path, selection: Selection, look: Look | None = None) -> Clip:
-        """What is known of a clip before its frames are. Raises InputError for what is damaged."""
+        """The clip at path, looked through once, so that its frames are decoded when they are asked for. look: is
+        called with each frame on the way. Raises InputError for what is damaged."""
         ...
 
     def write(self, path: Path, clip: Field | Clip, encoding: Encoding) -> list[str]:
-        """As a Codec's."""
+        """As `Codec` says; a clip is written frame after frame."""
         ...
 
     def check(self, path: Path, field: Field | None, encoding: Encoding) -> None:
-        """As a Codec's."""
+        """As `Codec` says; a clip is written frame after frame."""
         ...
 
 

@@ -1,4 +1,4 @@
-"""Plain arrays, by numpy: .npy and .npz. Of an .npz the largest array is the volume; the others stay as they are.
+"""Plain arrays, by numpy: .npy and .npz. The largest array in an .npz is the volume; the others stay as they are.
 
 The last axes are z, y, x; a fourth in front is t; a last axis of 3 behind three others is R, G, B.
 """
@@ -29,7 +29,7 @@ _NUMBERS = "iufb"
 
 @dataclass(frozen=True)
 class ArraysOrigin(Stored):
-    """key: of the volume in an .npz; packed: whether the .npz is compressed."""
+    """key: the name of the volume in an .npz. packed: whether the .npz is compressed."""
 
     key: str = "arr_0"
     packed: bool = True

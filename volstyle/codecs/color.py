@@ -59,8 +59,8 @@ class Color:
 
     @staticmethod
     def of(context: Any) -> Color:
-        """Of a stream's codec context. A matrix that is not tagged is the one players take: BT.709 from 720 lines
-        up, BT.601 below; so is one that nobody uses."""
+        """The color of a stream, from its codec context. Where the matrix is not tagged, or is one that nobody
+        uses, it is the one that players take: BT.709 from 720 lines up, BT.601 below."""
         matrix = int(context.colorspace)
         if matrix not in _LUMA:
             matrix = _BT709 if context.height >= 720 else _BT601
@@ -98,7 +98,8 @@ class Color:
         return [y * span + floor, cb * reach + half, cr * reach + half]
 
     def _levels(self, bits: int) -> tuple[float, float, float, float]:
-        """Black, and white above black, of luma; zero, and twice the reach, of chroma."""
+        """Four levels: black of luma, white of luma above black, the zero of chroma, and the width of its
+        range."""
         step = 2.0 ** (bits - 8)
         if self.full_range:
             return 0.0, 2.0**bits - 1, 128 * step, 2.0**bits - 1
@@ -136,14 +137,14 @@ def is_high_range(color: Color) -> bool:
 
 
 def _pq(nits: NDArray[np.float64]) -> NDArray[np.float64]:
-    """SMPTE ST 2084."""
+    """The signal of PQ, SMPTE ST 2084, for light in nits."""
     power = (nits / 10000) ** 0.1593017578125
     signal: NDArray[np.float64] = ((0.8359375 + 18.8515625 * power) / (1 + 18.6875 * power)) ** 78.84375
     return signal
 
 
 def _hlg(light: NDArray[np.float64]) -> NDArray[np.float64]:
-    """ITU-R BT.2100, the transfer function of HLG."""
+    """The signal of HLG, ITU-R BT.2100, for light in [0, 1]."""
     bright = 0.17883277 * np.log(np.maximum(12 * light - 0.28466892, 1e-9)) + 0.55991073
     return np.where(light <= 1 / 12, np.sqrt(3 * light), bright)
 

@@ -1,4 +1,4 @@
-"""Pictures into a clip, one at a time."""
+"""Writing a clip, picture after picture."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _CONTAINERS = dict.fromkeys((".mp4", ".m4v", ".mov"), _FIRST) | dict.fromkeys(("
 
 
 _ASKED_FROM = 8192
-"""The side of a picture up to which every encoder takes it."""
+"""The longest side that every encoder takes; for longer ones it is asked."""
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,8 @@
-"""HDF5, by h5py: the largest dataset of three axes or more, with everything else in the file as it is.
+"""HDF5, by h5py: the largest dataset of three axes or more; everything else in the file stays as it is.
 
-Axes are what the labels of the dataset's dimensions say, of "c", "t", "z", "y" and "x". Without labels the last
-are z, y, x, a fourth in front is t, and a last one of 3 in 8 bit is R, G, B. Links to other files are not
-followed.
+The labels of the dataset's dimensions name the axes: "c", "t", "z", "y" or "x". Without labels, the last three
+axes are z, y, x, a fourth axis in front of them is t, and a last axis of 3 samples in 8 bit is R, G, B. Links to
+other files are not followed.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ from volstyle.errors import InputError
 from volstyle.grid.field import Axis, Field
 
 _NOTICE_KEY = "volstyle_notice"
-_SIZES_KEY = "element_size_um"  # of Fiji and ilastik: z, y, x
+_SIZES_KEY = "element_size_um"  # as Fiji and ilastik call it: z, y, x
 _NAME = "volume"
 
 
 @dataclass(frozen=True)
 class Hdf5Origin(Stored):
-    """name: of the dataset in the file. order: its axes, as in "tzyxc"."""
+    """name: the name of the dataset in the file. order: its axes, as in "tzyxc"."""
 
     name: str = _NAME
     order: str = ""
@@ -99,7 +99,8 @@ def check(path: Path, field: Field | None, encoding: Encoding) -> None:
 
 
 def _replaced(file: Any, name: str, array: Array) -> Any:
-    """The dataset of that name with these samples: in its own layout where they fit, its attributes kept."""
+    """The dataset of that name, holding these samples; its attributes stay, and so does its layout if they fit
+    it."""
     if name in file and file[name].shape == array.shape and file[name].dtype == array.dtype:
         file[name][()] = array
         return file[name]
@@ -140,7 +141,7 @@ def _largest(path: Path, file: Any) -> tuple[Any, str]:
 
 
 def _order(dataset: Any) -> str:
-    """The axes of a dataset; none if they are not those of a volume."""
+    """The axes of a dataset, as in "tzyxc"; "" if they are not those of a volume."""
     labels = [str(dimension.label) for dimension in dataset.dims]
     if all(labels):
         known = len(set(labels)) == len(labels) and set("zyx") <= set(labels) <= set("ctzyx")

@@ -50,8 +50,8 @@ _TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 
 @dataclass(frozen=True)
 class ImageOrigin(PictureOrigin):
-    """bits: 8 or 16. gray: the file had one channel. profile: ICC, as it was. notes: for the user, on what the
-    file holds beside the picture."""
+    """bits: 8 or 16. gray: whether the file had one channel. profile: its ICC profile, as it was. notes: what the
+    user should know of the file, one line each."""
 
     bits: int = 8
     gray: bool = False
@@ -62,8 +62,8 @@ class ImageOrigin(PictureOrigin):
 @dataclass(frozen=True)
 class _Header:
     """What a file says of itself before it is decoded. size: width and height. pictures: how many it holds. turn:
-    how the picture lies, by EXIF. hidden: the gray, in levels of the decoded
-    samples, that is transparent; None for none."""
+    its EXIF orientation, 1 to 8. hidden: the gray, in levels of the decoded samples, that is transparent; None for
+    none."""
 
     size: tuple[int, int]
     pictures: int = 1

@@ -37,7 +37,7 @@ _NOTICE_KEY = "volstyle_notice"
 
 @dataclass(frozen=True)
 class NgffOrigin(Stored):
-    """names: of the axes in the file, as in "tczyx"."""
+    """names: the axes in the file, as in "tczyx"."""
 
     names: str = ""
 
@@ -103,7 +103,7 @@ def check(path: Path, field: Field | None, encoding: Encoding) -> None:
 
 
 def _fill(path: Path, array: Array, names: str) -> None:
-    """Samples (C, *S) in all levels of a group that is there."""
+    """Write samples (C, *S) into all levels of an OME-Zarr that exists."""
     group, multiscale = _opened(path, mode="r+")
     have = "ctzyx" if array.ndim == 5 else "czyx"
     for name in _levels(path, multiscale):
@@ -121,7 +121,7 @@ def _fill(path: Path, array: Array, names: str) -> None:
 
 
 def _create(path: Path, field: Field, array: Array, color: bool) -> None:
-    """A group of one level, in version 0.5."""
+    """Write a new OME-Zarr 0.5 with one level."""
     group = zarr.open_group(path, mode="w", zarr_format=3)
     laid = array if len(field.axes) == 3 else np.moveaxis(array, 0, 1)
     names = ["c", *(axis.name for axis in field.axes)] if len(field.axes) == 3 else ["t", "c", "z", "y", "x"]
@@ -189,7 +189,7 @@ def _finest(path: Path) -> tuple[Any, dict[str, Any], str]:
 
 
 def _kept(names: str, shape: tuple[int, ...]) -> str:
-    """The axes of the field, of which a single time is none."""
+    """The axes that the field will have, as in "tzyx"; an axis t of one sample is left out."""
     return "".join(name for name in "tzyx" if name in names and (name != "t" or shape[names.index("t")] > 1))
 
 
@@ -210,7 +210,7 @@ def _names(path: Path, multiscale: dict[str, Any]) -> str:
 
 
 def _levels(path: Path, multiscale: dict[str, Any]) -> list[str]:
-    """Finest first. Raises InputError for a path that leaves the folder."""
+    """The paths of the levels, the finest first. Raises InputError for a path that leaves the folder."""
     with damages(path, "its datasets cannot be read"):
         found = [str(level["path"]) for level in multiscale["datasets"]]
     for name in found:
@@ -221,7 +221,7 @@ def _levels(path: Path, multiscale: dict[str, Any]) -> list[str]:
 
 
 def _scale(multiscale: dict[str, Any]) -> list[float]:
-    """Of the finest level, times that of the whole pyramid."""
+    """The steps of the finest level along all axes: its own scale times that of the whole pyramid."""
     total = np.ones(len(multiscale["axes"]))
     for place in (multiscale["datasets"][0], multiscale):
         for transformation in place.get("coordinateTransformations", []):

@@ -38,7 +38,8 @@ _GZIP = b"\x1f\x8b"
 
 @dataclass(frozen=True)
 class NiftiOrigin(Stored):
-    """header: with extensions, as it is in the file. shape: of the data in the file."""
+    """header: the header as it is in the file, with its extensions. shape: the shape of the samples in the
+    file."""
 
     header: Any = None
     shape: tuple[int, ...] = ()
@@ -150,7 +151,7 @@ def _is_scaled_alike(field: Field) -> bool:
 
 
 def _own_header(origin: NiftiOrigin, made: Numbers) -> Any:
-    """The header it came with; a gray volume that became a color one needs other types."""
+    """The header of the source; where a gray volume became a color one, without its scaling."""
     header = origin.header.copy()
     if made.color and not origin.color:
         header.set_data_shape(tuple(reversed(made.array.shape[1:])))
@@ -183,7 +184,9 @@ def _new_header(field: Field, made: Numbers) -> Any:
 
 
 def _header(path: Path) -> Any:
-    """As it is in the file: nibabel's images reset scaling and codes. Raises InputError."""
+    """The header as it is in the file, which nibabel's images do not keep: they reset scaling and codes.
+
+    Raises InputError for a file that is damaged, cut off or not NIfTI."""
     with path.open("rb") as file:
         packed = file.read(2) == _GZIP
     if packed != _is_packed(path):
@@ -206,7 +209,7 @@ def _header(path: Path) -> Any:
             raise InputError(f"{path}: damaged, its header tells of samples {shape} from byte {before} on")
         if not packed and before + _declared(bare) > path.stat().st_size:
             raise InputError(f"{path}: damaged or cut off, its header tells of more samples than there are")
-        check_room(path, before, 0)  # of the extensions, which are read with the header
+        check_room(path, before, 0)  # the extensions, which are read with the header
         with opener(path, "rb") as file:
             return kind.from_fileobj(file, check=False)
 
@@ -218,7 +221,7 @@ def _declared(header: Any) -> int:
 
 @contextmanager
 def _silent() -> Iterator[None]:
-    """What nibabel has to say of a header that is a little off is nothing to the user."""
+    """Without nibabel's warnings on headers that are a little off, which mean nothing to the user."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
@@ -229,14 +232,15 @@ def _is_packed(path: Path) -> bool:
 
 
 def _squeezed(shape: tuple[int, ...]) -> tuple[int, ...]:
-    """(i, j, k), (i, j, k, t) or (i, j, k, t, c): axes of one sample left out at the end, put in before k."""
+    """The shape with three axes or more: without axes of one sample at its end, and with such axes where k, or j
+    and k, are missing. What comes back is (i, j, k), (i, j, k, t) or (i, j, k, t, c)."""
     while len(shape) > 3 and shape[-1] == 1:
         shape = shape[:-1]
     return shape + (1,) * (3 - len(shape))
 
 
 def _sizes(path: Path, header: Any) -> tuple[int, ...]:
-    """(C, *S) of the field."""
+    """The shape (C, *S) that the field will have. Raises InputError for more than five axes."""
     shape = _squeezed(header.get_data_shape())
     if len(shape) > _MOST_AXES + 1:
         raise InputError(f"{path}: {len(shape)} axes of shape {shape}, must be x, y, z, t and channels at most")
@@ -247,7 +251,8 @@ def _sizes(path: Path, header: Any) -> tuple[int, ...]:
 
 
 def _axes(path: Path, header: Any) -> tuple[Axis, ...]:
-    """Raises InputError for an affine that maps no volume to a volume."""
+    """The axes of the field. Raises InputError for an affine that maps the volume to a plane, a line or a
+    point."""
     affine = np.asarray(header.get_best_affine())
     steps = np.sqrt((affine[:3, :3] ** 2).sum(0))
     if not np.isfinite(affine).all() or not abs(np.linalg.det(affine[:3, :3])) > 1e-6 * steps.prod() > 0:

@@ -139,8 +139,8 @@ def left_out(path: Path, field: Field, keeps: Collection[str]) -> list[str]:
 
 
 def smaller(array: Array, shape: tuple[int, ...]) -> Array:
-    """A level of a pyramid: means of blocks, where the shape divides the array's up to a rest; else the nearest
-    samples."""
+    """An array made smaller, as a level of a pyramid: by the means of blocks where a whole factor, up to a rest,
+    leads to the shape, else by the nearest samples."""
     for axis, (old, new) in enumerate(zip(array.shape, shape, strict=True)):
         factor = -(-old // new)
         if factor > 1 and old // factor == new:

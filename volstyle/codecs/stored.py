@@ -35,10 +35,10 @@ class Stored(Origin):
 
     array: (C, *S) of the field, in the file's own type. slope, inter: physical = slope · array + inter; numbers,
     or arrays that broadcast against it. color: the channels are R, G, B. padding: the physical value of places
-    that were never measured. limits: least and greatest number the file may hold, of the type if None.
-    affine: (4, 4) from sample numbers (x, y, z) to mm, right-anterior-superior, as NIfTI has it; None is unknown.
-    inverted: low samples are shown bright, as those of MONOCHROME1. alpha: (*S), how opaque each sample of a color
-    volume is, in the type of array.
+    that were never measured. limits: the least and the greatest number that the file may hold; None for those of
+    its type. affine: (4, 4) from sample numbers (x, y, z) to mm, right-anterior-superior, as NIfTI has it; None is
+    unknown. inverted: whether low samples are shown bright, as in DICOM's MONOCHROME1. alpha: (*S), how opaque
+    each sample of a color volume is, in the type of array.
     """
 
     array: Array | None = None
@@ -145,7 +145,7 @@ def is_changed(field: Field) -> bool:
 
 
 def alpha_of(field: Field) -> Array | None:
-    """How opaque the samples of a color field are, if its file said so."""
+    """(*S), how opaque the samples of a color field are; None if its file does not say."""
     origin = field.origin
     if not isinstance(origin, Stored) or origin.alpha is None or origin.alpha.shape != field.shape:
         return None
@@ -153,7 +153,8 @@ def alpha_of(field: Field) -> Array | None:
 
 
 def affine_of(field: Field) -> Array | None:
-    """From sample numbers (x, y, z) of the field to mm, as NIfTI has it; None if its file does not say."""
+    """(4, 4), from sample numbers (x, y, z) of the field to mm, right-anterior-superior; None if its file does not
+    say."""
     origin = field.origin
     if not isinstance(origin, Stored) or origin.affine is None or origin.array is None:
         return None

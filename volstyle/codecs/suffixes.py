@@ -28,7 +28,8 @@ SIGNALS: dict[str, tuple[str, ...]] = {
     "series": (".csv", ".tsv", ".npy"),
     "waveform": (".dcm",),
 }
-"""The same for signals, fields of one axis: where a clip is its sound, and an array a series."""
+"""Module of this package -> the suffixes that it reads and writes as signals, fields of one axis: the sound of a
+clip, an array as a series."""
 
 OF_SIGNALS = {suffix: module for module, suffixes in SIGNALS.items() for suffix in suffixes}
 """Suffix -> the module that reads and writes it as a signal."""
@@ -38,10 +39,10 @@ OF_ALL = OF_SIGNALS | {suffix: module for module, suffixes in CODECS.items() for
 
 
 def suffix_of(path: Path) -> str:
-    """What a name says of the format: ".nii.gz", ".png", or the last part of a name that no codec knows.
+    """The suffix of a name, which says its format: ".nii.gz", ".png", or one that no codec knows.
 
-    Empty for a name without one. Only a letter and more letters or digits are one, so that 1.2.840.10008 and
-    Smith.John-styled have none.
+    It is "" for a name without a suffix. An unknown suffix is a letter and more letters or digits, so that
+    1.2.840.10008 and Smith.John-styled have none.
     """
     name = path.name.lower()
     known = max((suffix for suffix in OF_ALL if name.endswith(suffix)), key=len, default="")
@@ -50,7 +51,7 @@ def suffix_of(path: Path) -> str:
 
 
 def by_suffix(path: Path, table: Mapping[str, str] = OF_ALL) -> str | None:
-    # The longest suffix that fits, for names such as volume.nii.gz.
+    """The module for a path, by the longest suffix in the table that its name ends with; None if there is none."""
     name = path.name.lower()
     fitting = [suffix for suffix in table if name.endswith(suffix)]
     return table[max(fitting, key=len)] if fitting else None

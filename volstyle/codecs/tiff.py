@@ -28,18 +28,18 @@ from volstyle.grid.field import Axis, Field
 _RATE = 25
 """Frames per second, where a TIFF in time does not say."""
 _TYPES = ("u1", "i1", "i2", "u2", "i4", "u4", "f4", "f8")
-"""What OME has names for."""
+"""Types that OME has names for."""
 _PACKINGS = ("NONE", "LZW", "ADOBE_DEFLATE", "DEFLATE", "PACKBITS", "LZMA", "ZSTD")
-"""Compressions that lose nothing of any samples."""
+"""Compressions that are lossless for samples of every type."""
 _OF_FILE = ("byteorder", "bigtiff", "imagej", "ome")
 """Settings of the file, beside those of its pages."""
 
 
 @dataclass(frozen=True)
 class TiffOrigin(Stored):
-    """axes: of the pages in the file, as tifffile names them. shape: of those. settings: how it was written, for
-    tifffile. levels: shapes of the smaller copies beside the pages, finest first. lost: notes on what is not
-    read and so is not written."""
+    """axes: the axes of the pages in the file, as tifffile names them. shape: their shape. settings: the arguments
+    with which tifffile writes such a file. levels: the shapes of the smaller copies beside the pages, the finest
+    first. lost: notes on what is not read and so is not written."""
 
     axes: str = ""
     shape: tuple[int, ...] = ()
@@ -142,7 +142,8 @@ def _packed(path: Path, origin: TiffOrigin) -> tuple[dict[str, Any], list[str]]:
 
 
 def _laid(array: Array, have: str, want: str) -> Array:
-    """Axes in the order of the file; channels are its C, or its S, or of one sample and left out."""
+    """An array with its axes in the order `want`. Channels become the axis C or S; a single channel may have
+    none."""
     channel = "C" if "C" in want else "S" if "S" in want else ""
     if not channel:
         array, have = array[0], have[1:]
@@ -223,7 +224,7 @@ def _written(
 
 
 _COUNTED = ("ImageJ", "images", "channels", "slices", "frames", "hyperstack", "axes", "shape")
-"""Entries of ImageJ that tifffile writes itself."""
+"""ImageJ's entries that tifffile counts and writes itself."""
 
 
 def _clip(
@@ -265,7 +266,7 @@ def _clip_axes(steps: dict[str, tuple[float, str]]) -> tuple[Axis, ...]:
 
 
 def _sizes(field: Field) -> dict[str, Any]:
-    """Steps as OME has them."""
+    """The steps of a field in the words of OME."""
     found: dict[str, Any] = {}
     for axis in field.axes:
         if axis.name == "t" and axis.unit == "s":

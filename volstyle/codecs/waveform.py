@@ -30,7 +30,7 @@ _TYPES = {("SS", 16): "<i2", ("SB", 8): "<i1", ("UB", 8): "<u1", ("US", 16): "<u
 
 @dataclass(frozen=True)
 class WaveformOrigin(Origin):
-    """names: of the channels. dataset: as it was read."""
+    """names: the names of the channels. dataset: the DICOM dataset as it was read."""
 
     names: tuple[str, ...] = ()
     dataset: Any = None
