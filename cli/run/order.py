@@ -117,7 +117,7 @@ def stem_of(path: Path) -> str:
 
 def _signal_order(options: SignalOptions) -> Order:
     if options.content is not None and options.seconds is not None:
-        raise RecipeError("seconds: of a texture, without IN; of IN, give --start and --end")
+        raise RecipeError("seconds: is for a texture, without IN; give --start and --end to style a part of IN")
     styles = _styles(options.style, (), ())
     source = options.content or styles[0].path
     _, recipe = _sized(options, options.content, styles[0].path)

@@ -241,7 +241,7 @@ def test_an_output_goes_on_after_a_run_that_was_cut_off(monkeypatch: pytest.Monk
 WRONG: list[tuple[dict[str, Any], type[VolstyleError], str]] = [
     ({"styles": []}, RecipeError, "style: none given"),
     ({"content": None, "styles": []}, RecipeError, "style: none given"),
-    ({"content": "voice.wav", "styles": "rain.wav", "size": 64}, RecipeError, "size: of pictures"),
+    ({"content": "voice.wav", "styles": "rain.wav", "size": 64}, RecipeError, "size: is for images"),
     ({"medium": "movie"}, RecipeError, "medium: 'movie' is unknown"),
     ({"masks": ["a.png", "b.png"]}, RecipeError, "masks: 2 for 1"),
     ({"output": "photo.png"}, OutputError, "is there already"),
