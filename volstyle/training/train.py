@@ -46,11 +46,13 @@ OBJECTIVE = (
 
 @dataclass(frozen=True)
 class Plan:
-    """name: of the network. programs, palettes: how many to tell apart. size: of the pictures. zoom: how large all
-    is in them; 1 is what the programs say of a picture's width. rate: the highest step size of AdamW, reached in
-    200 steps, kept, and brought to 0 along a line over the last quarter, so that a run that was stopped before may
-    be resumed as a longer or shorter one. picture, redundancy, density: weights of these terms beside the
-    questions'."""
+    """How a network is trained.
+
+    name: the name of the network. programs, palettes: how many it has to tell apart. size: the side of the
+    pictures. zoom: how large everything is in them; at 1, lengths are those of the programs. rate: the highest
+    step size of AdamW, reached in 200 steps, kept, and brought to 0 along a line over the last quarter, so that a
+    run that was stopped before may be resumed as a longer or shorter one. picture, redundancy, density: weights of
+    these terms beside the questions'."""
 
     name: str = "builtin"
     steps: int = 8000
@@ -68,14 +70,15 @@ class Plan:
 
 
 PLANS = {"builtin": Plan(), "builtin3d": Plan("builtin3d", 1200, 12, 32, 1.8, programs=128, palettes=64)}
-"""What the networks in the package are trained by, unless something else is asked for."""
+"""The plans by which the networks in the package were trained."""
 
 
 @dataclass(frozen=True)
 class Scores:
-    """loss: of all terms. accuracy, palettes: of the last stage's answers which program and palette; traits: its
-    mean squared error, where a guess has 1; spoiled: likewise, of shares. error: mean absolute, of the picture.
-    redundancy, density: of the features."""
+    """How well a network does. loss: the sum of all terms. accuracy, palettes: the shares of programs and of
+    palettes that the last stage tells rightly. traits: its mean squared error in the entries of the programs,
+    where guessing has 1. spoiled: its mean squared error in how far pictures are spoiled. error: the mean absolute
+    error of the picture. redundancy, density: the terms of those names, of the features."""
 
     loss: float
     accuracy: float
@@ -89,8 +92,8 @@ class Scores:
 
 @dataclass(frozen=True)
 class Progress:
-    """step: from 1. scores: averages since the last report. rate: samples per second; generating: seconds
-    spent on painting them beside training, for each second that passed."""
+    """step: the number of the step, from 1. scores: averages since the last report. rate: pictures per second.
+    generating: seconds spent on painting pictures, beside training, for each second that passed."""
 
     step: int
     scores: Scores
@@ -194,7 +197,7 @@ def _take_up(trunk: Trunk, start: Path, pictures: Tensor) -> dict[str, object]:
 
 
 def _score(plan: Plan, batch: Batch, features: list[Tensor], answers: Answers, traits: Tensor) -> Tensor:
-    """`Scores` in their order, (8,); the first is the loss."""
+    """The entries of `Scores` in their order, (8,), of which the first is the loss."""
 
     def average(terms: list[Tensor]) -> Tensor:
         return torch.stack(terms).mean()
@@ -273,7 +276,7 @@ def _paint_batch(plan: Plan, programs: Programs, index: int, device: torch.devic
 
 
 def _share(step: int, steps: int) -> float:
-    """Of the highest step size, at a step."""
+    """The step size at a step, as a share of the highest one."""
     return min(step / 200, 1.0, 4 * (1 - step / (steps + 1)))
 
 
