@@ -1,4 +1,4 @@
-"""An errand carried out: the library does the work, here it is said, drawn and reported."""
+"""Carrying out an errand: the library does the work; what happens is printed, drawn and reported here."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _PICTURE, _CLIP = ("y", "x"), ("t", "y", "x")
 
 
 class Teller(Follower):
-    """Says on a screen what a run will do and how it goes, draws its preview, and hears Ctrl-C."""
+    """A follower that prints what a run will do and how it goes, draws its preview, and stops it on Ctrl-C."""
 
     def __init__(self, errand: Errand, screen: Screen) -> None:
         self._errand, self._screen = errand, screen

@@ -1,4 +1,4 @@
-"""What is asked for, from options."""
+"""From the options of a command to the order that it gives."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Errand:
 
 
 def errand_of(options: StyleOptions) -> Errand:
-    """What options ask for. Raises VolstyleError."""
+    """The errand that the options describe. Raises VolstyleError."""
     turn = options.turn if isinstance(options, VolumeOptions) else None
     order = replace(_order_of(options), resume=not options.no_resume)
     return Errand(order, options.preview, turn, options.report)
@@ -67,7 +67,7 @@ def _order_of(options: StyleOptions) -> Order:
 
 
 def _sized(options: StyleOptions, *sources: Path | None) -> tuple[int | None, Recipe]:
-    """What files are read at, and the recipe. sources: the content, and the style."""
+    """The size at which files are read, and the recipe. sources: the content, and the style."""
     styles = [style_named(text) for text in options.style]
     size, choices = sized(medium_named(options.medium), options.size, styles)
     return size, recipe_of(options, choices, *sources)
@@ -108,8 +108,8 @@ def _default_volume(content: Path | None, styles: Sequence[StyleOrder]) -> Path:
 
 
 def stem_of(path: Path) -> str:
-    """The name of a file without what says its format, or that of a folder, as a part of another file's name: no
-    character of it makes that a pattern."""
+    """The name of a file without its suffix, or the name of a folder, as a part of another file's name. Characters
+    that would make that name a pattern become "_"."""
     is_folder = path.is_dir() and suffix_of(path).lower() not in CODECS["ngff"]
     stem = path.name if is_folder else path.name.removesuffix(suffix_of(path))
     return re.sub(r"[%*?]+", "_", stem or path.absolute().name)
@@ -155,7 +155,7 @@ _SUFFIXES = {"image": ".png", "video": ".mp4"}
 
 
 def _default_output(medium: str, content: Path, styles: Sequence[StyleOrder], quality: str) -> Path:
-    """IN-STYLE in the current folder: what the formats of the source lose, these keep."""
+    """IN-STYLE in the current folder, in a format that keeps what other formats of sources lose."""
     suffix = ".mov" if quality == "prores" else _SUFFIXES[medium]
     if is_sequence(content) and not content.is_dir():
         name = re.sub(r"[^\w-]*%.*|[^\w-]*[*?].*", "", content.stem) or stem_of(content.absolute().parent)

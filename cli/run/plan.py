@@ -1,4 +1,4 @@
-"""What a run will do, said before it does it."""
+"""Printing what a run will do, before it does it."""
 
 from __future__ import annotations
 

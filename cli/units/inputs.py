@@ -105,7 +105,7 @@ def gallery(paths: Sequence[Path], recipe: Recipe, *, size: int, count: int) -> 
 
 
 def _shown(path: Path, field: Field, recipe: Recipe) -> Field:
-    """As the engine sees it: volumes in their window, signals at their level."""
+    """A field as the engine sees it: a volume in its range of intensities, a signal at its level."""
     if len(field.axes) == 1:
         return prepare(field, (), joint=path.suffix.lower() in SIGNALS["audio"]).content
     if not is_volume(field):
@@ -119,7 +119,7 @@ def _shown(path: Path, field: Field, recipe: Recipe) -> Field:
 
 
 def _files(path: Path) -> list[Path]:
-    """A folder's files, unless all of it is one volume."""
+    """The files in a folder, or the folder itself where it is one volume."""
     if not path.is_dir() or path.suffix in CODECS["ngff"]:
         return [path]
     found = sorted(file for file in path.iterdir() if not file.name.startswith(".") and _suffix(file))
@@ -131,5 +131,5 @@ def _files(path: Path) -> list[Path]:
 
 
 def _suffix(file: Path) -> str | None:
-    """That by which a codec knows it."""
+    """The suffix by which a codec is found for a file."""
     return next((suffix for suffix in _SUFFIXES if file.name.lower().endswith(suffix)), None)
