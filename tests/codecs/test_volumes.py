@@ -523,7 +523,7 @@ def test_bad_dicom_is_named(tmp_path: Path) -> None:
     strange.save_as(packed / "2.dcm", enforce_file_format=True)
     with pytest.raises(InputError, match=r"2\.dcm: samples in transfer syntax JPEG 2000.* cannot be decoded"):
         read(packed)
-    with pytest.raises(OutputError, match="is written from DICOM only"):
+    with pytest.raises(OutputError, match="is only written from DICOM"):
         write(tmp_path / "new", tiny_field(6, 8, 8))
     full = series(tmp_path / "full")
     with pytest.raises(OutputError, match=r"full: holds README\.txt, which would be lost"):
