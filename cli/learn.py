@@ -1,4 +1,4 @@
-"""Learning a style, said and followed."""
+"""`volstyle learn`: learning a style, with what it takes and how it goes printed on the way."""
 
 from __future__ import annotations
 
@@ -28,7 +28,8 @@ from .screen import Screen, duration_text
 
 
 class Pupil(Follower):
-    """Says on a screen what learning a style will take and how it goes, draws its preview, and hears Ctrl-C."""
+    """A follower that prints what learning a style will take and how it goes, draws its preview, and stops it on
+    Ctrl-C."""
 
     def __init__(self, screen: Screen, preview: Path | None) -> None:
         self._screen, self._preview = screen, preview
@@ -76,14 +77,15 @@ class Pupil(Follower):
 
 
 def _middle(samples: Tensor) -> Field:
-    """The picture in the middle of what is shown, (C, *S)."""
+    """The middle picture of samples (C, *S), which may be a picture, a clip or a volume."""
     while samples.dim() > 3:
         samples = samples[:, samples.shape[1] // 2]
     return Field(samples, (Axis("y"), Axis("x")))
 
 
 def learn_style(options: LearnOptions, screen: Screen) -> bool:
-    """Returns whether it was stopped before its end; what was learned by then is written all the same."""
+    """Learn a style and write it. Returns whether learning was stopped before its end; what was learned by then is
+    written all the same."""
     if options.preview:
         check_writable(options.preview, Encoding(force=options.force), ("y", "x"))
     order = lesson(

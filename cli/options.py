@@ -135,7 +135,7 @@ class LearnOptions(RunOptions):
             "--output",
             "-o",
             metavar="NAME.safetensors",
-            help="The learned style; STYLE.safetensors in this folder if not given.",
+            help="File to write. Default: STYLE.safetensors in the current folder.",
             rich_help_panel=_FILES,
         ),
     ] = None
@@ -151,7 +151,7 @@ class LearnOptions(RunOptions):
     ] = None
     size: Annotated[
         int | None,
-        Option(min=16, help="Long side of the contents at most; 1280 if not given.", rich_help_panel=_LOOK),
+        Option(min=16, help="Longest long side of the contents. Default: 1280.", rich_help_panel=_LOOK),
     ] = None
     content_weight: Annotated[
         float | None, Option(min=0, help="How much of the content stays.", rich_help_panel=_LOOK)
@@ -160,7 +160,7 @@ class LearnOptions(RunOptions):
         float | None, Option(min=0.01, help="Size of strokes: 0.5 is half as large.", rich_help_panel=_LOOK)
     ] = None
     steps: Annotated[
-        int | None, Option(min=1, help="Steps of each stage at most; 1200 if not given.", rich_help_panel=_LOOK)
+        int | None, Option(min=1, help="Most steps of each stage. Default: 1200.", rich_help_panel=_LOOK)
     ] = None
     start: Annotated[
         str | None, Option(help="Learn from here on in a clip: 2s, 1:30 or 48f.", rich_help_panel=_FILES)
@@ -170,7 +170,12 @@ class LearnOptions(RunOptions):
         Path | None, Option(help="A picture that is refreshed as learning goes on.", rich_help_panel=_FILES)
     ] = None
     no_resume: Annotated[
-        bool, Option("--no-resume", help="Start over, though a run was cut off.", rich_help_panel=_FILES)
+        bool,
+        Option(
+            "--no-resume",
+            help="Start over, even if an earlier run was cut off and could go on.",
+            rich_help_panel=_FILES,
+        ),
     ] = False
 
     def choices(self) -> dict[str, Any]:

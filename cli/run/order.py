@@ -23,7 +23,8 @@ from ..recipes import recipe_of
 class Errand:
     """An order with the pictures and the page that the command line makes beside the result.
 
-    preview: a picture that is refreshed as the run goes. turn: a clip of a volume turning. report: a page.
+    preview: a picture that is written anew while the run goes on. turn: a clip in which a volume turns. report: a
+    page about the run.
     """
 
     order: Order
@@ -96,7 +97,7 @@ _ONE_FILE = {".mhd": ".mha", ".nhdr": ".nrrd"}
 
 
 def _default_volume(content: Path | None, styles: Sequence[StyleOrder]) -> Path:
-    """IN-STYLE in the current folder, in the format of the source."""
+    """The default output for a volume: IN-STYLE in the current folder, in the format of the source."""
     names = [stem_of(style.path) for style in styles]
     if content is None:
         return Path(f"{'-'.join(('solid', *names))}.nii.gz")
@@ -134,7 +135,8 @@ def _signal_order(options: SignalOptions) -> Order:
 
 
 def _default_signal(source: Path, content: Path | None, styles: Sequence[StyleOrder]) -> Path:
-    """IN-STYLE in the current folder; a series in the format of the source, a sound as WAV."""
+    """The default output for a signal: IN-STYLE in the current folder. A series has the format of its source, a
+    sound is a WAV."""
     suffix = ".wav" if source.suffix.lower() in SIGNALS["audio"] else source.suffix
     first = stem_of(content) if content else "texture"
     return Path("-".join([first, *(stem_of(style.path) for style in styles)]) + suffix)
@@ -155,7 +157,8 @@ _SUFFIXES = {"image": ".png", "video": ".mp4"}
 
 
 def _default_output(medium: str, content: Path, styles: Sequence[StyleOrder], quality: str) -> Path:
-    """IN-STYLE in the current folder, in a format that keeps what other formats of sources lose."""
+    """The default output for an image or a clip: IN-STYLE in the current folder, as PNG, MP4 or, for ProRes,
+    MOV."""
     suffix = ".mov" if quality == "prores" else _SUFFIXES[medium]
     if is_sequence(content) and not content.is_dir():
         name = re.sub(r"[^\w-]*%.*|[^\w-]*[*?].*", "", content.stem) or stem_of(content.absolute().parent)

@@ -60,7 +60,7 @@ __all__ = [
 ]
 
 _TAKES = {"image": ("y", "x"), "video": ("t", "y", "x"), "frames": ("t", "y", "x")}
-"""Module -> the axes it writes; the others say so themselves."""
+"""Module -> the axes that it writes. The other modules check the axes themselves."""
 
 
 def probe(path: Path | str, *, signal: bool = False) -> Facts:
@@ -70,7 +70,7 @@ def probe(path: Path | str, *, signal: bool = False) -> Facts:
 
 
 def read(path: Path | str, selection: Selection = WHOLE) -> Field:
-    """The Field at path. Raises InputError: one line that names the file, what was found and what would do."""
+    """The Field at path. Raises InputError, whose line names the file, what was found and what would do."""
     path = Path(path)
     return _to_read(path, signal=selection.signal).read(path, selection)
 
@@ -99,8 +99,9 @@ def write(path: Path | str, field: Field | Clip, encoding: Encoding = DEFAULT) -
 def check_writable(path: Path, encoding: Encoding = DEFAULT, axes: Sequence[str] = ()) -> None:
     """Raise, before anything is read, the OutputError that `write` would raise for a path and an encoding.
 
-    These are a suffix that is not known, a folder that is not there, a file in the way, a quality that the format
-    does not have, and axes that it does not take. axes: the names of the result's axes, if they are known."""
+    It is raised for a suffix that is not known, a folder that is not there, a file in the way, a quality that the
+    format does not have, and axes that it does not take. axes: the names of the result's axes, if they are
+    known."""
     name = _writer(path, axes)
     if axes and name in _TAKES:
         check_axes(path, Field(torch.empty(3, *(1 for _ in axes)), tuple(map(Axis, axes))), _TAKES[name])
@@ -138,8 +139,8 @@ def _is_pattern(path: Path) -> bool:
 
 
 def files(path: Path) -> list[Path]:
-    """The files that path stands for: itself, numbered images in their order, or all in a folder that is one.
-    Raises InputError."""
+    """The files that path stands for: a file itself, numbered images in their order, or all files of a folder that
+    is one volume. Raises InputError."""
     if path.is_dir() and not _has_images(path):
         return sorted(file for file in path.rglob("*") if file.is_file())
     if not is_sequence(path):
@@ -189,7 +190,8 @@ def _to_write(path: Path, axes: Sequence[str]) -> Codec:
 
 
 def _writer(path: Path, axes: Sequence[str]) -> str:
-    """The module that writes a path, for the axes of what is written."""
+    """The name of the module that writes a path. axes: the names of the axes of what is written; () if unknown.
+    Raises OutputError."""
     check_name(path)
     table = OF_SIGNALS if list(axes) == ["t"] else OF_ALL
     many = "dicom" if "z" in axes and suffix_of(path) == "" else "frames"

@@ -126,6 +126,7 @@ def picture_of(path: Path, data: bytes) -> tuple[Array | None, int, bytes | None
         if not _is_special(page):
             return None, turn or 1, profile
         check_room(path, int(page.nbytes), int(page.size))
+        check_strips(path, page)
         array: Array = page.asarray()
         array = np.moveaxis(array, 0, -1) if page.planarconfig == _SEPARATE and array.ndim == 3 else array
         if page.photometric == NEGATIVE:
@@ -137,6 +138,14 @@ def picture_of(path: Path, data: bytes) -> tuple[Array | None, int, bytes | None
         if _ASSOCIATED in page.extrasamples:
             array = np.dstack([_divided(array[..., :3], array[..., 3:]), array[..., 3:]])
         return array, turn or 1, profile
+
+
+def check_strips(path: Path, page: Any) -> None:
+    """Raises InputError for a page that names fewer strips or tiles than its size asks for, of which tifffile
+    looks for each: for a damaged height, for minutes."""
+    needed, named = int(np.prod(page.chunked)), len(page.dataoffsets)
+    if named < needed:
+        raise InputError(f"{path}: damaged, a page has {named} of {needed} strips")
 
 
 def _is_special(page: Any) -> bool:

@@ -20,7 +20,18 @@ from volstyle.codecs.atomic import arriving, check_target
 from volstyle.codecs.borders import check_room, damages, unwritable
 from volstyle.codecs.clip import ClipOrigin
 from volstyle.codecs.outgoing import NOTICE, check_volume, left_out, numbers, smaller
-from volstyle.codecs.pages import GRAY, NEGATIVE, RGB, YCBCR, kind_of, names_of, opened, series_of, steps_of
+from volstyle.codecs.pages import (
+    GRAY,
+    NEGATIVE,
+    RGB,
+    YCBCR,
+    check_strips,
+    kind_of,
+    names_of,
+    opened,
+    series_of,
+    steps_of,
+)
 from volstyle.codecs.stored import Array, Stored, as_field, is_changed, own
 from volstyle.errors import InputError
 from volstyle.grid.field import Axis, Field
@@ -75,6 +86,7 @@ def read(path: Path, selection: Selection) -> Field:
         if series.keyframe.photometric not in (GRAY, NEGATIVE, RGB, YCBCR):
             found = getattr(series.keyframe.photometric, "name", series.keyframe.photometric)
             raise InputError(f"{path}: samples are {found}, must be gray or RGB; convert it")
+        check_strips(path, series.keyframe)
         with damages(path, "damaged, or packed in a way that cannot be read"):
             array = series.asarray()
         if kind == "video":

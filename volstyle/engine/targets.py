@@ -94,8 +94,8 @@ def _series_terms(scene: Scene, run: Outline) -> dict[str, SampleTerm]:
 def _style_term(
     targets: Mapping[str, Sums], run: Outline, groups: Sequence[slice], shares: Tensor | None
 ) -> StyleTerm:
-    """The style term of one view, which has an equal share of the weight. groups: the groups of samples of the view.
-    shares: (T, R), what each frame takes of each style, where styles have times."""
+    """The style term of one view, which has an equal share of the weight. groups: the groups of samples of the
+    view. shares: (T, R), what each frame takes of each style, where styles have times."""
     choice = run.recipe.style
     weight = choice.weight / len(run.placements)
     taps, distance = _shares(choice.taps), STATISTICS[choice.statistic]
