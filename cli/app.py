@@ -28,7 +28,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-recipes = typer.Typer(help="Print, save or edit every choice of a run.", no_args_is_help=True)
+recipes = typer.Typer(help="Print, save or edit the recipe: all choices of a run.", no_args_is_help=True)
 app.add_typer(recipes, name="recipe")
 
 _STOPPED, _DIFFERENT = 130, 1
@@ -45,7 +45,7 @@ def _say_version(wanted: bool) -> None:
 @app.callback()
 def about(
     version: Annotated[
-        bool, typer.Option("--version", callback=_say_version, is_eager=True, help="Say which this is.")
+        bool, typer.Option("--version", callback=_say_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
     """Neural style transfer for clips, volumes, images and signals."""
@@ -54,7 +54,7 @@ def about(
 @app.command()
 @takes(VideoOptions)
 def video(options: VideoOptions) -> None:
-    """Style a clip: a file, a folder or a pattern of numbered images."""
+    """Style a clip. Its frames are optimized together and held along their motion; its sound is kept."""
     _style(options)
 
 
@@ -68,14 +68,14 @@ def image(options: ImageOptions) -> None:
 @app.command()
 @takes(VolumeOptions)
 def volume(options: VolumeOptions) -> None:
-    """Style a volume on its own grid, or make a solid texture."""
+    """Style a volume (a scan, a stack) on its own grid, or make a solid texture."""
     _style(options)
 
 
 @app.command()
 @takes(SignalOptions)
 def signal(options: SignalOptions) -> None:
-    """Style a sound or a series, or make a texture of any length."""
+    """Style a sound or a series of numbers, or make a sound texture of any length."""
     _style(options)
 
 
@@ -102,7 +102,7 @@ def learn(options: LearnOptions) -> None:
 @app.command()
 @takes(DemoOptions)
 def demo(options: DemoOptions) -> None:
-    """Draw a clip and three paintings, style them, and say what to look at."""
+    """Draw a clip and three paintings by formula, style the one after the others, and say what to look at."""
     from .demo import show_demo
     from .screen import Screen
 
@@ -113,7 +113,7 @@ def demo(options: DemoOptions) -> None:
 @app.command()
 @takes(InfoOptions)
 def info(options: InfoOptions) -> None:
-    """What a file is, and what styling it would take."""
+    """Say what a file is, and what time and memory styling it would take."""
     from .info import say_info
     from .screen import Screen
 
@@ -123,7 +123,7 @@ def info(options: InfoOptions) -> None:
 @app.command("eval")
 @takes(EvalOptions)
 def evaluate(options: EvalOptions) -> None:
-    """How good results are: style, texture, structure, flicker, drift, beside what the content itself scores."""
+    """Measure a result: style, texture, structure, flicker and drift, beside what the content itself scores."""
     from .eval import say_verdicts
     from .screen import Screen
 
@@ -133,7 +133,7 @@ def evaluate(options: EvalOptions) -> None:
 @app.command()
 @takes(UnitsOptions)
 def units(options: UnitsOptions) -> None:
-    """What the units of a layer see: for each the nine patches that light it most."""
+    """Show what the units of a network see: for each, the nine patches that activate it most."""
     from .screen import Screen
     from .units.command import show_units
 
@@ -142,14 +142,17 @@ def units(options: UnitsOptions) -> None:
 
 @app.command()
 def replay(
-    record: Annotated[Path, typer.Argument(metavar="RECORD", help="The .json beside a result.")],
+    record: Annotated[
+        Path, typer.Argument(metavar="RECORD", help="Record of the run: the .json beside its result.")
+    ],
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="The result; OUT-replay in this folder if not given.")
+        Path | None,
+        typer.Option("--output", "-o", help="File to write. Default: OUT-replay in the current folder."),
     ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace files that are there.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace files that exist.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,
 ) -> None:
-    """Do a run again, and say whether it gave the same bytes (exit code 1 if not)."""
+    """Run again what a record holds, and say whether the result has the same bytes (exit code 1 if not)."""
     from .run.replay import run_again
     from .screen import Screen
 
@@ -159,13 +162,15 @@ def replay(
 
 @app.command()
 def report(
-    record: Annotated[Path, typer.Argument(metavar="RECORD", help="The .json beside a result.")],
+    record: Annotated[
+        Path, typer.Argument(metavar="RECORD", help="Record of the run: the .json beside its result.")
+    ],
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="The page; RESULT.html beside the result if not given.")
+        Path | None, typer.Option("--output", "-o", help="Page to write. Default: RESULT.html beside the result.")
     ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace a file that exists.")] = False,
 ) -> None:
-    """One page of a run, to open from disk: before and after, its numbers, its recipe."""
+    """Write a page about a run, to open in a browser: before and after, its numbers, its recipe."""
     from .draw.report import write_report
 
     target = output or record.with_suffix(".html")
@@ -176,7 +181,7 @@ def report(
 @recipes.command()
 @takes(RecipeOptions)
 def show(options: RecipeOptions) -> None:
-    """Print a recipe: the default, or that of a file or a record, with --set."""
+    """Print all choices as TOML: the defaults, or those of a file or a record, changed by --set."""
     from .recipes import recipe_of
 
     typer.echo(recipe_of(options).to_toml(), nl=False)
@@ -185,7 +190,7 @@ def show(options: RecipeOptions) -> None:
 @recipes.command()
 @takes(SaveOptions)
 def save(options: SaveOptions) -> None:
-    """Write a recipe to a file, to be edited and given with --recipe."""
+    """Write all choices to a TOML file, to be edited and given to a run by --recipe."""
     from .recipes import recipe_of, save_recipe
 
     save_recipe(options.file, recipe_of(options), force=options.force)
@@ -193,9 +198,11 @@ def save(options: SaveOptions) -> None:
 
 @recipes.command()
 def edit(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="Made from the default if not there.")],
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="TOML file; it is made from the defaults if it does not exist.")
+    ],
 ) -> None:
-    """Open a recipe in $EDITOR; it is kept only if it is one."""
+    """Open a file of choices in $EDITOR; changes that are not valid are not kept."""
     from .recipes import edit_recipe
 
     edit_recipe(file)

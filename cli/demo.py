@@ -22,11 +22,11 @@ from .screen import Screen
 
 _PAINTINGS = ("swirl", "glass", "woodcut")
 _CLIP, _STILL = Selection(size=160, end=Moment(0.8)), Selection(size=256)
-"""How much is styled, so that all is done in about three minutes on two cores."""
+"""What is styled of the clip, and the size of the still: so much that two cores take about three minutes."""
 
 
 def show_demo(options: DemoOptions, screen: Screen) -> bool:
-    """Returns whether it was stopped. Raises VolstyleError."""
+    """Draw and style the demo. Returns whether it was stopped. Raises VolstyleError."""
     folder = options.out
     if folder.exists() and not options.force:
         raise OutputError(f"{folder}: is there already; give another --out or --force")

@@ -1,4 +1,4 @@
-"""Results judged: a table, JSON, and curves over time."""
+"""`volstyle eval`: judging results, as a table, as JSON, and as curves over time."""
 
 from __future__ import annotations
 
@@ -30,7 +30,8 @@ Judged = Mapping[str, tuple[Verdict, ...]]
 
 
 def say_verdicts(screen: Screen, options: EvalOptions) -> None:
-    """Raises VolstyleError: a result that cannot be judged, or content or style that nobody names."""
+    """Judge results and print the numbers. Raises VolstyleError for a result that cannot be judged, and where
+    neither an option nor a record names content and style."""
     if options.plot:
         _check_plot(options.plot, options.force)
     content, styles, selection = _sources(options)
@@ -54,7 +55,8 @@ def say_verdicts(screen: Screen, options: EvalOptions) -> None:
 
 
 def _sources(options: EvalOptions) -> tuple[Path, Sequence[Path], Selection]:
-    """Content, styles, and what part of the content: as given, else from the record beside the result."""
+    """The content, the styles, and the part of the content that was styled: from options, else from the record
+    beside the result."""
     order = order_behind(options.result)
     content = options.content or (order and order.content and path_of(order.content))
     styles = options.style or (order and [style.path for style in order.styles])

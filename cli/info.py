@@ -1,4 +1,4 @@
-"""What a file is, and what styling it would take."""
+"""`volstyle info`: what a file is, and what styling it would take."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ from .screen import Screen, costs_text, duration_text
 
 
 def say_info(screen: Screen, options: InfoOptions) -> None:
-    """Raises InputError for a file that is nothing volstyle knows."""
+    """Print what a file is and what styling it would take. Raises InputError for a file that volstyle does not
+    know."""
     path = options.file
     if path.suffix == ".json":
         _say_record(screen, path)

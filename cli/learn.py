@@ -1,4 +1,4 @@
-"""Learning a style, said and followed."""
+"""`volstyle learn`: learning a style, with what it takes and how it goes printed on the way."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ from .screen import Screen
 
 
 def learn_style(options: LearnOptions, screen: Screen) -> bool:
-    """Returns whether it was stopped before its end; what was learned by then is written all the same."""
+    """Learn a style and write it. Returns whether learning was stopped before its end; what was learned by then is
+    written all the same."""
     if options.preview:
         check_writable(options.preview, Encoding(force=options.force), ("y", "x"))
     order = lesson(

@@ -32,7 +32,9 @@ class StyleMode(StrEnum):
 
 _INFLATIONS = {StyleMode.PLANES: "planes", StyleMode.INFLATE: "mean", StyleMode.NATIVE: "native"}
 
-_SIZE_HELP = "Long side being optimized: " + ", ".join(f"{size} for {kind}s" for kind, size in SIZES.items())
+_SIZE_HELP = "Long side, in samples, at which the result is optimized. Default: " + ", ".join(
+    f"{size} for {kind}s" for kind, size in SIZES.items()
+)
 _LOOK, _RUN, _FILES = "Look", "Machine", "Files"
 
 
@@ -40,12 +42,21 @@ _LOOK, _RUN, _FILES = "Look", "Machine", "Files"
 class RecipeOptions:
     """Where the choices of a run come from: defaults, then a file, then options, then --set, the last wins."""
 
-    recipe: Annotated[Path | None, Option(help="Begin with the choices in this file.", rich_help_panel=_LOOK)] = (
-        None
-    )
+    recipe: Annotated[
+        Path | None,
+        Option(
+            help="Take the choices of a run from this TOML file, which `volstyle recipe save` writes.",
+            rich_help_panel=_LOOK,
+        ),
+    ] = None
     set_: Annotated[
         list[str],
-        Option("--set", metavar="KEY=VALUE", help="Any choice: schedule.steps=300.", rich_help_panel=_LOOK),
+        Option(
+            "--set",
+            metavar="KEY=VALUE",
+            help="Set any choice by its key: schedule.steps=300. `volstyle recipe show` prints all.",
+            rich_help_panel=_LOOK,
+        ),
     ] = field(default_factory=list)
 
     @property
@@ -60,16 +71,37 @@ class RecipeOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class EngineOptions(RecipeOptions):
-    """Network and machine."""
+    """Options of the network and the machine."""
 
-    network: Annotated[str | None, Option(help="vgg19, builtin, random, r3d_18, …", rich_help_panel=_LOOK)] = None
-    weights: Annotated[
-        Path | None, Option(help="The network's weights, if not in the usual place.", rich_help_panel=_LOOK)
+    network: Annotated[
+        str | None,
+        Option(
+            help="Network whose features are compared: vgg19, builtin, random, r3d_18, …", rich_help_panel=_LOOK
+        ),
     ] = None
-    device: Annotated[str | None, Option(help="auto, cpu, cuda or mps.", rich_help_panel=_RUN)] = None
-    precision: Annotated[str | None, Option(help="auto, float32 or bfloat16.", rich_help_panel=_RUN)] = None
-    memory: Annotated[str | None, Option(help="For activations: 4GB, or auto.", rich_help_panel=_RUN)] = None
-    seed: Annotated[int | None, Option(help="Of noise and random filters.", rich_help_panel=_RUN)] = None
+    weights: Annotated[
+        Path | None,
+        Option(
+            help="File with the weights of the network, where volstyle does not find them itself.",
+            rich_help_panel=_LOOK,
+        ),
+    ] = None
+    device: Annotated[
+        str | None, Option(help="Where to compute: auto, cpu, cuda or mps.", rich_help_panel=_RUN)
+    ] = None
+    precision: Annotated[
+        str | None, Option(help="Type of the features: auto, float32 or bfloat16.", rich_help_panel=_RUN)
+    ] = None
+    memory: Annotated[
+        str | None,
+        Option(help="Memory that features may take: 4GB, or auto for what is free.", rich_help_panel=_RUN),
+    ] = None
+    seed: Annotated[
+        int | None,
+        Option(
+            help="Seed of random numbers: of the noise to start from, of random filters.", rich_help_panel=_RUN
+        ),
+    ] = None
 
     def choices(self) -> dict[str, Any]:
         network = _given(name=self.network, weights=self.weights and str(self.weights))
@@ -79,10 +111,12 @@ class EngineOptions(RecipeOptions):
 
 @dataclass(frozen=True, kw_only=True)
 class RunOptions(EngineOptions):
-    """Of everything that styles."""
+    """Options of all commands that compute."""
 
-    force: Annotated[bool, Option("--force", help="Replace files that are there.", rich_help_panel=_FILES)] = False
-    quiet: Annotated[bool, Option("--quiet", "-q", help="Say nothing but errors.", rich_help_panel=_FILES)] = False
+    force: Annotated[bool, Option("--force", help="Replace files that exist.", rich_help_panel=_FILES)] = False
+    quiet: Annotated[bool, Option("--quiet", "-q", help="Print nothing but errors.", rich_help_panel=_FILES)] = (
+        False
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,7 +141,7 @@ class LearnOptions(RunOptions):
             "--output",
             "-o",
             metavar="NAME.safetensors",
-            help="The learned style; STYLE.safetensors in this folder if not given.",
+            help="File to write. Default: STYLE.safetensors in the current folder.",
             rich_help_panel=_FILES,
         ),
     ] = None
@@ -123,7 +157,7 @@ class LearnOptions(RunOptions):
     ] = None
     size: Annotated[
         int | None,
-        Option(min=16, help="Long side of the contents at most; 1280 if not given.", rich_help_panel=_LOOK),
+        Option(min=16, help="Longest long side of the contents. Default: 1280.", rich_help_panel=_LOOK),
     ] = None
     content_weight: Annotated[
         float | None, Option(min=0, help="How much of the content stays.", rich_help_panel=_LOOK)
@@ -132,7 +166,7 @@ class LearnOptions(RunOptions):
         float | None, Option(min=0.01, help="Size of strokes: 0.5 is half as large.", rich_help_panel=_LOOK)
     ] = None
     steps: Annotated[
-        int | None, Option(min=1, help="Steps of each stage at most; 1200 if not given.", rich_help_panel=_LOOK)
+        int | None, Option(min=1, help="Most steps of each stage. Default: 1200.", rich_help_panel=_LOOK)
     ] = None
     start: Annotated[
         str | None, Option(help="Learn from here on in a clip: 2s, 1:30 or 48f.", rich_help_panel=_FILES)
@@ -142,7 +176,12 @@ class LearnOptions(RunOptions):
         Path | None, Option(help="A picture that is refreshed as learning goes on.", rich_help_panel=_FILES)
     ] = None
     no_resume: Annotated[
-        bool, Option("--no-resume", help="Start over, though a run was cut off.", rich_help_panel=_FILES)
+        bool,
+        Option(
+            "--no-resume",
+            help="Start over, even if an earlier run was cut off and could go on.",
+            rich_help_panel=_FILES,
+        ),
     ] = False
 
     def choices(self) -> dict[str, Any]:
@@ -155,40 +194,64 @@ class LearnOptions(RunOptions):
 
 @dataclass(frozen=True, kw_only=True)
 class StyleOptions(RunOptions):
-    """Of whatever is styled after files, of any kind."""
+    """Options of the commands that style something: image, video, volume and signal."""
 
     style: Annotated[
         list[str],
         Option(
             metavar="FILE[@WEIGHT][@TIME]",
-            help="What it is styled after; again for a blend: --style a.jpg --style b.jpg@0.5, or "
-            "in a clip one after the other: --style a.jpg@0s --style b.jpg@4s",
+            help="File whose style is taken. Several are blended: --style a.jpg --style b.jpg@0.5. In a clip, "
+            "times turn one style into the next: --style a.jpg@0s --style b.jpg@4s.",
             rich_help_panel=_LOOK,
         ),
     ]
     report: Annotated[
-        Path | None, Option(metavar="FILE.html", help="A page of the run, to open.", rich_help_panel=_FILES)
+        Path | None,
+        Option(
+            metavar="FILE.html",
+            help="Write a page about the run: before and after, costs, choices.",
+            rich_help_panel=_FILES,
+        ),
     ] = None
     no_resume: Annotated[
-        bool, Option("--no-resume", help="Start over, though a run was cut off.", rich_help_panel=_FILES)
+        bool,
+        Option(
+            "--no-resume",
+            help="Start over, even if an earlier run was cut off and could go on.",
+            rich_help_panel=_FILES,
+        ),
     ] = False
     output: Annotated[
         Path | None,
-        Option("--output", "-o", help="The result; IN-STYLE in this folder if not given.", rich_help_panel=_FILES),
+        Option(
+            "--output",
+            "-o",
+            help="File to write. Default: IN-STYLE in the current folder.",
+            rich_help_panel=_FILES,
+        ),
     ] = None
     size: Annotated[
         int | None,
         Option(min=1, help=_SIZE_HELP, rich_help_panel=_LOOK),
     ] = None
-    content_weight: Annotated[float | None, Option(min=0, help="How much stays.", rich_help_panel=_LOOK)] = None
-    style_weight: Annotated[float | None, Option(min=0, help="How much changes.", rich_help_panel=_LOOK)] = None
+    content_weight: Annotated[
+        float | None,
+        Option(min=0, help="Weight of the content: more keeps more of its structure.", rich_help_panel=_LOOK),
+    ] = None
+    style_weight: Annotated[
+        float | None, Option(min=0, help="Weight of the style: more changes more.", rich_help_panel=_LOOK)
+    ] = None
     style_scale: Annotated[
-        float | None, Option(min=0.01, help="Size of strokes: 0.5 is half as large.", rich_help_panel=_LOOK)
+        float | None,
+        Option(min=0.01, help="Size of the strokes: 0.5 makes them half as large.", rich_help_panel=_LOOK),
     ] = None
     init: Annotated[
-        str | None, Option(help="Where to start: content, noise or a file.", rich_help_panel=_LOOK)
+        str | None,
+        Option(help="What the optimization starts from: content, noise or a file.", rich_help_panel=_LOOK),
     ] = None
-    preview: Annotated[Path | None, Option(help="A picture refreshed as it goes.", rich_help_panel=_FILES)] = None
+    preview: Annotated[
+        Path | None, Option(help="Picture that is written anew while the run goes on.", rich_help_panel=_FILES)
+    ] = None
 
     def choices(self) -> dict[str, Any]:
         content = _given(weight=self.content_weight)
@@ -198,23 +261,29 @@ class StyleOptions(RunOptions):
 
 @dataclass(frozen=True, kw_only=True)
 class ImageOptions(StyleOptions):
-    """Of `volstyle image`."""
+    """Options of `volstyle image`."""
 
-    content: Annotated[Path, Argument(metavar="IN", help="What is styled.")]
+    content: Annotated[Path, Argument(metavar="IN", help="File to style.")]
     full_size: Annotated[
-        bool, Option("--full-size", help="Bring the style back to the source's size.", rich_help_panel=_LOOK)
+        bool,
+        Option(
+            "--full-size", help="Bring the style, found at --size, back to the size of IN.", rich_help_panel=_LOOK
+        ),
     ] = False
     mask: Annotated[
         list[Path],
-        Option(help="Where a style goes (white), one for each style.", rich_help_panel=_LOOK),
+        Option(help="Image that is white where the style goes; one for each --style.", rich_help_panel=_LOOK),
     ] = field(default_factory=list)
     style_mask: Annotated[
         list[Path],
-        Option(help="Where a style is taken (white), one for each style.", rich_help_panel=_LOOK),
+        Option(
+            help="Image that is white where the style is taken from; one for each --style.", rich_help_panel=_LOOK
+        ),
     ] = field(default_factory=list)
-    keep_colors: Annotated[bool, Option("--keep-colors", help="Style brightness only.", rich_help_panel=_LOOK)] = (
-        False
-    )
+    keep_colors: Annotated[
+        bool,
+        Option("--keep-colors", help="Style the brightness of IN and keep its colors.", rich_help_panel=_LOOK),
+    ] = False
 
     def choices(self) -> dict[str, Any]:
         return super().choices() | _given(colors="content" if self.keep_colors else None)
@@ -222,25 +291,47 @@ class ImageOptions(StyleOptions):
 
 @dataclass(frozen=True, kw_only=True)
 class VideoOptions(ImageOptions):
-    """Of `volstyle video`."""
+    """Options of `volstyle video`."""
 
-    start: Annotated[str | None, Option(help="Begin here: 2s, 1:30 or 48f.", rich_help_panel=_FILES)] = None
-    end: Annotated[str | None, Option(help="End before: 2s, 1:30 or 48f.", rich_help_panel=_FILES)] = None
+    content: Annotated[
+        Path,
+        Argument(metavar="IN", help="Clip to style: a file, a folder of numbered images, or frames/%04d.png."),
+    ]
+    start: Annotated[
+        str | None, Option(help="Style IN from this time or frame on: 2s, 1:30 or 48f.", rich_help_panel=_FILES)
+    ] = None
+    end: Annotated[
+        str | None, Option(help="Style IN up to this time or frame: 2s, 1:30 or 48f.", rich_help_panel=_FILES)
+    ] = None
     shots: Annotated[
         str,
         Option(
-            metavar="auto|none|FILE", help="Where it cuts: found, nowhere, or in a file.", rich_help_panel=_FILES
+            metavar="auto|none|FILE",
+            help="Cuts of IN: auto finds them, none takes it for one shot, FILE lists where shots begin.",
+            rich_help_panel=_FILES,
         ),
     ] = "auto"
     keep_going: Annotated[
-        bool, Option("--keep-going", help="Leave out frames that are damaged.", rich_help_panel=_FILES)
+        bool,
+        Option(
+            "--keep-going",
+            help="Leave out damaged frames, with a note, instead of refusing IN.",
+            rich_help_panel=_FILES,
+        ),
     ] = False
     loop: Annotated[
-        bool, Option("--loop", help="The last frame is followed by the first.", rich_help_panel=_LOOK)
+        bool,
+        Option(
+            "--loop", help="IN is shown in a loop: its first frame follows on its last.", rich_help_panel=_LOOK
+        ),
     ] = False
     flow: Annotated[
         str | None,
-        Option(metavar="dis|raft|FOLDER", help="Motion: found so, or of .flo files.", rich_help_panel=_LOOK),
+        Option(
+            metavar="dis|raft|FOLDER",
+            help="Optical flow: dis (OpenCV), raft (torchvision), or a folder of .flo files.",
+            rich_help_panel=_LOOK,
+        ),
     ] = None
     method: Annotated[
         Method,
@@ -250,7 +341,12 @@ class VideoOptions(ImageOptions):
             rich_help_panel=_LOOK,
         ),
     ] = Method.AUTO
-    quality: Annotated[Quality, Option(help="Of the encoding.", rich_help_panel=_FILES)] = Quality.VISUAL
+    quality: Annotated[
+        Quality,
+        Option(
+            help="Encoding: visual looks lossless, lossless is, prores is for editing.", rich_help_panel=_FILES
+        ),
+    ] = Quality.VISUAL
 
     @property
     def medium(self) -> str:
@@ -262,39 +358,65 @@ class VideoOptions(ImageOptions):
 
 @dataclass(frozen=True, kw_only=True)
 class VolumeOptions(StyleOptions):
-    """Of `volstyle volume`."""
+    """Options of `volstyle volume`."""
 
     content: Annotated[
         Path | None,
-        Argument(metavar="IN", help="NIfTI, DICOM (file or folder), NRRD, MHA, TIFF, OME-Zarr, HDF5, npy or npz."),
+        Argument(
+            metavar="IN",
+            help="Volume to style: NIfTI, DICOM (file or folder), NRRD, MHA, TIFF, OME-Zarr, HDF5, npy, npz.",
+        ),
     ] = None
     shape: Annotated[
         str | None,
-        Option(metavar="Z,Y,X", help="Without IN: a solid texture of this size.", rich_help_panel=_LOOK),
+        Option(metavar="Z,Y,X", help="Without IN: make a solid texture of this size.", rich_help_panel=_LOOK),
     ] = None
     periodic: Annotated[
-        bool, Option("--periodic", help="Opposite ends meet: it can be tiled.", rich_help_panel=_LOOK)
+        bool,
+        Option(
+            "--periodic",
+            help="Let opposite faces fit each other, so that the result can be tiled.",
+            rich_help_panel=_LOOK,
+        ),
     ] = False
     window: Annotated[
         str | None,
-        Option(help="Intensities: auto (all), lung, soft, bone, brain or LO,HI.", rich_help_panel=_LOOK),
+        Option(
+            help="Intensities to style: auto (all), lung, soft, bone, brain or LO,HI. Others stay.",
+            rich_help_panel=_LOOK,
+        ),
     ] = None
     mask: Annotated[
-        Path | None, Option(help="A label map: style only where it is not 0.", rich_help_panel=_LOOK)
+        Path | None,
+        Option(help="Label map on the grid of IN; only where it is not 0 is styled.", rich_help_panel=_LOOK),
     ] = None
     strength: Annotated[
-        float | None, Option(min=0, max=1, help="Share of the style in the result.", rich_help_panel=_LOOK)
+        float | None,
+        Option(
+            min=0, max=1, help="Share of the styled samples in the result; the rest is IN.", rich_help_panel=_LOOK
+        ),
     ] = None
-    color: Annotated[bool, Option("--color", help="Write R, G, B, not gray.", rich_help_panel=_LOOK)] = False
+    color: Annotated[
+        bool, Option("--color", help="Write colors (R, G, B) instead of gray.", rich_help_panel=_LOOK)
+    ] = False
     style_mode: Annotated[
         StyleMode | None,
-        Option(help="Slices along each axis, kernels made 3-D, or a 3-D network.", rich_help_panel=_LOOK),
+        Option(
+            help="planes: slices along each axis. inflate: kernels made 3-D. native: a 3-D network.",
+            rich_help_panel=_LOOK,
+        ),
     ] = None
     style_size: Annotated[
-        str | None, Option(metavar="LENGTH", help="Of the style's long side: 40mm.", rich_help_panel=_LOOK)
+        str | None,
+        Option(
+            metavar="LENGTH",
+            help="Length in IN that the long side of the style covers: 40mm.",
+            rich_help_panel=_LOOK,
+        ),
     ] = None
     turn: Annotated[
-        Path | None, Option(metavar="FILE.mp4", help="A clip of the result turning.", rich_help_panel=_FILES)
+        Path | None,
+        Option(metavar="FILE.mp4", help="Write a clip in which the result turns.", rich_help_panel=_FILES),
     ] = None
 
     @property
@@ -312,18 +434,27 @@ class VolumeOptions(StyleOptions):
 
 @dataclass(frozen=True, kw_only=True)
 class SignalOptions(StyleOptions):
-    """Of `volstyle signal`."""
+    """Options of `volstyle signal`."""
 
     content: Annotated[
         Path | None,
-        Argument(metavar="IN", help="WAV, FLAC, OGG, a clip with sound, CSV, TSV, npy, a DICOM waveform."),
+        Argument(
+            metavar="IN",
+            help="Signal to style: WAV, FLAC, OGG, a clip with sound, CSV, TSV, npy, a DICOM waveform.",
+        ),
     ] = None
     seconds: Annotated[
         float | None,
-        Option(min=0, help="Without IN: how long the texture is; else as the style.", rich_help_panel=_LOOK),
+        Option(
+            min=0,
+            help="Without IN: length of the texture that is made. Default: that of the style.",
+            rich_help_panel=_LOOK,
+        ),
     ] = None
-    start: Annotated[str | None, Option(help="Begin IN here: 2s or 1:30.", rich_help_panel=_FILES)] = None
-    end: Annotated[str | None, Option(help="End IN before: 2s or 1:30.", rich_help_panel=_FILES)] = None
+    start: Annotated[
+        str | None, Option(help="Style IN from this time on: 2s or 1:30.", rich_help_panel=_FILES)
+    ] = None
+    end: Annotated[str | None, Option(help="Style IN up to this time: 2s or 1:30.", rich_help_panel=_FILES)] = None
 
     @property
     def medium(self) -> str:
@@ -332,80 +463,101 @@ class SignalOptions(StyleOptions):
 
 @dataclass(frozen=True, kw_only=True)
 class EvalOptions:
-    """Of `volstyle eval`."""
+    """Options of `volstyle eval`."""
 
-    result: Annotated[Path, Argument(metavar="RESULT", help="What is judged.")]
-    content: Annotated[Path | None, Option(help="What was styled; that of the result's record if not given.")] = (
-        None
-    )
+    result: Annotated[Path, Argument(metavar="RESULT", help="Result to judge.")]
+    content: Annotated[
+        Path | None, Option(help="File that was styled. Default: the one in the record of RESULT.")
+    ] = None
     style: Annotated[
-        list[Path], Option(metavar="FILE", help="What it was styled after; that of the record if not given.")
+        list[Path],
+        Option(metavar="FILE", help="File whose style was taken. Default: those in the record of RESULT."),
     ] = field(default_factory=list)
-    compare: Annotated[list[Path], Option(metavar="RESULT", help="Another result of the same.")] = field(
-        default_factory=list
-    )
-    network: Annotated[str, Option(help="Where style is measured: one not optimized.")] = "random"
-    weights: Annotated[Path | None, Option(help="The network's weights, if not in the usual place.")] = None
-    size: Annotated[int | None, Option(min=16, help="Long side to judge at; the result's own if not given.")] = (
+    compare: Annotated[
+        list[Path],
+        Option(metavar="RESULT", help="Another result from the same content and style, to judge beside it."),
+    ] = field(default_factory=list)
+    network: Annotated[
+        str, Option(help="Network that measures the style; take another than the one that was optimized.")
+    ] = "random"
+    weights: Annotated[
+        Path | None, Option(help="File with the weights of the network, where volstyle does not find them itself.")
+    ] = None
+    size: Annotated[int | None, Option(min=16, help="Long side at which to judge. Default: that of RESULT.")] = (
         None
     )
-    start: Annotated[str | None, Option(help="Where in the content the result begins: 2s, 1:30 or 48f.")] = None
-    end: Annotated[str | None, Option(help="Where in the content the result ends.")] = None
+    start: Annotated[
+        str | None, Option(help="Time or frame of the content at which RESULT begins: 2s, 1:30 or 48f.")
+    ] = None
+    end: Annotated[str | None, Option(help="Time or frame of the content at which RESULT ends.")] = None
     json: Annotated[bool, Option("--json", help="Print all numbers as JSON.")] = False
-    plot: Annotated[Path | None, Option(metavar="FILE.png", help="Draw them over time.")] = None
-    force: Annotated[bool, Option("--force", help="Replace a plot that is there.")] = False
+    plot: Annotated[
+        Path | None, Option(metavar="FILE.png", help="Draw the numbers over time into this picture.")
+    ] = None
+    force: Annotated[bool, Option("--force", help="Replace a plot that exists.")] = False
 
 
 @dataclass(frozen=True, kw_only=True)
 class InfoOptions(EngineOptions):
-    """Of `volstyle info`."""
+    """Options of `volstyle info`."""
 
-    file: Annotated[Path, Argument(metavar="FILE", help="A clip, an image or a record.")]
+    file: Annotated[
+        Path, Argument(metavar="FILE", help="Clip, image, volume, signal, or the record (.json) of a run.")
+    ]
     size: Annotated[int | None, Option(min=1, help=_SIZE_HELP, rich_help_panel=_LOOK)] = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class DemoOptions(RunOptions):
-    """Of `volstyle demo`."""
+    """Options of `volstyle demo`."""
 
-    out: Annotated[Path, Option(help="The folder to draw into.", rich_help_panel=_FILES)] = Path("volstyle-demo")
+    out: Annotated[Path, Option(help="Folder to write into.", rich_help_panel=_FILES)] = Path("volstyle-demo")
 
 
 @dataclass(frozen=True, kw_only=True)
 class UnitsOptions(RunOptions):
-    """Of `volstyle units`."""
+    """Options of `volstyle units`."""
 
     inputs: Annotated[
         list[Path],
-        Argument(metavar="[IN]...", help="Files and folders to look at; pictures made by formula if none."),
+        Argument(
+            metavar="[IN]...", help="Files and folders to show to the network. Default: pictures made by formula."
+        ),
     ] = field(default_factory=list)
     layer: Annotated[
-        str | None, Option(help="Such as relu2_1; the network's first if not given.", rich_help_panel=_LOOK)
+        str | None,
+        Option(help="Layer whose units are shown, such as relu2_1. Default: the first.", rich_help_panel=_LOOK),
     ] = None
-    unit: Annotated[list[int], Option(help="Only this one; again for more.", rich_help_panel=_LOOK)] = field(
-        default_factory=list
-    )
+    unit: Annotated[
+        list[int],
+        Option(help="Number of a unit to show; give it again for more. Default: all.", rich_help_panel=_LOOK),
+    ] = field(default_factory=list)
     of: Annotated[
         Path | None,
         Option(
             metavar="RESULT",
-            help="Show what the style, the content and this result light up.",
+            help="Also compare which units this result, its content and its style light up.",
             rich_help_panel=_LOOK,
         ),
     ] = None
-    size: Annotated[int, Option(min=1, help="Long side of what is looked at.", rich_help_panel=_LOOK)] = 256
-    count: Annotated[int, Option(min=1, help="How many pictures by formula.", rich_help_panel=_LOOK)] = 96
+    size: Annotated[
+        int, Option(min=1, help="Long side at which files are shown to the network.", rich_help_panel=_LOOK)
+    ] = 256
+    count: Annotated[int, Option(min=1, help="Number of pictures made by formula.", rich_help_panel=_LOOK)] = 96
     output: Annotated[
-        Path, Option("--output", "-o", help="The page; a contact sheet, .png, beside it.", rich_help_panel=_FILES)
+        Path,
+        Option(
+            "--output", "-o", help="Page to write; a contact sheet (.png) lies beside it.", rich_help_panel=_FILES
+        ),
     ] = Path("units.html")
 
 
 @dataclass(frozen=True, kw_only=True)
 class SaveOptions(RecipeOptions):
-    """Of `volstyle recipe save`."""
+    """Options of `volstyle recipe save`."""
 
-    file: Annotated[Path, Argument(metavar="FILE", help="Where to, a .toml.")]
-    force: Annotated[bool, Option("--force", help="Replace a file that is there.")] = False
+    file: Annotated[Path, Argument(metavar="FILE", help="TOML file to write.")]
+    force: Annotated[bool, Option("--force", help="Replace a file that exists.")] = False
 
 
 def _given(**values: Any) -> dict[str, Any]:

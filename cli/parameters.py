@@ -1,4 +1,4 @@
-"""A dataclass of options as the arguments and options of a command."""
+"""Making the fields of a dataclass the arguments and options of a command."""
 
 from __future__ import annotations
 

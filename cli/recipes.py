@@ -1,4 +1,4 @@
-"""Recipes: from options, from files, to files."""
+"""`volstyle recipe`: recipes from options, from files, and to files."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def recipe_of(
 
 
 def save_recipe(path: Path, recipe: Recipe, *, force: bool) -> None:
-    """Raises OutputError when path is there already and not to be replaced."""
+    """Write a recipe as TOML. Raises OutputError for a file that exists, unless it is forced."""
     if path.suffix != ".toml":
         raise OutputError(f"{path}: suffix {path.suffix!r} is not that of a recipe, must be .toml")
     with arriving(path, force) as temporary:
@@ -43,7 +43,7 @@ def save_recipe(path: Path, recipe: Recipe, *, force: bool) -> None:
 
 
 def edit_recipe(path: Path) -> None:
-    """Open a recipe in the user's editor; what comes out replaces it only if it is one. Raises VolstyleError."""
+    """Open a recipe in the user's editor. It is replaced only by a valid recipe. Raises VolstyleError."""
     editor = os.environ.get("VISUAL") or os.environ.get("EDITOR")
     if not editor:
         raise RecipeError("EDITOR: names no editor; set it, or use `volstyle recipe save FILE --set KEY=VALUE`")

@@ -1,4 +1,4 @@
-"""What is said to the user, and how amounts are written."""
+"""Printing to the user, and how amounts are written."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class Screen(Console):
         super().__init__(quiet=quiet, soft_wrap=True, highlight=False, markup=False, emoji=False)
 
     def entry(self, name: str, text: str) -> None:
-        """A name and what is to be said of it, one line."""
+        """Print a name and a text about it in one line."""
         self.print(f"{name:<10} {text}")
 
     def bar(self) -> Progress:

@@ -22,10 +22,10 @@ AUTO = "auto"
 class NetworkChoice:
     """Which extractor, and how it lies on the field.
 
-    name: see `volstyle.networks`. weights: a file instead of the usual place. pooling: of VGG. inflation: along
-    axes the network does not have, "center" (slice by slice) or "mean" (couples neighbors); "planes" looks at the
-    slices along each axis, each with targets of its own; "native" is a network with all axes of the field, for
-    `builtin` on three of them `builtin3d`.
+    name: see `networks.registry`. weights: a file instead of the usual place. pooling: how VGG pools. inflation:
+    along axes the network does not have, "center" (slice by slice) or "mean" (couples neighbors); "planes" looks
+    at the slices along each axis, each with targets of its own; "native" is a network with all axes of the field,
+    for `builtin` on three of them `builtin3d`.
     """
 
     name: str = "vgg19"
@@ -95,7 +95,7 @@ class VolumeChoice:
 
 @dataclass(frozen=True)
 class SeriesChoice:
-    """What makes a signal plausible and not just similar; see `volstyle.series`.
+    """What makes a signal plausible and not just similar; see `loss.signal_terms`.
 
     autocorrelation, quantiles: weights of the terms, 0 for none. lags: of the autocorrelation, in samples, at most
     half of the style.
@@ -158,11 +158,11 @@ class OptimizerChoice:
 class Recipe:
     """Every choice of a run.
 
-    scaling: relative or gatys. smoothness: weight of squared total variation, most of it of color. strength:
-    share of the result in what is written, the rest is the content. periodic: opposite ends meet, so that
-    copies fit side by side. init: "content", "noise", or a file. colors: "style", or "content" to keep the
-    content's. device: auto, cpu, cuda, mps. precision: auto, float32, bfloat16. memory: bytes for activations
-    ("4GB"), or auto. seed: of noise and random filters.
+    scaling: relative or gatys. smoothness: weight of squared total variation, most of it of color. strength: share
+    of the result in what is written, the rest is the content. periodic: opposite ends meet, so that copies fit
+    side by side. init: what the optimization starts from, "content", "noise", or a file. colors: "style", or
+    "content" to keep the content's. device: auto, cpu, cuda, mps. precision: auto, float32, bfloat16. memory:
+    bytes for activations ("4GB"), or auto. seed: the seed of noise and random filters.
     """
 
     network: NetworkChoice = NetworkChoice()

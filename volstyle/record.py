@@ -21,7 +21,8 @@ FORMAT = 1
 
 @dataclass(frozen=True)
 class StageRecord:
-    """shape, steps: of the stage; costs: term -> weighted cost, at each step; seconds: it took."""
+    """shape: the grid of the stage. steps: how many it was to have. costs: term -> weighted cost at each step.
+    seconds: the time it took."""
 
     shape: tuple[int, ...]
     steps: int
@@ -114,7 +115,7 @@ def _is_of(value: Any, kind: Any) -> bool:
 
 
 _TORCHVISION = {"vgg16": "397923af", "vgg19": "dcbb9e9d"}
-"""Names that once were torchvision's networks -> how the hash of their weights begins."""
+"""Names that once stood for torchvision's networks -> how the hashes of their weights begin."""
 
 _SINCE = {"content": {"fine_taps": {}}, "style": {"fine_taps": {}}, "schedule": {"fine_above": 0}}
 """Choices that older records do not have, as they were before there was a choice."""
@@ -131,7 +132,7 @@ def _as_it_was(values: dict[str, Any]) -> Recipe:
 
 
 def versions() -> dict[str, str]:
-    """Of everything a result depends on."""
+    """The versions of everything that a result depends on: name -> version."""
     names = ("volstyle", "torch", "numpy", "av", "opencv-python-headless")
     return {"python": platform.python_version(), **{name: version(name) for name in names}}
 

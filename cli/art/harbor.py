@@ -20,7 +20,7 @@ HEIGHT, WIDTH, FRAMES, RATE = 360, 640, 96, 24
 _FINE = 2
 """How many times as large the layers are drawn."""
 _PAN = 110.0
-"""What the camera moves from the first frame to the last, in pixels of the nearest layer."""
+"""How far the camera moves from the first frame to the last, in pixels of the nearest layer."""
 
 Map = NDArray[np.float64]
 """(2, 3): a place on the layer's sheet, in its samples, -> a place in the frame, in pixels."""
@@ -43,7 +43,7 @@ class Frame:
 
 
 def draw_frame(layers: list[Layer], index: int) -> Frame:
-    """What is seen at a frame, from the back to the front."""
+    """A frame: its layers, drawn from the back to the front."""
     picture = np.zeros((HEIGHT, WIDTH, 3), np.float32)
     owner = np.zeros((HEIGHT, WIDTH), np.int32)
     for number, layer in enumerate(layers):
@@ -105,7 +105,7 @@ def harbor() -> list[Layer]:
 
 
 def _pan(seconds: float) -> float:
-    """Of the camera, in pixels of the nearest layer; it starts and stops softly."""
+    """How far the camera has moved, in pixels of the nearest layer; it starts and stops softly."""
     share = seconds * RATE / (FRAMES - 1)
     return _PAN * (share - math.sin(2 * math.pi * share) / (2 * math.pi))
 

@@ -1,4 +1,4 @@
-"""Five paintings by formula, each of a manner of its own: how they are done is what a style should catch."""
+"""Five paintings by formula, each in a manner of its own, which a style should catch."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Picture = NDArray[np.float32]
 """(H, W, 3) in [0, 1]."""
 
 _HEIGHT, _WIDTH, _FINE = 480, 640, 2
-"""Of a painting, and how many times as large it is drawn, so that edges are smooth."""
+"""Height and width of a painting, and how many times as large it is drawn, so that edges are smooth."""
 
 
 def noise(rng: np.random.Generator, shape: tuple[int, int], cell: float, octaves: int = 4) -> NDArray[np.float32]:

@@ -11,7 +11,8 @@ SHAPE, STEP_MM = (56, 112, 128), 1.4
 _AIR, _WALL, _BODY = -1000.0, 1500.0, 40.0
 """Hounsfield units."""
 _LEVEL = 16.0
-"""Of noise, and of numbers: finer ones would only make the file larger."""
+"""The step between the numbers of the scan, and the size of its noise; a finer step would only make the file
+larger."""
 _GROWTH = math.log(3.0)
 """A whorl is three times as large as the one inside, as in Nautilus pompilius."""
 _TUBE = (3 - 1) / (3 + 1)

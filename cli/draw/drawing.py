@@ -44,7 +44,7 @@ def _(opened: Signal) -> Draw:
 
 @singledispatch
 def said_after(opened: object, result: Result, errand: Errand, screen: Screen) -> None:
-    """Say, and draw if it was asked for, what became of a content."""
+    """Print what there is to say of a result, and write the drawings that were asked for."""
     if errand.turn:  # which volumes alone have
         _turn(result, errand, screen)
 

@@ -32,7 +32,7 @@ _JUDGE = "random"
 
 
 def write_report(record_path: Path, target: Path, *, force: bool) -> None:
-    """Of the run behind a record. Raises VolstyleError."""
+    """Write the page of the run behind a record. Raises VolstyleError."""
     record = Record.load(record_path)
     output = record_path.with_suffix("")
     order = order_behind(output)
@@ -87,7 +87,7 @@ def _pictures(order: Order, output: Path) -> list[str]:
 
 
 def _comparison(before: Field, after: Field) -> str:
-    """One over the other, cut where the slider is."""
+    """Content and result, one over the other, with a slider between them."""
     if len(after.axes) == 2:
         layers = [
             f'<img src="{_still(field)}" alt="{name}">' for field, name in ((before, "before"), (after, "after"))
@@ -149,7 +149,7 @@ def _over_time(verdicts: Sequence[Verdict], cuts: Sequence[int]) -> str:
 
 
 def _costs(record: Record) -> str:
-    """Of each term, over the steps of all stages; a new stage is a dotted line."""
+    """The cost of each term over the steps of all stages; a dotted line marks a new stage."""
     names = list(dict.fromkeys(name for stage in record.stages for name in stage.costs))
     figure = Figure(figsize=(11, 3), layout="constrained")
     panel = figure.subplots()

@@ -42,7 +42,7 @@ def signal_drawing(signal: Signal) -> Callable[[Tensor], Field]:
 
 
 def _draw_spectrum(place: Any, samples: Tensor, axis: Axis) -> None:
-    """Of all channels together."""
+    """The spectrogram of all channels together."""
     line = samples.mean(0)
     frame = min(_FRAME, 2 ** int(np.log2(max(len(line) // _LEAST_FRAMES, 16))))
     bins = torch.fft.rfft(line.unfold(0, frame, frame // 4) * torch.hann_window(frame)).abs().T
@@ -62,7 +62,7 @@ def _draw_spectrum(place: Any, samples: Tensor, axis: Axis) -> None:
 
 
 def _draw_curves(place: Any, samples: Tensor, axis: Axis) -> None:
-    """The first few channels."""
+    """The curves of the first few channels."""
     time = np.arange(samples.shape[1]) * axis.step
     for line in samples[:_MOST_CURVES]:
         place.plot(time, line.numpy(), linewidth=0.8)

@@ -1,4 +1,4 @@
-"""An errand carried out: the library does the work, here it is said, drawn and reported."""
+"""Carrying out an errand: the library does the work; what happens is printed, drawn and reported here."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is heard of a signal's result."""
+"""Numbers on how near a styled signal is to its style."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is asked for, from options."""
+"""From the options of a command to the order that it gives."""
 
 from __future__ import annotations
 
@@ -25,7 +25,8 @@ from ..recipes import recipe_of
 class Errand:
     """An order with the pictures and the page that the command line makes beside the result.
 
-    preview: a picture that is refreshed as the run goes. turn: a clip of a volume turning. report: a page.
+    preview: a picture that is written anew while the run goes on. turn: a clip in which a volume turns. report: a
+    page about the run.
     """
 
     order: Order
@@ -35,7 +36,7 @@ class Errand:
 
 
 def errand_of(options: StyleOptions) -> Errand:
-    """What options ask for. Raises VolstyleError."""
+    """The errand that the options describe. Raises VolstyleError."""
     turn = options.turn if isinstance(options, VolumeOptions) else None
     order = replace(_order_of(options), resume=not options.no_resume)
     if order.lesson is not None:
@@ -76,7 +77,7 @@ def _order_of(options: StyleOptions) -> Order:
 
 
 def _sized(options: StyleOptions, *sources: Path | None) -> tuple[int | None, Recipe]:
-    """What files are read at, and the recipe. sources: the content, and the style."""
+    """The size at which files are read, and the recipe. sources: the content, and the style."""
     styles = [style_named(text) for text in options.style]
     size, choices = sized(medium_named(options.medium), options.size, styles)
     return size, recipe_of(options, choices, *sources)
@@ -105,7 +106,7 @@ _ONE_FILE = {".mhd": ".mha", ".nhdr": ".nrrd"}
 
 
 def _default_volume(content: Path | None, styles: Sequence[StyleOrder]) -> Path:
-    """IN-STYLE in the current folder, in the format of the source."""
+    """The default output for a volume: IN-STYLE in the current folder, in the format of the source."""
     names = [stem_of(style.path) for style in styles]
     if content is None:
         return Path(f"{'-'.join(('solid', *names))}.nii.gz")
@@ -117,8 +118,8 @@ def _default_volume(content: Path | None, styles: Sequence[StyleOrder]) -> Path:
 
 
 def stem_of(path: Path) -> str:
-    """The name of a file without what says its format, or that of a folder, as a part of another file's name: no
-    character of it makes that a pattern."""
+    """The name of a file without its suffix, or the name of a folder, as a part of another file's name. Characters
+    that would make that name a pattern become "_"."""
     is_folder = path.is_dir() and suffix_of(path).lower() not in CODECS["ngff"]
     stem = path.name if is_folder else path.name.removesuffix(suffix_of(path))
     return re.sub(r"[%*?]+", "_", stem or path.absolute().name)
@@ -126,7 +127,7 @@ def stem_of(path: Path) -> str:
 
 def _signal_order(options: SignalOptions) -> Order:
     if options.content is not None and options.seconds is not None:
-        raise RecipeError("seconds: of a texture, without IN; of IN, give --start and --end")
+        raise RecipeError("seconds: is for a texture, without IN; give --start and --end to style a part of IN")
     styles = _styles(options.style, (), ())
     source = options.content or styles[0].path
     _, recipe = _sized(options, options.content, styles[0].path)
@@ -143,7 +144,8 @@ def _signal_order(options: SignalOptions) -> Order:
 
 
 def _default_signal(source: Path, content: Path | None, styles: Sequence[StyleOrder]) -> Path:
-    """IN-STYLE in the current folder; a series in the format of the source, a sound as WAV."""
+    """The default output for a signal: IN-STYLE in the current folder. A series has the format of its source, a
+    sound is a WAV."""
     suffix = ".wav" if source.suffix.lower() in SIGNALS["audio"] else source.suffix
     first = stem_of(content) if content else "texture"
     return Path("-".join([first, *(stem_of(style.path) for style in styles)]) + suffix)
@@ -164,7 +166,8 @@ _SUFFIXES = {"image": ".png", "video": ".mp4"}
 
 
 def _default_output(medium: str, content: Path, styles: Sequence[StyleOrder], quality: str) -> Path:
-    """IN-STYLE in the current folder: what the formats of the source lose, these keep."""
+    """The default output for an image or a clip: IN-STYLE in the current folder, as PNG, MP4 or, for ProRes,
+    MOV."""
     suffix = ".mov" if quality == "prores" else _SUFFIXES[medium]
     if is_sequence(content) and not content.is_dir():
         name = re.sub(r"[^\w-]*%.*|[^\w-]*[*?].*", "", content.stem) or stem_of(content.absolute().parent)

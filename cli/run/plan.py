@@ -1,4 +1,4 @@
-"""What a run will do, said before it does it."""
+"""Printing what a run will do, before it does it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ..screen import Screen, duration_text
 
 
 def say_plan(screen: Screen, plan: Plan) -> None:
-    """One line for each thing, what is read first and what is written last."""
+    """Print a line for each input, for the engine, and for the output, in this order."""
     order, opened, medium = plan.order, plan.opened, medium_named(plan.order.kind)
     size, count = medium.sized(opened.shape), len(opened.grids)
     parts = f" in {count} parts" if count > 1 else ""
@@ -47,7 +47,7 @@ def _say_cost(screen: Screen, expected: Estimate, more: str = "") -> None:
 
 
 def say_painting(screen: Screen, plan: PaintPlan) -> None:
-    """What a style that was learned will paint."""
+    """Print what a learned style will paint."""
     order, medium = plan.order, medium_named(plan.order.kind)
     screen.entry("content", f"{order.content}, {medium.sized(plan.opened.shape)}")
     for style in order.styles:
@@ -59,7 +59,7 @@ def say_painting(screen: Screen, plan: PaintPlan) -> None:
 
 
 def say_engine(screen: Screen, run: Outline, medium: Medium) -> None:
-    """Network, machine and stages."""
+    """Print the network, the machine and the stages of a run."""
     screen.entry("network", f"{run.network.name} ({run.network.digest[:8]})")
     screen.entry("device", f"{run.recipe.device}, {run.recipe.precision}, {threads()} threads")
     for number, stage in enumerate(run.stages, start=1):

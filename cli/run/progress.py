@@ -1,4 +1,4 @@
-"""How a run is followed: a bar over all stages, or a line now and then; and a picture."""
+"""Showing how a run goes: a bar over all stages, or a line now and then; and a picture."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ class FrameProgress:
 
 
 class Preview:
-    """A picture of what there is, at most every two seconds.
+    """A picture of the samples as they are, written anew at most every two seconds.
 
     draw: from the samples of a step (C, *S) to the picture: of a clip its middle frame, if not given.
     """

@@ -1,4 +1,4 @@
-"""A run done again from its record."""
+"""Running again what a record holds."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ from .order import Errand
 
 
 def run_again(path: Path, output: Path | None, screen: Screen, *, force: bool) -> int:
-    """Returns the exit code: 0 for the same bytes, 1 for others, 130 when stopped. Raises VolstyleError."""
+    """Run again, and print whether the bytes are the same. Returns the exit code: 0 for the same bytes, 1 for
+    others, 130 when stopped. Raises VolstyleError."""
     record = Record.load(path)
     order = order_again(path, record, output, force=force)
     for name, then in record.versions.items():

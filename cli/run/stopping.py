@@ -1,4 +1,5 @@
-"""Ctrl-C: the first asks to stop and keep what there is, the second stops at once."""
+"""Stopping by Ctrl-C: pressed once, it asks to stop and keep the result so far; pressed again, it stops at
+once."""
 
 from __future__ import annotations
 
@@ -10,7 +11,8 @@ from types import FrameType
 
 @contextmanager
 def stoppable() -> Iterator[Callable[[], bool]]:
-    """Gives a function that says whether Ctrl-C was pressed; pressed again, it is a KeyboardInterrupt as ever."""
+    """A context that yields a function, which tells whether Ctrl-C was pressed. When it is pressed again, it
+    raises KeyboardInterrupt as usual."""
     usual = signal.getsignal(signal.SIGINT)
     asked = False
 

@@ -1,4 +1,4 @@
-"""What the units of a layer see, as a page and a contact sheet."""
+"""`volstyle units`: what the units of a layer see, as a page and a contact sheet."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from .page import Exhibition, Shown, as_page, as_sheet, shown
 
 
 def show_units(options: UnitsOptions, screen: Screen) -> None:
-    """Raises VolstyleError, and leaves nothing half-written."""
+    """Write the page and the contact sheet. Raises VolstyleError, and leaves nothing half-written."""
     page, sheet = _outputs(options)
     if options.of is not None and options.recipe is None:
         options = replace(options, recipe=record_path(options.of))
@@ -59,7 +59,7 @@ def show_units(options: UnitsOptions, screen: Screen) -> None:
 
 
 def _outputs(options: UnitsOptions) -> tuple[Path, Path]:
-    """The page and the sheet, once it is sure that they can be written."""
+    """The paths of the page and of the sheet. Raises OutputError if one of them cannot be written."""
     page = options.output
     if page.suffix.lower() not in (".html", ".htm"):
         raise OutputError(f"{page}: suffix {page.suffix!r} is not that of a page, must be .html")
@@ -70,8 +70,8 @@ def _outputs(options: UnitsOptions) -> tuple[Path, Path]:
 
 
 def _loaded(first: Field, recipe: Recipe) -> tuple[Machine, Network]:
-    """For inputs like the first. In float32, unless something else is asked for: in bfloat16 too many places are
-    lit alike."""
+    """The machine, and the network for inputs like the first. It computes in float32, unless something else is
+    asked for: in bfloat16 too many places have the same activation."""
     recipe.check()
     precision = "float32" if recipe.precision == AUTO else recipe.precision
     machine = Machine.choose(recipe.device, precision, recipe.memory)
@@ -81,7 +81,7 @@ def _loaded(first: Field, recipe: Recipe) -> tuple[Machine, Network]:
 def _looked(
     extractor: Extractor, tap: str, inputs: Fields, machine: Machine, units: Sequence[int], screen: Screen
 ) -> dict[int, list[Shown]]:
-    """unit -> what lights it most, the greatest first."""
+    """unit -> the patches that activate it most, the strongest first."""
     with _counting(screen, "looking", len(inputs)) as done:
         peaks = find_peaks(extractor, tap, inputs, machine, units, on_input=done)
     walls: dict[int, dict[int, Shown]] = {unit: {} for unit in units}
@@ -94,7 +94,8 @@ def _looked(
 
 @contextmanager
 def _counting(screen: Screen, name: str, total: int) -> Iterator[Callable[[int], None]]:
-    """A bar on a terminal, nothing elsewhere; gives what is called with the number of each that is done."""
+    """A context that shows a bar on a terminal and nothing elsewhere. It yields a function to be called with the
+    number of each input that is done."""
     if screen.quiet or not screen.is_terminal:
         yield lambda _: None
         return

@@ -29,7 +29,8 @@ from volstyle.record import Record
 
 @dataclass(frozen=True)
 class UnitMeans:
-    """Mean activations (K,) of a layer. styles: by name, as many as the run had. result: also by its name."""
+    """Mean activations (K,) of the units of a layer, for the content, each style by its name, and the result by
+    its name."""
 
     name: str
     content: Tensor
@@ -38,7 +39,7 @@ class UnitMeans:
 
     @property
     def style(self) -> Tensor:
-        """Of all styles alike."""
+        """(K,), the mean over all styles."""
         return torch.stack(list(self.styles.values())).mean(0)
 
     @property

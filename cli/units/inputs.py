@@ -1,4 +1,5 @@
-"""What units look at: files, folders of files, or the procedural world; read when they are looked at."""
+"""The inputs that are shown to units: files, folders of files, or pictures by formula, each read when it is
+needed."""
 
 from __future__ import annotations
 
@@ -20,13 +21,13 @@ from volstyle.recipe import Recipe
 _SUFFIXES = tuple(suffix for table in (CODECS, SIGNALS) for known in table.values() for suffix in known)
 
 _SOLID_SIZE, _SOLID_ZOOM = 48, 1.5
-"""Largest side of solids by formula, and how large all is in them."""
+"""The longest side of solids made by formula, and by how much everything in them is enlarged."""
 
 
 @dataclass(frozen=True)
 class Files:
-    """paths: each read anew whenever it is asked for, so that one is held at a time. recipe: says which
-    intensities of a volume are shown."""
+    """Inputs from files. paths: the files, each of which is read anew whenever it is asked for, so that one is in
+    memory at a time. recipe: it says which intensities of a volume are shown."""
 
     paths: tuple[Path, ...]
     selection: Selection
@@ -45,7 +46,7 @@ class Files:
 
 @dataclass(frozen=True)
 class World:
-    """Pictures or solids of the procedural world, each of a program and colors of its own, that a seed says."""
+    """Pictures or solids of the procedural world, each with a program and colors of its own, drawn from a seed."""
 
     count: int
     size: int
@@ -76,7 +77,7 @@ class World:
         return {}
 
     def _paint(self, index: int) -> Tensor:
-        """(3, size, …)."""
+        """Paint one picture or solid, (3, size, …)."""
         from volstyle.training.programs import Programs, draw_palettes
         from volstyle.training.world import paint
 
@@ -91,10 +92,10 @@ class World:
 
 
 def gallery(paths: Sequence[Path], recipe: Recipe, *, size: int, count: int) -> Files | World:
-    """All that the paths name, folders opened; the procedural world when there are none, solid for a network of
-    three axes.
+    """The inputs that the paths name, which may be folders. Without paths, pictures of the procedural world, or
+    solids for a network with three axes.
 
-    size: long side in samples; pictures are only ever made smaller. count: of those of the procedural world.
+    size: long side in samples; pictures are only ever made smaller. count: how many the procedural world gives.
     Raises InputError for a path that is not there, or a folder that holds nothing volstyle reads.
     """
     if not paths and (recipe.network.name == "builtin3d" or recipe.network.inflation == "native"):
@@ -105,7 +106,7 @@ def gallery(paths: Sequence[Path], recipe: Recipe, *, size: int, count: int) -> 
 
 
 def _shown(path: Path, field: Field, recipe: Recipe) -> Field:
-    """As the engine sees it: volumes in their window, signals at their level."""
+    """A field as the engine sees it: a volume in its range of intensities, a signal at its level."""
     if len(field.axes) == 1:
         return prepare(field, (), joint=path.suffix.lower() in SIGNALS["audio"]).content
     if not is_volume(field):
@@ -119,7 +120,7 @@ def _shown(path: Path, field: Field, recipe: Recipe) -> Field:
 
 
 def _files(path: Path) -> list[Path]:
-    """A folder's files, unless all of it is one volume."""
+    """The files in a folder, or the folder itself where it is one volume."""
     if not path.is_dir() or path.suffix in CODECS["ngff"]:
         return [path]
     found = sorted(file for file in path.iterdir() if not file.name.startswith(".") and _suffix(file))
@@ -131,5 +132,5 @@ def _files(path: Path) -> list[Path]:
 
 
 def _suffix(file: Path) -> str | None:
-    """That by which a codec knows it."""
+    """The suffix by which a codec is found for a file."""
     return next((suffix for suffix in _SUFFIXES if file.name.lower().endswith(suffix)), None)

@@ -1,4 +1,4 @@
-"""Patches hung: a page of units, each with what lights it and what there drives it, and a contact sheet."""
+"""A page of units, each with the patches that activate it and what drives it in them; and a contact sheet."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class Exhibition:
 
     @property
     def kind(self) -> str:
-        """Of what a patch is: signal, picture, clip or cube."""
+        """What the patches are: "signal", "picture", "clip" or "cube"."""
         seen = [axis.name for axis, width in zip(self.axes, self.width, strict=True) if width > 1]
         if len(self.axes) == 1:
             return "signal"
@@ -120,7 +120,7 @@ def as_sheet(exhibition: Exhibition) -> Field:
 
 
 def _wall(tiles: Sequence[Tensor], size: tuple[int, int]) -> Tensor:
-    """Three by three; less light where there are fewer."""
+    """Nine patches, three by three; places are left empty where there are fewer."""
     height, width = size
     wall = torch.full((3, _SIDE * (height + _GAP) - _GAP, _SIDE * (width + _GAP) - _GAP), 0.94)
     for index, tile in enumerate(tiles[:COUNT]):

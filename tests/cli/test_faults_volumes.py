@@ -84,7 +84,7 @@ def test_a_nifti_into_dicom_is_refused_before_the_work(
     monkeypatch.setattr("volstyle.media.run.stylize", lambda *_: pytest.fail("it was styled"))
     style = str(picture(tmp_path / "a.png"))
     assert main(["volume", str(tmp_path / "in.nii"), "--style", style, "-o", str(tmp_path / output), *QUICK]) == 2
-    assert "DICOM says of whom it is, so it is written from DICOM only" in said(capsys)
+    assert "DICOM holds the data of a patient, so it is only written from DICOM" in said(capsys)
 
 
 def test_a_series_whose_name_has_dots(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -23,6 +23,7 @@ import SimpleITK
 import soundfile
 import tifffile
 import zarr
+from PIL import Image, ImageCms
 from pydicom.data import get_testdata_file
 
 from tests.clips import clip_field, make_clip, tone
@@ -100,6 +101,16 @@ def tiff_packed(path: Path) -> None:
     tifffile.imwrite(path, PICTURE, photometric="rgb", compression="deflate", tile=(16, 16))
 
 
+def tiff_with_alpha(path: Path) -> None:
+    shown = np.dstack([PICTURE, PICTURE[..., :1] // 2 + 100])
+    tifffile.imwrite(path, shown, photometric="rgb", compression="deflate", extrasamples=["unassalpha"])
+
+
+def png_with_profile(path: Path) -> None:
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    Image.fromarray(PICTURE).save(path, icc_profile=profile)
+
+
 def ngff(path: Path) -> None:
     group = zarr.open_group(path, mode="w", zarr_format=2)
     group.create_array("0", data=VOLUME, chunks=(2, 5, 6))
@@ -140,6 +151,7 @@ def series_npy(path: Path) -> None:
 PICTURES_AND_VOLUMES: dict[str, Callable[[Path], None]] = {
     "a.png": picture(".png"),
     "deep.png": picture(".png", np.uint16),
+    "profile.png": png_with_profile,
     "a.jpg": picture(".jpg"),
     "a.bmp": picture(".bmp"),
     "a.webp": picture(".webp"),
@@ -161,6 +173,7 @@ PICTURES_AND_VOLUMES: dict[str, Callable[[Path], None]] = {
     "a.mhd": itk,
     "a.tif": tiff,
     "packed.tif": tiff_packed,
+    "alpha.tif": tiff_with_alpha,
     "a.zarr": ngff,
     "a.h5": hdf5,
 }

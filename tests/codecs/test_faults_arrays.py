@@ -14,8 +14,8 @@ import pytest
 import SimpleITK
 import zarr
 
-from volstyle.codecs import Encoding, probe, read, stored, write
-from volstyle.codecs.stored import NOTICE
+from volstyle.codecs import Encoding, borders, probe, read, write
+from volstyle.codecs.outgoing import NOTICE
 from volstyle.errors import CapacityError, InputError
 from volstyle.grid.field import Axis, Field
 from volstyle_cli import main
@@ -123,7 +123,7 @@ def test_a_file_that_unpacks_to_more_than_memory_is_refused(
 ) -> None:
     path = bomb(tmp_path / f"a{suffix}")
     assert read(path).shape == (64, 128, 128)
-    monkeypatch.setattr(stored, "free_memory", lambda: 2**20)
+    monkeypatch.setattr(borders, "free_memory", lambda: 2**20)
     with pytest.raises(
         CapacityError, match=rf"a{suffix}: unpacks to 1 MB and takes . MB of memory, 1 MB are free"
     ):
@@ -132,7 +132,7 @@ def test_a_file_that_unpacks_to_more_than_memory_is_refused(
 
 def test_an_array_beside_the_volume_may_be_a_bomb_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     np.savez_compressed(tmp_path / "a.npz", volume=volume(), other=np.zeros(2**21, np.uint8))
-    monkeypatch.setattr(stored, "free_memory", lambda: 2**20)
+    monkeypatch.setattr(borders, "free_memory", lambda: 2**20)
     with pytest.raises(CapacityError, match=r"a\.npz: unpacks to 2 MB"):
         read(tmp_path / "a.npz")
 

@@ -15,7 +15,7 @@ from pydicom.uid import DeflatedExplicitVRLittleEndian
 
 from tests.codecs.slices import SLICES, counts, series, slice_of
 from tests.scans import loaded
-from volstyle.codecs import files, probe, read, stored, suffix_of, write
+from volstyle.codecs import borders, files, probe, read, suffix_of, write
 from volstyle.errors import CapacityError, InputError
 from volstyle.media.intensity import IntensityRange
 from volstyle.media.volume import Volume
@@ -175,7 +175,7 @@ def test_a_deflated_file_larger_than_the_memory_is_refused(
     made.file_meta.TransferSyntaxUID = DeflatedExplicitVRLittleEndian
     made.save_as(tmp_path / "a.dcm", enforce_file_format=True)
     assert read(tmp_path / "a.dcm").shape[0] == SLICES
-    monkeypatch.setattr(stored, "free_memory", lambda: 2000)
+    monkeypatch.setattr(borders, "free_memory", lambda: 2000)
     with pytest.raises(CapacityError, match=r"a\.dcm: unpacks to .* are free"):
         read(tmp_path / "a.dcm")
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import psutil
 import pytest
+import tifffile
 import torch
 from PIL import Image, ImageCms
 
@@ -18,6 +19,10 @@ from volstyle.codecs import check, read, write
 from volstyle.codecs.image import ImageOrigin
 from volstyle.errors import CapacityError, OutputError
 from volstyle.grid.field import Axis, Field
+
+
+def chunk(name: bytes, data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
 
 
 def picture(height: int = 6, width: int = 8) -> np.ndarray:
@@ -52,6 +57,78 @@ def test_a_picture_lies_as_its_exif_says(tmp_path: Path, suffix: str, alpha: boo
         found = origin_of(path).alpha
         assert found is not None
         assert np.array_equal((found.numpy() * 255).round(), shown[..., 3])
+
+
+@pytest.mark.parametrize("planar", ["contig", "separate"])
+@pytest.mark.parametrize("kind", [np.uint8, np.uint16])
+@pytest.mark.parametrize("extra", ["unassalpha", "assocalpha", "unspecified", None])
+def test_colors_of_a_tiff_are_not_multiplied_by_alpha(
+    tmp_path: Path, kind: type, planar: str, extra: str | None
+) -> None:
+    """Whether the file holds them multiplied or not, and whether channels lie side by side or in planes."""
+    most = np.iinfo(kind).max
+    straight: np.ndarray = picture().astype(kind) * (most // 255)
+    straight[..., 3] = np.maximum(straight[..., 3], most // 2)
+    held = straight if extra else straight[..., :3]
+    if extra == "assocalpha":
+        held = np.dstack([np.rint(straight[..., :3] * (straight[..., 3:] / most)), straight[..., 3:]]).astype(kind)
+    laid = held if planar == "contig" else np.moveaxis(held, -1, 0).copy()
+    settings: dict[str, Any] = {"extrasamples": [extra]} if extra else {}
+    tifffile.imwrite(tmp_path / "a.tif", laid, photometric="rgb", planarconfig=planar, **settings)
+    field = read(tmp_path / "a.tif")
+    found = field.samples.permute(1, 2, 0).numpy() * most
+    assert np.abs(found - straight[..., :3]).max() <= (2 if extra == "assocalpha" else 0.01)
+    alpha = origin_of(tmp_path / "a.tif").alpha
+    assert (alpha is None) == (extra is None)
+    assert alpha is None or np.array_equal((alpha.numpy() * most).round(), straight[..., 3])
+    assert write(tmp_path / "b.tif", field) == []
+    with tifffile.TiffFile(tmp_path / "b.tif") as file:
+        assert file.pages.first.extrasamples == ((tifffile.EXTRASAMPLE.UNASSALPHA,) if extra else ())
+    assert torch.equal(read(tmp_path / "b.tif").samples, field.samples)
+
+
+def test_a_gray_tiff_keeps_its_alpha(tmp_path: Path) -> None:
+    samples = picture()[..., 2:].copy()
+    tifffile.imwrite(
+        tmp_path / "a.tif", samples, photometric="minisblack", planarconfig="contig", extrasamples=["unassalpha"]
+    )
+    alpha = origin_of(tmp_path / "a.tif").alpha
+    assert alpha is not None
+    assert np.array_equal((alpha.numpy() * 255).round(), samples[..., 1])
+    assert np.array_equal((read(tmp_path / "a.tif").samples[1].numpy() * 255).round(), samples[..., 0])
+
+
+def test_a_tiff_keeps_its_color_profile(tmp_path: Path) -> None:
+    profile = profile_of(b"RGB ")
+    Image.fromarray(picture()[..., :3].copy()).save(tmp_path / "a.png", icc_profile=profile)
+    assert write(tmp_path / "b.tif", read(tmp_path / "a.png")) == []
+    assert origin_of(tmp_path / "b.tif").profile == profile
+
+
+def test_a_profile_that_libpng_does_not_like_is_kept_without_a_word(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """libpng prints a line for each tag of a profile that does not begin at a multiple of 4."""
+    profile = bytearray(profile_of(b"RGB "))
+    struct.pack_into(">I", profile, 128 + 8, struct.unpack_from(">I", profile, 128 + 8)[0] + 1)
+    Image.fromarray(picture()[..., :3].copy()).save(tmp_path / "a.png", icc_profile=bytes(profile))
+    assert origin_of(tmp_path / "a.png").profile == bytes(profile)
+    assert origin_of(tmp_path / "a.png").notes == ()
+    assert write(tmp_path / "b.png", read(tmp_path / "a.png")) == []
+    assert origin_of(tmp_path / "b.png").profile == bytes(profile)
+    assert capfd.readouterr().err == ""
+
+
+@pytest.mark.parametrize("damage", [b"", b"x\0\0damaged", b"x\0\0" + zlib.compress(b"short")])
+def test_a_damaged_profile_is_left_out_with_a_note(
+    tmp_path: Path, damage: bytes, capfd: pytest.CaptureFixture[str]
+) -> None:
+    Image.fromarray(picture()[..., :3].copy()).save(tmp_path / "a.png")
+    data = (tmp_path / "a.png").read_bytes()
+    (tmp_path / "a.png").write_bytes(data[:33] + chunk(b"iCCP", damage) + data[33:])
+    assert origin_of(tmp_path / "a.png").profile is None
+    assert origin_of(tmp_path / "a.png").notes == ("a.png: its color profile is damaged and is left out",)
+    assert capfd.readouterr().err == ""
 
 
 def profile_of(space: bytes) -> bytes:
@@ -92,10 +169,6 @@ def test_a_moving_picture_is_noted(tmp_path: Path, name: str) -> None:
     assert origin_of(tmp_path / name).notes == (
         f"{name}: holds 3 pictures, the first is taken; as .gif or .mp4 all are",
     )
-
-
-def chunk(name: bytes, data: bytes) -> bytes:
-    return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
 
 
 def gray_png(levels: np.ndarray, bits: int, hidden: int) -> bytes:

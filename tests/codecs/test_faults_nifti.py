@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from tests.scans import loaded
-from volstyle.codecs import probe, read, stored, write
+from volstyle.codecs import borders, probe, read, write
 from volstyle.errors import CapacityError, InputError, VolstyleError
 
 AFFINE = np.diag([2.0, 2.0, 3.0, 1.0])
@@ -74,7 +74,7 @@ def test_more_samples_than_memory_are_refused(
     tmp_path: Path, suffix: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = saved(tmp_path / f"a{suffix}", np.zeros((40, 40, 40), np.uint8))
-    monkeypatch.setattr(stored, "free_memory", lambda: 100_000)
+    monkeypatch.setattr(borders, "free_memory", lambda: 100_000)
     with pytest.raises(CapacityError, match="unpacks to 0 MB and takes 0 MB of memory, 0 MB are free"):
         read(path)
     assert probe(path).shape == (40, 40, 40)

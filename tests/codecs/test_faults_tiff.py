@@ -12,7 +12,7 @@ import pytest
 import tifffile
 import torch
 
-from volstyle.codecs import Moment, Selection, probe, read, stored, write
+from volstyle.codecs import Moment, Selection, borders, probe, read, write
 from volstyle.codecs.tiff import TiffOrigin
 from volstyle.errors import CapacityError, InputError
 from volstyle.grid.field import Axis, Field
@@ -191,7 +191,8 @@ def test_pages_of_palettes_are_refused(tmp_path: Path) -> None:
 def test_a_tiff_without_a_page(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "a.tif").write_bytes(b"II*\0" + struct.pack("<I", 0))
     (tmp_path / "b.tif").write_bytes(b"II*\0" + struct.pack("<I", 8))
-    for name in ("a.tif", "b.tif"):
+    (tmp_path / "c.tif").write_bytes(b"II*\0" + struct.pack("<IHI", 8, 0, 0))  # a page that says nothing of itself
+    for name in ("a.tif", "b.tif", "c.tif"):
         for look in (probe, read):
             with pytest.raises(InputError, match=rf"{name}: (holds no page|damaged)"):
                 look(tmp_path / name)
@@ -203,7 +204,7 @@ def test_pages_that_tell_of_terabytes(tmp_path: Path, monkeypatch: pytest.Monkey
         tmp_path / "a.tif", np.zeros((8, 64, 64), np.uint8), compression="zlib", photometric="minisblack"
     )
     tifffile.imwrite(tmp_path / "flat.tif", np.zeros((64, 64), np.uint8), compression="zlib")
-    monkeypatch.setattr(stored, "free_memory", lambda: 4096)
+    monkeypatch.setattr(borders, "free_memory", lambda: 4096)
     for name in ("a.tif", "flat.tif"):
         with pytest.raises(CapacityError, match=f"{name}: unpacks to"):
             read(tmp_path / name)

@@ -23,7 +23,8 @@ from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, JPEG2000Lossless
 from tests.scans import SHAPE, counts, loaded, nifti
 from tests.tiny import numbers, tiny_field
 from volstyle.codecs import Encoding, check_writable, probe, read, write
-from volstyle.codecs.stored import NOTICE, Stored
+from volstyle.codecs.outgoing import NOTICE
+from volstyle.codecs.stored import Stored
 from volstyle.errors import InputError, OutputError
 from volstyle.grid.field import Axis
 
@@ -522,7 +523,7 @@ def test_bad_dicom_is_named(tmp_path: Path) -> None:
     strange.save_as(packed / "2.dcm", enforce_file_format=True)
     with pytest.raises(InputError, match=r"2\.dcm: samples in transfer syntax JPEG 2000.* cannot be decoded"):
         read(packed)
-    with pytest.raises(OutputError, match="is written from DICOM only"):
+    with pytest.raises(OutputError, match="is only written from DICOM"):
         write(tmp_path / "new", tiny_field(6, 8, 8))
     full = series(tmp_path / "full")
     with pytest.raises(OutputError, match=r"full: holds README\.txt, which would be lost"):

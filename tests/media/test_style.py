@@ -14,6 +14,7 @@ import soundfile
 import torch
 
 import volstyle
+from tests.clips import make_clip, smooth
 from tests.scans import counts, loaded, nifti
 from tests.tiny import numbers
 from volstyle.codecs import Encoding, read, write
@@ -240,7 +241,7 @@ def test_an_output_goes_on_after_a_run_that_was_cut_off(monkeypatch: pytest.Monk
 WRONG: list[tuple[dict[str, Any], type[VolstyleError], str]] = [
     ({"styles": []}, RecipeError, "style: none given"),
     ({"content": None, "styles": []}, RecipeError, "style: none given"),
-    ({"content": "voice.wav", "styles": "rain.wav", "size": 64}, RecipeError, "size: of pictures"),
+    ({"content": "voice.wav", "styles": "rain.wav", "size": 64}, RecipeError, "size: is for images"),
     ({"medium": "movie"}, RecipeError, "medium: 'movie' is unknown"),
     ({"masks": ["a.png", "b.png"]}, RecipeError, "masks: 2 for 1"),
     ({"output": "photo.png"}, OutputError, "is there already"),
@@ -266,6 +267,24 @@ def test_masks_of_a_style_say_where_it_goes() -> None:
     result = volstyle.style(content, [volstyle.Style(read("art.png"), target_mask=mask)], choices=QUICK)
     assert torch.equal(result.field.samples[..., 32:], content.samples[..., 32:])
     assert not torch.equal(result.field.samples[..., :24], content.samples[..., :24])
+
+
+def dim(index: int) -> np.ndarray:
+    """A dark gradient that moves."""
+    found: np.ndarray = np.rint(smooth(index) * 0.4).astype(np.uint8)
+    return found
+
+
+@pytest.mark.parametrize("transfer", [16, 18])
+def test_nothing_in_a_clip_of_high_dynamic_range_becomes_brighter_than_content_and_style(transfer: int) -> None:
+    """White of standard range is 58 percent of PQ and 75 percent of HLG; what lies above shines."""
+    make_clip(Path("hdr.mkv"), range(3), draw=dim, pixels="yuv420p10le", tags=(9, 1, 9, transfer))
+    white = torch.ones(3, 32, 32)
+    white[:, ::2] = 0
+    result = volstyle.style("hdr.mkv", Field(white, PLANE), choices=TINY | {"init": "noise", "schedule.steps": 1})
+    most = max(0.5807 if transfer == 16 else 0.75, float(read("hdr.mkv").samples.max()))
+    assert float(result.field.samples.max()) <= most + 1e-3
+    assert float(result.field.samples.max()) > most - 0.02
 
 
 def test_a_nifti_keeps_its_header() -> None:

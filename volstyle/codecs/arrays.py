@@ -1,4 +1,4 @@
-"""Plain arrays, by numpy: .npy and .npz. Of an .npz the largest array is the volume; the others stay as they are.
+"""Plain arrays, by numpy: .npy and .npz. The largest array in an .npz is the volume; the others stay as they are.
 
 The last axes are z, y, x; a fourth in front is t; a last axis of 3 behind three others is R, G, B.
 """
@@ -15,22 +15,11 @@ from typing import IO, Any
 
 import numpy as np
 
-from volstyle.codecs import Encoding, Facts, Selection
+from volstyle.codecs.api import Encoding, Facts, Selection
 from volstyle.codecs.atomic import arriving, check_target
-from volstyle.codecs.stored import (
-    NOTICE,
-    Array,
-    Stored,
-    alpha_of,
-    as_field,
-    check_room,
-    damages,
-    is_changed,
-    left_out,
-    numbers,
-    own,
-    spatial,
-)
+from volstyle.codecs.borders import check_room, damages
+from volstyle.codecs.outgoing import NOTICE, left_out, numbers
+from volstyle.codecs.stored import Array, Stored, as_field, is_changed, own, spatial
 from volstyle.errors import InputError
 from volstyle.grid.field import Field
 
@@ -40,7 +29,7 @@ _NUMBERS = "iufb"
 
 @dataclass(frozen=True)
 class ArraysOrigin(Stored):
-    """key: of the volume in an .npz; packed: whether the .npz is compressed."""
+    """key: the name of the volume in an .npz. packed: whether the .npz is compressed."""
 
     key: str = "arr_0"
     packed: bool = True
@@ -92,10 +81,8 @@ def read(path: Path, selection: Selection) -> Field:
 def write(path: Path, field: Field, encoding: Encoding) -> list[str]:
     """Channels go last. An .npz says that it is not for diagnosis; an .npy has no room to."""
     check(path, field, encoding)
-    array, color = numbers(path, field, ArraysOrigin)
-    origin = own(field, ArraysOrigin)
-    alpha = alpha_of(field) if color else None
-    parts = array if alpha is None else np.concatenate([array, alpha[None]])
+    made, origin = numbers(path, field, ArraysOrigin), own(field, ArraysOrigin)
+    parts = made.parts
     laid = parts[0] if len(parts) == 1 else np.moveaxis(parts, 0, -1)
     with arriving(path, encoding.force) as temporary:
         if not _is_archive(path):
@@ -109,7 +96,7 @@ def write(path: Path, field: Field, encoding: Encoding) -> list[str]:
     if origin is not None:
         return []
     notes = left_out(path, field, ("alpha",))
-    if len(parts) > 1 and not (color and alpha is None):
+    if len(parts) > 1 and not (made.color and made.alpha is None):
         names = ", ".join([*(axis.name for axis in field.axes), "channel"])
         notes.append(f"{path.name}: axes are {names}, which the format does not say")
     return notes

@@ -15,7 +15,7 @@ NAME_MAX = 255
 """Bytes a name may have on the common file systems."""
 
 _ROOM_IN_NAMES = 20
-"""Bytes that the names of temporary files beside an output are longer than its own."""
+"""Bytes by which the name of a temporary file is longer than that of the output that it becomes."""
 
 
 def check_target(path: Path, force: bool) -> None:

@@ -19,9 +19,10 @@ import soundfile
 import torch
 from numpy.typing import NDArray
 
-from volstyle.codecs import CODECS, Encoding, Facts, Moment, Selection, check_axes
+from volstyle.codecs.api import Encoding, Facts, Moment, Selection, check_axes
 from volstyle.codecs.atomic import arriving, check_target
-from volstyle.codecs.stored import check_room
+from volstyle.codecs.borders import check_room
+from volstyle.codecs.suffixes import CODECS
 from volstyle.errors import InputError, OutputError
 from volstyle.grid.field import Axis, Field, Origin
 
@@ -31,24 +32,25 @@ _MOST_CHANNELS = {"FLAC": 8, "OGG": 255, "WAV": 1024}
 _CLIPPED_RUN = 3
 
 _MOST_HERTZ = {"OGG": 200_000}
-"""What libvorbis was made for; beyond it, it ends the process."""
+"""The highest rate that libvorbis takes; a higher one crashes the process."""
 
 _BLOCK = 2**16
 """Samples a channel written at once: libvorbis takes all that it is given on the stack."""
 
 _PROMISED = re.compile(r"^\s*(?:data|SSND|Data Size|riff|Riff size)\s*: (\d+) \(should be (\d+)\)", re.MULTILINE)
-"""How libsndfile says that a file of RIFF, AIFF, AU or Wave64 ends before its header says: in bytes."""
+"""What libsndfile prints of a RIFF, AIFF, AU or Wave64 that ends before its header says: bytes promised, bytes
+there."""
 
 _STREAMED = 0x7FFF0000
-"""Bytes of sound, and more, that a WAV promises whose writer did not know how long it would be: sox, arecord and
-FFmpeg write such numbers into a pipe."""
+"""A WAV that promises this many bytes of sound, or more, was written to a pipe by sox, arecord or FFmpeg, which
+did not know how long it would be."""
 
 
 @dataclass(frozen=True)
 class AudioOrigin(Origin):
-    """rate_hz: samples a second. subtype: libsndfile's name of how samples are written, None for the format's own.
-    tags: title, artist and the like. clipped: in how many places the sound was cut off at full scale. speakers:
-    where the channels are heard, as FFmpeg names it ("5.1"), None if the file does not say."""
+    """rate_hz: samples a second. subtype: libsndfile's name of the type of the samples, None for the format's own.
+    tags: title, artist and the like. clipped: the number of places at which the sound was cut off at full scale.
+    speakers: the layout of the channels, as FFmpeg names it ("5.1"); None if the file does not say."""
 
     rate_hz: int = 44100
     subtype: str | None = None
@@ -140,7 +142,7 @@ def check(path: Path, field: Field | None, encoding: Encoding) -> None:
 
 @dataclass(frozen=True)
 class _Plan:
-    """How a sound is written. format, subtype: libsndfile's names. notes: on what the format does not have."""
+    """How a sound is written. format, subtype: libsndfile's names. notes: what the format cannot hold."""
 
     format: str
     subtype: str
@@ -209,12 +211,13 @@ def _speakers(file: Path | io.BytesIO) -> str | None:
 
 
 def _named(layout: str) -> str | None:
-    """A layout that is more than a number of channels, and that the number does not tell."""
+    """The name of a layout, where the number of channels does not say it already; else None."""
     return None if layout in ("mono", "stereo") or layout.endswith("channels") else layout
 
 
 def _whole(samples: NDArray[np.float32], bits: int) -> NDArray[Any]:
-    """[-1, 1] as the whole numbers of that many bits, in the high bits of a type libsndfile takes as it is."""
+    """Samples in [-1, 1] as whole numbers of so many bits, in the high bits of a type that libsndfile writes as it
+    is."""
     full = 2.0 ** (bits - 1)
     levels = np.clip(np.rint(samples.astype(np.float64) * full), -full, full - 1).astype(np.int64)
     wide = 16 if bits <= 16 else 32

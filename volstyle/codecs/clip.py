@@ -17,21 +17,23 @@ from volstyle.grid.field import Axis, Field, Origin
 AXES = ("t", "y", "x")
 
 Look = Callable[[NDArray[np.uint8]], None]
-"""What is shown each frame of a clip when it is looked through: (H, W, 3) in R, G, B, small and of rough color."""
+"""A function that is called with each frame while a clip is looked through: (H, W, 3) in R, G, B, small and of
+rough color."""
 
 
 @dataclass(frozen=True)
 class PictureOrigin(Origin):
-    """Of a picture, or of one frame of a clip. alpha: (H, W) in [0, 1]."""
+    """The origin of a picture, or of one frame of a clip. alpha: (H, W) in [0, 1], how opaque it is."""
 
     alpha: Tensor | None = None
 
 
 @dataclass(frozen=True)
 class ClipOrigin(Origin):
-    """pictures: of each frame, where the clip is whole in memory; a frame that comes alone has its own. ticks,
-    durations: of each frame, from the first on, in steps of the axis t unless the origin says of what; () where
-    that is one each. places: the number of each frame in the source, counted from 0; () where it is not known."""
+    """pictures: the origin of each frame, where the clip is whole in memory; a frame that comes alone carries its
+    own. ticks, durations: when each frame begins, counted from the first, and how long it is shown, in steps of
+    the axis t unless a subclass names another unit; () where each frame lasts one step. places: the number of each
+    frame in the source, counted from 0; () where it is not known."""
 
     pictures: tuple[Origin, ...] = ()
     ticks: tuple[int, ...] = ()
@@ -41,11 +43,11 @@ class ClipOrigin(Origin):
 
 @dataclass(frozen=True)
 class Clip:
-    """What is known of a clip before its frames are.
+    """A clip whose frames are decoded when they are asked for.
 
-    shape: (T, H, W). axes, origin: as those of the Field it would be. frames: all of them from the first, anew at
-    each call, (3, H, W) with a PictureOrigin. see_through: whether any alpha is below 1. notes: for the user, on
-    what was left out.
+    shape: (T, H, W). axes, origin: those that the clip has as a Field. frames: a function that begins at the first
+    frame at each call and yields all of them, (3, H, W) with a PictureOrigin. see_through: whether any alpha is
+    below 1. notes: what the user should know, one line each.
     """
 
     shape: tuple[int, ...]
@@ -73,7 +75,7 @@ class Clip:
         return Clip(field.shape, field.axes, field.origin, frames, any(map(is_see_through, pictures)))
 
     def whole(self) -> Field:
-        """All of it in memory."""
+        """The clip as a Field, which holds all frames in memory."""
         samples = torch.empty(0)
         pictures = []
         for index, frame in enumerate(self.frames()):
@@ -88,12 +90,12 @@ class Clip:
 
 
 def briefly(notes: Sequence[str]) -> tuple[str, ...]:
-    """Notes on frame after frame in two lines."""
+    """Notes on single frames, shortened to two lines."""
     return tuple(notes) if len(notes) < 3 else (notes[0], f"… and {len(notes) - 1} more")
 
 
 def roughly(frame: Field) -> NDArray[np.uint8]:
-    """(H, W, 3), to be looked at."""
+    """A frame as `Look` wants it: (H, W, 3), 8 bit."""
     levels = (255 * frame.samples.expand(3, *frame.shape).clamp(0, 1)).to(torch.uint8)
     return levels.permute(1, 2, 0).numpy()
 
@@ -104,8 +106,10 @@ def is_see_through(picture: Origin) -> bool:
 
 
 class Spool:
-    """Frames of a clip by their numbers, going forward: what is kept are those of the last span alone, so that of
-    spans that overlap each frame is decoded once. A span that begins before the last one winds back."""
+    """Frames of a clip by their numbers, for a reader that goes forward.
+
+    Only the frames of the last span are kept, so that spans that overlap decode each frame once. A span that
+    begins before the last one makes it decode from the first frame again."""
 
     def __init__(self, clip: Clip) -> None:
         self._clip = clip
@@ -115,7 +119,7 @@ class Spool:
         self._wind_back()
 
     def span(self, start: int, stop: int) -> Tensor:
-        """(3, stop - start, H, W)."""
+        """The frames from start to before stop, (3, stop - start, H, W)."""
         if start < self._first:
             self._wind_back()
         while self._first < start:

@@ -1,4 +1,4 @@
-"""Y'CbCr and R'G'B', exactly.
+"""Exact conversion between Y'CbCr, in which clips are stored, and R'G'B'.
 
 FFmpeg's own conversion is off by up to a level, always to the same side, and its scaler reads chroma half a sample
 from where it writes it, so that a clip read and written again drifts. The planes are taken as they are decoded;
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
 UNSPECIFIED = 2
-"""The value of each color tag that says nothing."""
+"""The value by which each color tag says nothing."""
 
 _LUMA = {
     1: (0.2126, 0.0722),
@@ -36,7 +36,8 @@ _LUMA = {
 
 _RGB, _BT709, _BT601 = 0, 1, 6
 _CENTERED = ("mjpeg", "mpeg1video")
-"""Codecs that put chroma in the middle of its samples of luma; the others put it on the left one, as we do."""
+"""Codecs that put a sample of chroma in the middle of the samples of luma that share it. The others put it on the
+left one of them, as we do."""
 
 _SUBSAMPLED = {(8, 8): "444", (4, 8): "422", (4, 4): "420", (8, 4): "440", (2, 8): "411", (2, 2): "410"}
 """Width and height of the chroma of 8x8 pixels -> FFmpeg's name."""
@@ -48,7 +49,8 @@ _PLANAR = re.compile(r"(yuvj?|yuva)4\d\dp(\d+le)?|gray(\d+le)?")
 class Color:
     """How a file writes color, by the tags of ISO/IEC 23091-2.
 
-    centered: chroma lies in the middle of its samples of luma, not on the left one; only read, never written.
+    centered: whether a sample of chroma lies in the middle of the samples of luma that share it, not on the left
+    one; such files are only read, never written.
     """
 
     matrix: int = _BT709
@@ -59,8 +61,8 @@ class Color:
 
     @staticmethod
     def of(context: Any) -> Color:
-        """Of a stream's codec context. A matrix that is not tagged is the one players take: BT.709 from 720 lines
-        up, BT.601 below; so is one that nobody uses."""
+        """The color of a stream, from its codec context. Where the matrix is not tagged, or is one that nobody
+        uses, it is the one that players take: BT.709 from 720 lines up, BT.601 below."""
         matrix = int(context.colorspace)
         if matrix not in _LUMA:
             matrix = _BT709 if context.height >= 720 else _BT601
@@ -98,7 +100,8 @@ class Color:
         return [y * span + floor, cb * reach + half, cr * reach + half]
 
     def _levels(self, bits: int) -> tuple[float, float, float, float]:
-        """Black, and white above black, of luma; zero, and twice the reach, of chroma."""
+        """Four levels: black of luma, white of luma above black, the zero of chroma, and the width of its
+        range."""
         step = 2.0 ** (bits - 8)
         if self.full_range:
             return 0.0, 2.0**bits - 1, 128 * step, 2.0**bits - 1
@@ -117,9 +120,10 @@ _TO_BT2020 = ((0.6274, 0.3293, 0.0433), (0.0691, 0.9195, 0.0114), (0.0164, 0.088
 
 
 def in_range_of(samples: NDArray[np.float32], color: Color) -> NDArray[np.float32]:
-    """sRGB (3, *S) in [0, 1] as a clip of high dynamic range writes the same colors; as it is for other clips.
+    """Samples of sRGB (3, *S) in [0, 1], brought to what a clip of high dynamic range holds for the same colors.
+    For other clips they are given back as they are.
 
-    Its white becomes that of ITU-R BT.2408, 203 nits, far below the brightest that PQ and HLG can say.
+    White becomes that of ITU-R BT.2408, 203 nits, which is far below the brightest that PQ and HLG can hold.
     """
     if not is_high_range(color):
         return samples
@@ -136,14 +140,14 @@ def is_high_range(color: Color) -> bool:
 
 
 def _pq(nits: NDArray[np.float64]) -> NDArray[np.float64]:
-    """SMPTE ST 2084."""
+    """The signal of PQ, SMPTE ST 2084, for light in nits."""
     power = (nits / 10000) ** 0.1593017578125
     signal: NDArray[np.float64] = ((0.8359375 + 18.8515625 * power) / (1 + 18.6875 * power)) ** 78.84375
     return signal
 
 
 def _hlg(light: NDArray[np.float64]) -> NDArray[np.float64]:
-    """ITU-R BT.2100, the transfer function of HLG."""
+    """The signal of HLG, ITU-R BT.2100, for light in [0, 1]."""
     bright = 0.17883277 * np.log(np.maximum(12 * light - 0.28466892, 1e-9)) + 0.55991073
     return np.where(light <= 1 / 12, np.sqrt(3 * light), bright)
 
@@ -183,7 +187,7 @@ def to_frame(samples: NDArray[np.float32], color: Color, pixels: str) -> Any:
 
 
 def _packed(frame: Any, bits: int, alpha: bool) -> NDArray[np.float32]:
-    """(H, W, 3), or 4 with alpha, in [0, 1]."""
+    """A frame in R, G, B or a format that FFmpeg unpacks exactly, as (H, W, 3), or 4 with alpha, in [0, 1]."""
     name, top = (f"rgb{'a64' if alpha else '48'}le", 65535) if bits > 8 else (f"rgb{'a' if alpha else '24'}", 255)
     array = frame.reformat(format=name).to_ndarray()
     samples: NDArray[np.float32] = array.astype(np.float32) / np.float32(top)
@@ -218,9 +222,10 @@ def _stacked(frame: Any, color: Color, bits: int) -> NDArray[np.float32]:
 
 @lru_cache(maxsize=16)
 def _resampling(given: int, wanted: int, step: float, first: float) -> csr_array:
-    """(wanted, given): samples at first, first + step, … of a row that goes on beyond its ends as it ends.
+    """A matrix (wanted, given) that takes the samples at first, first + step, … of a row, whose ends are repeated.
 
-    By the cubic of Keys 1981, widened where samples become fewer; the weights of each add up to 1.
+    It interpolates by the cubic of Keys 1981, widened where samples become fewer. The weights of each new sample
+    add up to 1.
     """
     wide = max(step, 1)
     places = first + step * np.arange(wanted)[:, None]
@@ -237,13 +242,13 @@ def _resampling(given: int, wanted: int, step: float, first: float) -> csr_array
 
 
 def _resampled(plane: NDArray[np.float32], rows: csr_array, columns: csr_array) -> NDArray[np.float32]:
-    """(H, W) -> (H', W')."""
+    """A plane (H, W) on another grid, (H', W')."""
     changed: NDArray[np.float32] = rows @ (columns @ plane.T).T
     return changed
 
 
 def _filled(pixels: str, planes: list[NDArray[np.float32]], bits: int) -> Any:
-    """A frame whose planes are given in levels, to be rounded."""
+    """A frame made of planes, whose levels are rounded."""
     height, width = planes[0].shape
     frame = av.VideoFrame(width, height, pixels)
     kind = np.dtype(np.uint8) if bits == 8 else np.dtype("<u2")

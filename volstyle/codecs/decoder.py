@@ -1,4 +1,4 @@
-"""A clip as it is decoded by PyAV: its stream, its frames in the order in which they are shown, and their pose."""
+"""Clips as PyAV decodes them: their stream, their frames in the order in which they are shown, and their pose."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from av.sidedata.sidedata import Type
 from av.stream import Disposition
 from numpy.typing import NDArray
 
-from volstyle.codecs import Moment, Selection
+from volstyle.codecs.api import Moment, Selection
 from volstyle.codecs.clip import ClipOrigin
 from volstyle.codecs.color import BT709, Color, to_samples
 from volstyle.codecs.gif import is_whole
@@ -24,7 +24,7 @@ from volstyle.errors import InputError
 _ALPHA_DECODERS = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
 
 LEFT_OUT = ", left out"
-"""How a note on a damaged frame ends."""
+"""The end of each note on a damaged frame, by which such notes are found."""
 
 
 @dataclass(frozen=True)
@@ -47,9 +47,10 @@ class VideoOrigin(ClipOrigin):
 
 @dataclass
 class Seen:
-    """What was met while a clip is read. notes: for the user. begin: the time stamp of the first frame, in
-    seconds. place: the number of the last frame. packets: how many of its stream came. ticks: where the last of
-    them ends, in ticks of one. end: where the last packet of any stream ends, in seconds."""
+    """What has been met so far while a clip is read. notes: what the user should know, one line each. begin: the
+    time stamp of the first frame, in seconds. place: the number of the last frame. packets: the number of packets
+    of the pictures' stream. ticks: where the last of them ends, in ticks of that stream. end: where the last
+    packet of any stream ends, in seconds."""
 
     notes: list[str] = field(default_factory=list)
     begin: Fraction | None = None
@@ -61,8 +62,9 @@ class Seen:
 
 @dataclass(frozen=True)
 class Pose:
-    """How the samples of a frame are shown: rows and columns exchanged first, then mirrored. exact: the file asks
-    for just that, not for an angle between."""
+    """How a player shows the samples of a frame. swapped: rows and columns are exchanged, before the mirrors.
+    from_right, from_below: the columns, or the rows, are mirrored. exact: whether the file asks for just that, and
+    not for an angle between quarter turns."""
 
     swapped: bool = False
     from_right: bool = False
@@ -230,7 +232,7 @@ def _before(frame: int, seconds: Fraction, moment: Moment) -> bool:
 
 
 def sides_of(frame: Any, size: int | None) -> tuple[int, int]:
-    """Width and height as it lies in the file."""
+    """Width and height of a frame as it lies in the file, made smaller so that the long side is at most size."""
     sides = (frame.width, frame.height)
     if size is None or size >= max(sides):
         return sides

@@ -21,10 +21,13 @@ from pydicom.uid import (
     generate_uid,
 )
 
-from volstyle.codecs import Encoding, Facts, Selection, suffix_of
+from volstyle.codecs.api import Encoding, Facts, Selection
 from volstyle.codecs.atomic import arriving, arriving_folder, check_folder, check_target
+from volstyle.codecs.borders import damages, unwritable
+from volstyle.codecs.outgoing import NOTICE, numbers
 from volstyle.codecs.slices import Slice, check_alike, datasets_of, even_step, plane_of, slices_of
-from volstyle.codecs.stored import NOTICE, Array, Stored, as_field, damages, numbers, own, spatial, unwritable
+from volstyle.codecs.stored import Array, Stored, as_field, own, spatial
+from volstyle.codecs.suffixes import suffix_of
 from volstyle.errors import InputError, OutputError
 from volstyle.grid.field import Field
 
@@ -39,8 +42,8 @@ _OF_OLD_SAMPLES = ("SmallestImagePixelValue", "LargestImagePixelValue", "DataSet
 
 @dataclass(frozen=True)
 class DicomOrigin(Stored):
-    """datasets: one per slice, from the first to the last, or a single one of all frames; order: which frame of
-    the file each slice is."""
+    """datasets: one for each slice, from the first to the last, or a single one that holds all frames. order: the
+    number of the frame in the file that each slice is."""
 
     datasets: tuple[Dataset, ...] = ()
     order: tuple[int, ...] = ()
@@ -117,9 +120,9 @@ def write(path: Path, field: Field, encoding: Encoding) -> list[str]:
 
 def _write(path: Path, field: Field, encoding: Encoding) -> list[str]:
     origin = _source(path, field)
-    array, color = numbers(path, field, DicomOrigin)
-    laid = np.moveaxis(array, 0, -1) if color else array[0]
-    into_color = color and not origin.color
+    made = numbers(path, field, DicomOrigin)
+    laid = np.moveaxis(made.array, 0, -1) if made.color else made.array[0]
+    into_color = made.color and not origin.color
     series = generate_uid(entropy_srcs=[str(origin.datasets[0].SeriesInstanceUID), _hash(laid)])
     if len(origin.datasets) == 1:
         frames = np.empty_like(laid)
@@ -155,7 +158,9 @@ def _source(path: Path, field: Field) -> DicomOrigin:
     """The origin of a field that came from DICOM. Raises OutputError for one that did not, or that is no file."""
     origin = own(field, DicomOrigin)
     if origin is None:
-        raise OutputError(f"{path}: DICOM says of whom it is, so it is written from DICOM only; choose .nii.gz")
+        raise OutputError(
+            f"{path}: DICOM holds the data of a patient, so it is only written from DICOM; choose .nii.gz"
+        )
     if suffix_of(path) and len(origin.datasets) > 1:
         raise OutputError(
             f"{path}: a series of {len(origin.datasets)} slices is a folder; give one, as in {path.stem}/"
@@ -167,7 +172,8 @@ def _source(path: Path, field: Field) -> DicomOrigin:
 
 
 def _derived(dataset: Dataset, pixels: Array, series: str, into_color: bool) -> Dataset:
-    """A copy that is an image of its own. Names and dates of the study stay; what told of the old samples goes."""
+    """A copy of a dataset that is an image of its own, with other samples. Names and dates of the study stay;
+    entries that described the old samples are removed."""
     source = Dataset()
     source.ReferencedSOPClassUID, source.ReferencedSOPInstanceUID = dataset.SOPClassUID, dataset.SOPInstanceUID
     made = copy.deepcopy(dataset)
@@ -215,7 +221,8 @@ def _padding(dataset: Dataset, part: Slice) -> float | None:
 
 
 def _affine(row: Array, column: Array, normal: Array, place: Array) -> Array:
-    """From (x, y, z) in samples to mm; DICOM points left and posterior, NIfTI right and anterior."""
+    """(4, 4), from sample numbers (x, y, z) to mm. DICOM's axes point left and posterior, those of NIfTI, which
+    are given back, right and anterior."""
     affine = np.eye(4)
     affine[:3] = np.stack([row, column, normal, place], axis=1)
     return np.diag([-1.0, -1.0, 1.0, 1.0]) @ affine

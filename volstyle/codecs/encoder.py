@@ -1,4 +1,4 @@
-"""Pictures into a clip, one at a time."""
+"""Writing a clip, picture after picture."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any
 import av
 import numpy as np
 
-from volstyle.codecs import Encoding
+from volstyle.codecs.api import Encoding
 from volstyle.codecs.clip import PictureOrigin
 from volstyle.codecs.color import to_frame
 from volstyle.codecs.decoder import VideoOrigin
@@ -35,7 +35,7 @@ _CONTAINERS = dict.fromkeys((".mp4", ".m4v", ".mov"), _FIRST) | dict.fromkeys(("
 
 
 _ASKED_FROM = 8192
-"""The side of a picture up to which every encoder takes it."""
+"""The longest side that every encoder takes; for longer ones it is asked."""
 
 
 @dataclass(frozen=True)

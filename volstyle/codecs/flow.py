@@ -19,8 +19,10 @@ _HEADER = struct.Struct("<4sii")
 
 @dataclass(frozen=True)
 class FlowFiles:
-    """ahead, back: number of a frame of the clip -> the file of its flow to the next, and to the one before.
-    first: frame of the clip that counts as 0 here. count: frames of the clip."""
+    """The flow of a clip in files.
+
+    ahead, back: number of a frame of the clip -> the file with its flow to the next frame, and to the one before.
+    first: the frame of the clip from which `forward` and `backward` count. count: the number of frames."""
 
     ahead: Mapping[int, Path]
     back: Mapping[int, Path]
@@ -78,7 +80,7 @@ class FlowFiles:
         return all(frame in self.back for frame in range(1, self.count))
 
     def since(self, frame: int) -> FlowFiles:
-        """Counted from a frame on."""
+        """The same flow, counted from a later frame on."""
         return replace(self, first=self.first + frame)
 
     def forward(self, frame: int) -> Tensor:

@@ -8,21 +8,23 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
-from volstyle.codecs import PICTURES, Encoding, Facts, Selection, check_axes, image
+from volstyle.codecs import image
+from volstyle.codecs.api import Encoding, Facts, Selection, check_axes
 from volstyle.codecs.atomic import check_name, check_target, put, staging
 from volstyle.codecs.clip import Clip, ClipOrigin, Look, briefly, is_see_through, roughly
+from volstyle.codecs.suffixes import PICTURES
 from volstyle.errors import InputError, OutputError
 from volstyle.grid.field import Axis, Field
 
 _NUMBER = re.compile(r"%0?\d*d")
 
 RATE = 25
-"""Frames per second, which images do not say."""
+"""Frames per second of numbered images, which do not say their rate."""
 
 
 @dataclass(frozen=True)
 class FramesOrigin(ClipOrigin):
-    """names: of the files."""
+    """names: the names of the files."""
 
     names: tuple[str, ...] = ()
 
@@ -130,12 +132,12 @@ def _is_numbered(path: Path) -> bool:
 
 
 def _numbered(path: Path, index: int) -> Path:
-    """The file of that number; a percent sign elsewhere in the name is itself."""
+    """The file of that number; a percent sign elsewhere in the name stands for itself."""
     return path.with_name(_NUMBER.sub(lambda found: found[0] % index, path.name, count=1))
 
 
 def files(path: Path) -> list[Path]:
-    """In the order of the numbers in their names."""
+    """The images that path stands for, in the order of the numbers in their names. Raises InputError for none."""
     found = _there(path)
     if not found:
         raise InputError(f"{path}: no images there; give a folder or a pattern such as frames/%04d.png")
@@ -143,7 +145,7 @@ def files(path: Path) -> list[Path]:
 
 
 def _there(path: Path) -> list[Path]:
-    # A name is what it says but for a number and the wildcards * and ?.
+    # Only a number such as %04d and the wildcards * and ? are special in a name; [ is not.
     folder, pattern = (path, "*") if path.is_dir() else (path.parent, _NUMBER.sub("*", path.name))
     there = folder.glob(pattern.replace("[", "[[]"))
     # Hidden files, such as those that macOS puts beside each, are no frames.

@@ -1,8 +1,8 @@
-"""HDF5, by h5py: the largest dataset of three axes or more, with everything else in the file as it is.
+"""HDF5, by h5py: the largest dataset of three axes or more; everything else in the file stays as it is.
 
-Axes are what the labels of the dataset's dimensions say, of "c", "t", "z", "y" and "x". Without labels the last
-are z, y, x, a fourth in front is t, and a last one of 3 in 8 bit is R, G, B. Links to other files are not
-followed.
+The labels of the dataset's dimensions name the axes: "c", "t", "z", "y" or "x". Without labels, the last three
+axes are z, y, x, a fourth axis in front of them is t, and a last axis of 3 samples in 8 bit is R, G, B. Links to
+other files are not followed.
 """
 
 from __future__ import annotations
@@ -15,37 +15,22 @@ from typing import Any
 import h5py
 import numpy as np
 
-from volstyle.codecs import Encoding, Facts, Selection
+from volstyle.codecs.api import Encoding, Facts, Selection
 from volstyle.codecs.atomic import arriving, check_target
-from volstyle.codecs.stored import (
-    MILLIMETERS,
-    NOTICE,
-    TYPES,
-    Array,
-    Stored,
-    alpha_of,
-    as_field,
-    check_room,
-    check_volume,
-    damages,
-    is_changed,
-    left_out,
-    numbers,
-    own,
-    spatial,
-    unwritable,
-)
+from volstyle.codecs.borders import check_room, damages, unwritable
+from volstyle.codecs.outgoing import NOTICE, TYPES, check_volume, left_out, numbers
+from volstyle.codecs.stored import MILLIMETERS, Array, Stored, as_field, is_changed, own, spatial
 from volstyle.errors import InputError
 from volstyle.grid.field import Axis, Field
 
 _NOTICE_KEY = "volstyle_notice"
-_SIZES_KEY = "element_size_um"  # of Fiji and ilastik: z, y, x
+_SIZES_KEY = "element_size_um"  # as Fiji and ilastik call it: z, y, x
 _NAME = "volume"
 
 
 @dataclass(frozen=True)
 class Hdf5Origin(Stored):
-    """name: of the dataset in the file. order: its axes, as in "tzyxc"."""
+    """name: the name of the dataset in the file. order: its axes, as in "tzyxc"."""
 
     name: str = _NAME
     order: str = ""
@@ -83,9 +68,7 @@ def write(path: Path, field: Field, encoding: Encoding) -> list[str]:
     """The file it came from, copied, with other samples; or a new one, whose dimensions have labels."""
     check(path, field, encoding)
     origin = own(field, Hdf5Origin)
-    array, color = numbers(path, field, Hdf5Origin, () if origin else (*TYPES, "f2"))
-    alpha = alpha_of(field) if color else None
-    parts = array if alpha is None else np.concatenate([array, alpha[None]])
+    parts = numbers(path, field, Hdf5Origin, () if origin else (*TYPES, "f2")).parts
     order = "".join(axis.name for axis in field.axes) + ("c" if len(parts) > 1 else "")
     if origin is not None and ("c" in origin.order) == (len(parts) > 1):
         order = origin.order
@@ -116,7 +99,8 @@ def check(path: Path, field: Field | None, encoding: Encoding) -> None:
 
 
 def _replaced(file: Any, name: str, array: Array) -> Any:
-    """The dataset of that name with these samples: in its own layout where they fit, its attributes kept."""
+    """The dataset of that name, holding these samples; its attributes stay, and so does its layout if they fit
+    it."""
     if name in file and file[name].shape == array.shape and file[name].dtype == array.dtype:
         file[name][()] = array
         return file[name]
@@ -157,7 +141,7 @@ def _largest(path: Path, file: Any) -> tuple[Any, str]:
 
 
 def _order(dataset: Any) -> str:
-    """The axes of a dataset; none if they are not those of a volume."""
+    """The axes of a dataset, as in "tzyxc"; "" if they are not those of a volume."""
     labels = [str(dimension.label) for dimension in dataset.dims]
     if all(labels):
         known = len(set(labels)) == len(labels) and set("zyx") <= set(labels) <= set("ctzyx")

@@ -2,6 +2,7 @@
 
 What OpenCV does not say of a file (its size before it is decoded, how many pictures it holds, the gray that a PNG
 calls transparent, the orientation of a picture with alpha, the color space of a profile) is asked of Pillow.
+tifffile writes TIFF, and reads those of it that OpenCV gets wrong.
 """
 
 from __future__ import annotations
@@ -10,19 +11,22 @@ import io
 import struct
 import threading
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import cv2
 import numpy as np
-import psutil
 import torch
 from numpy.typing import NDArray
 from PIL import Image, ImageCms
 from PIL.ImageFile import ImageFile
 
-from volstyle.codecs import Encoding, Facts, Selection, check_axes
+from volstyle.codecs import chunks
+from volstyle.codecs.api import Encoding, Facts, Selection, check_axes
 from volstyle.codecs.atomic import arriving, check_target
+from volstyle.codecs.borders import free_memory, importing
 from volstyle.codecs.clip import PictureOrigin
 from volstyle.errors import CapacityError, InputError, OutputError
 from volstyle.grid.field import Axis, Field
@@ -40,13 +44,14 @@ _ORIENTATION = 0x0112
 _LEVELS = {"1": 1, "L;2": 3, "L;4": 15}
 """Pillow's name of a gray PNG of few bits -> its whitest number."""
 
-_PNG = b"\x89PNG\r\n\x1a\n"
+_TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+"""The first bytes of a TIFF."""
 
 
 @dataclass(frozen=True)
 class ImageOrigin(PictureOrigin):
-    """bits: 8 or 16. gray: the file had one channel. profile: ICC, as it was. notes: for the user, on what the
-    file holds beside the picture."""
+    """bits: 8 or 16. gray: whether the file had one channel. profile: its ICC profile, as it was. notes: what the
+    user should know of the file, one line each."""
 
     bits: int = 8
     gray: bool = False
@@ -57,8 +62,8 @@ class ImageOrigin(PictureOrigin):
 @dataclass(frozen=True)
 class _Header:
     """What a file says of itself before it is decoded. size: width and height. pictures: how many it holds. turn:
-    how the picture lies, by EXIF. hidden: the gray, in levels of the decoded
-    samples, that is transparent; None for none."""
+    its EXIF orientation, 1 to 8. hidden: the gray, in levels of the decoded samples, that is transparent; None for
+    none."""
 
     size: tuple[int, int]
     pictures: int = 1
@@ -146,49 +151,58 @@ def encoded(path: Path, field: Field) -> tuple[bytes, list[str]]:
 def _decode(path: Path) -> tuple[NDArray[Any], bytes | None, tuple[str, ...]]:
     """(H, W), (H, W, 3) BGR or (H, W, 4) BGRA of 8 or 16 bit, upright, the color profile, and notes."""
     try:
-        data = np.frombuffer(path.read_bytes(), np.uint8)
+        data = path.read_bytes()
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from error
-    if not data.size:
+    if not data:
         raise InputError(f"{path}: the file is empty; give an image")
-    _check_chunks(path, data.tobytes())
-    header = _header(path, data.tobytes())
+    header = _header(path, data)
+    array: NDArray[Any] | None = None
+    profile: bytes | None = None
+    notes: tuple[str, ...] = ()
+    if data.startswith(_TIFF):
+        array, turn, profile = _pages(path).picture_of(path, data)
+        array = array if array is None else _turned(array, turn)
+    elif data.startswith(chunks.BEGIN):
+        data, profile, notes = chunks.without_others(path, data)
+    if array is None:
+        array, found = _by_opencv(path, data, 1 if header is None else header.turn)
+        profile = profile or found
+    if header is not None and header.hidden is not None and array.ndim == 2:
+        seen = np.where(array == header.hidden, 0, np.iinfo(array.dtype).max).astype(array.dtype)
+        array = np.dstack([array, array, array, seen])
+    if header is not None and header.pictures > 1:
+        said = f"{path.name}: holds {header.pictures} pictures, the first is taken; as .gif or .mp4 all are"
+        notes = (*notes, said)
+    return array, profile, notes
+
+
+def _by_opencv(path: Path, data: bytes, turn: int) -> tuple[NDArray[Any], bytes | None]:
+    """The samples, upright, and the color profile. turn: how a picture with alpha lies, by its EXIF."""
+    packed = np.frombuffer(data, np.uint8)
     try:
-        decoded, kinds, blobs = cv2.imdecodeWithMetadata(data, flags=cv2.IMREAD_UNCHANGED)
+        decoded, kinds, blobs = cv2.imdecodeWithMetadata(packed, flags=cv2.IMREAD_UNCHANGED)
         array: NDArray[Any] | None = decoded
         # OpenCV turns a picture upright only when it is asked for a certain number of channels.
         if array is not None and (array.ndim == 2 or array.shape[2] == 3):
             kind = cv2.IMREAD_GRAYSCALE if array.ndim == 2 else cv2.IMREAD_COLOR
-            array = cv2.imdecode(data, kind | cv2.IMREAD_ANYDEPTH)
-        elif array is not None and header is not None:
-            array = _turned(array, header.turn)
+            array = cv2.imdecode(packed, kind | cv2.IMREAD_ANYDEPTH)
+        elif array is not None:
+            array = _turned(array, turn)
     except cv2.error as error:
         raise InputError(f"{path}: damaged, or not an image OpenCV knows; give PNG, JPEG, TIFF or WebP") from error
     if array is None:
         raise InputError(f"{path}: damaged, or not an image OpenCV knows; give PNG, JPEG, TIFF or WebP")
     if array.dtype not in (np.uint8, np.uint16) or (array.ndim == 3 and array.shape[2] not in (3, 4)):
         raise InputError(f"{path}: samples are {array.dtype} of shape {array.shape}, must be 8 or 16 bit pictures")
-    notes: tuple[str, ...] = ()
-    if header is not None and header.hidden is not None and array.ndim == 2:
-        seen = np.where(array == header.hidden, 0, np.iinfo(array.dtype).max).astype(array.dtype)
-        array = np.dstack([array, array, array, seen])
-    if header is not None and header.pictures > 1:
-        notes = (f"{path.name}: holds {header.pictures} pictures, the first is taken; as .gif or .mp4 all are",)
     profiles = [np.asarray(blob).tobytes() for kind, blob in zip(kinds, blobs, strict=True) if kind == _PROFILE]
-    return array, profiles[0] if profiles else None, notes
+    return array, profiles[0] if profiles else None
 
 
-def _check_chunks(path: Path, data: bytes) -> None:
-    """Raises InputError for a PNG that ends before a chunk does: OpenCV makes room for all that a chunk says it
-    is long, up to 4 GB, before it looks whether that is there."""
-    place = 8 if data.startswith(_PNG) else len(data)
-    while place < len(data):
-        length, kind = int.from_bytes(data[place : place + 4], "big"), data[place + 4 : place + 8]
-        place += 12 + length
-        if place > len(data):
-            raise InputError(f"{path}: damaged, ends before its {kind.decode('latin-1')!r} does; give a whole one")
-        if kind == b"IEND":
-            return
+def _pages(path: Path) -> ModuleType:
+    """The module that reads and writes those pictures in TIFF that OpenCV does not."""
+    with importing(path, "volumes"):
+        return import_module("volstyle.codecs.pages")
 
 
 _header_lock = threading.Lock()
@@ -212,7 +226,7 @@ def _header(path: Path, data: bytes) -> _Header | None:
 def _header_of(path: Path, picture: Image.Image) -> _Header:
     width, height = picture.size
     # As decoded, at most four channels of 16 bit, and as it is styled, three and alpha of float32.
-    need, free = width * height * (8 + 16), psutil.virtual_memory().available
+    need, free = width * height * (8 + 16), free_memory()
     if need > free:
         raise CapacityError(
             f"{path}: {width}x{height} samples take {need / 1e9:.1f} GB of memory, {free / 1e9:.1f} GB are free; "
@@ -248,6 +262,8 @@ def _space(profile: bytes) -> str:
 
 
 def _encode(path: Path, array: NDArray[Any], profile: bytes | None) -> bytes:
+    if path.suffix.lower() in (".tif", ".tiff"):
+        return bytes(_pages(path).encoded_picture(array, profile))
     settings = [cv2.IMWRITE_JPEG_QUALITY, 95] if path.suffix.lower() in (".jpg", ".jpeg") else []
     kinds = [_PROFILE] if profile else []
     blobs = [np.frombuffer(profile, np.uint8)] if profile else []

@@ -11,22 +11,16 @@ from typing import Any
 import numpy as np
 import SimpleITK
 
-from volstyle.codecs import Encoding, Facts, Selection
+from volstyle.codecs.api import Encoding, Facts, Selection
 from volstyle.codecs.atomic import arriving, check_target
+from volstyle.codecs.borders import check_room, damages
+from volstyle.codecs.outgoing import NOTICE, TYPES, check_volume, left_out, numbers
 from volstyle.codecs.stored import (
-    NOTICE,
-    TYPES,
     Array,
     Stored,
     affine_of,
-    alpha_of,
     as_field,
-    check_room,
-    check_volume,
-    damages,
     is_changed,
-    left_out,
-    numbers,
     own,
     spatial,
     steps_in_mm,
@@ -40,7 +34,8 @@ _HEADER = 2**16
 
 @dataclass(frozen=True)
 class ItkOrigin(Stored):
-    """spacing, corner, direction: of SimpleITK, x first. entries: of the header. packed: samples compressed."""
+    """spacing, corner, direction: how the samples lie in space, as SimpleITK has them, x first. entries: the
+    entries of the header. packed: whether the samples are compressed."""
 
     spacing: tuple[float, ...] = ()
     corner: tuple[float, ...] = ()
@@ -98,9 +93,7 @@ def _read(path: Path) -> Field:
 def write(path: Path, field: Field, encoding: Encoding) -> list[str]:
     check(path, field, encoding)
     mine = own(field, ItkOrigin)
-    array, color = numbers(path, field, ItkOrigin, TYPES)
-    alpha = alpha_of(field) if color else None
-    parts = array if alpha is None else np.concatenate([array, alpha[None]])
+    parts = numbers(path, field, ItkOrigin, TYPES).parts
     vector = len(parts) > 1
     image = SimpleITK.GetImageFromArray(np.moveaxis(parts, 0, -1) if vector else parts[0], isVector=vector)
     origin = mine or _from_axes(field)
@@ -128,7 +121,8 @@ def check(path: Path, field: Field | None, encoding: Encoding) -> None:
 
 
 def _information(path: Path) -> Any:
-    """A reader that has read the header. Raises InputError for an image of other than three or four axes."""
+    """SimpleITK's reader after it has read the header. Raises InputError unless the image has three or four
+    axes."""
     with damages(path, "damaged, or not what its suffix says"):
         reader = SimpleITK.ImageFileReader()
         reader.SetFileName(str(path))
@@ -142,7 +136,7 @@ def _information(path: Path) -> Any:
 def _itemsize(reader: Any) -> int:
     """Bytes of a sample, by the name of its type: "16-bit signed integer"."""
     found = re.match(r"(?:vector of )?(\d+)-bit", SimpleITK.GetPixelIDValueAsString(reader.GetPixelID()))
-    return int(found[1]) // 8 if found else 16  # of complex numbers, which are refused later
+    return int(found[1]) // 8 if found else 16  # complex numbers, which are refused later
 
 
 def _axes(spacing: tuple[float, ...]) -> tuple[Axis, ...]:
@@ -167,7 +161,8 @@ def _check_data_file(path: Path) -> bytes:
 
 
 def _affine(spacing: tuple[float, ...], corner: tuple[float, ...], direction: tuple[float, ...]) -> Array:
-    """ITK points left and posterior, NIfTI right and anterior."""
+    """(4, 4), from sample numbers (x, y, z) to mm. ITK's axes point left and posterior, those of NIfTI, which are
+    given back, right and anterior."""
     count = len(spacing)
     affine = np.eye(4)
     affine[:3, :3] = (np.array(direction).reshape(count, count) * np.array(spacing))[:3, :3]
@@ -176,6 +171,7 @@ def _affine(spacing: tuple[float, ...], corner: tuple[float, ...], direction: tu
 
 
 def _from_axes(field: Field) -> ItkOrigin:
+    """How a field from another format lies in space: by its affine where it has one, else by its steps alone."""
     steps = [*steps_in_mm(field), *(axis.step for axis in reversed(field.axes[:-3]))]
     count = len(steps)
     direction, corner = np.eye(count), np.zeros(count)

@@ -15,24 +15,11 @@ from typing import Any
 import numpy as np
 import zarr
 
-from volstyle.codecs import Encoding, Facts, Selection
+from volstyle.codecs.api import Encoding, Facts, Selection
 from volstyle.codecs.atomic import arriving_folder, check_folder
-from volstyle.codecs.stored import (
-    NOTICE,
-    TYPES,
-    Array,
-    Stored,
-    as_field,
-    check_room,
-    check_volume,
-    damages,
-    is_changed,
-    left_out,
-    numbers,
-    own,
-    smaller,
-    unwritable,
-)
+from volstyle.codecs.borders import check_room, damages, unwritable
+from volstyle.codecs.outgoing import NOTICE, TYPES, check_volume, left_out, numbers, smaller
+from volstyle.codecs.stored import Array, Stored, as_field, is_changed, own
 from volstyle.errors import InputError, OutputError
 from volstyle.grid.field import Axis, Field
 
@@ -50,7 +37,7 @@ _NOTICE_KEY = "volstyle_notice"
 
 @dataclass(frozen=True)
 class NgffOrigin(Stored):
-    """names: of the axes in the file, as in "tczyx"."""
+    """names: the axes in the file, as in "tczyx"."""
 
     names: str = ""
 
@@ -94,14 +81,14 @@ def write(path: Path, field: Field, encoding: Encoding) -> list[str]:
     check(path, field, encoding)
     origin = own(field, NgffOrigin)
     kept = origin is not None and origin.array is not None and len(origin.array) == field.channels
-    array, color = numbers(path, field, NgffOrigin, () if kept else (*TYPES, "f2"))
+    made = numbers(path, field, NgffOrigin, () if kept else (*TYPES, "f2"))
     with arriving_folder(path, encoding.force, "*") as temporary, unwritable(path):
         if kept:
             assert origin is not None and origin.path is not None
             shutil.copytree(origin.path, temporary, dirs_exist_ok=True)
-            _fill(temporary, array, origin.names)
+            _fill(temporary, made.array, origin.names)
         else:
-            _create(temporary, field, array, color)
+            _create(temporary, field, made.array, made.color)
         if is_changed(field):
             zarr.open_group(temporary, mode="r+").attrs[_NOTICE_KEY] = NOTICE
     return [] if kept else left_out(path, field, ("steps", "times"))
@@ -116,7 +103,7 @@ def check(path: Path, field: Field | None, encoding: Encoding) -> None:
 
 
 def _fill(path: Path, array: Array, names: str) -> None:
-    """Samples (C, *S) in all levels of a group that is there."""
+    """Write samples (C, *S) into all levels of an OME-Zarr that exists."""
     group, multiscale = _opened(path, mode="r+")
     have = "ctzyx" if array.ndim == 5 else "czyx"
     for name in _levels(path, multiscale):
@@ -134,7 +121,7 @@ def _fill(path: Path, array: Array, names: str) -> None:
 
 
 def _create(path: Path, field: Field, array: Array, color: bool) -> None:
-    """A group of one level, in version 0.5."""
+    """Write a new OME-Zarr 0.5 with one level."""
     group = zarr.open_group(path, mode="w", zarr_format=3)
     laid = array if len(field.axes) == 3 else np.moveaxis(array, 0, 1)
     names = ["c", *(axis.name for axis in field.axes)] if len(field.axes) == 3 else ["t", "c", "z", "y", "x"]
@@ -202,7 +189,7 @@ def _finest(path: Path) -> tuple[Any, dict[str, Any], str]:
 
 
 def _kept(names: str, shape: tuple[int, ...]) -> str:
-    """The axes of the field, of which a single time is none."""
+    """The axes that the field will have, as in "tzyx"; an axis t of one sample is left out."""
     return "".join(name for name in "tzyx" if name in names and (name != "t" or shape[names.index("t")] > 1))
 
 
@@ -223,7 +210,7 @@ def _names(path: Path, multiscale: dict[str, Any]) -> str:
 
 
 def _levels(path: Path, multiscale: dict[str, Any]) -> list[str]:
-    """Finest first. Raises InputError for a path that leaves the folder."""
+    """The paths of the levels, the finest first. Raises InputError for a path that leaves the folder."""
     with damages(path, "its datasets cannot be read"):
         found = [str(level["path"]) for level in multiscale["datasets"]]
     for name in found:
@@ -234,7 +221,7 @@ def _levels(path: Path, multiscale: dict[str, Any]) -> list[str]:
 
 
 def _scale(multiscale: dict[str, Any]) -> list[float]:
-    """Of the finest level, times that of the whole pyramid."""
+    """The steps of the finest level along all axes: its own scale times that of the whole pyramid."""
     total = np.ones(len(multiscale["axes"]))
     for place in (multiscale["datasets"][0], multiscale):
         for transformation in place.get("coordinateTransformations", []):

@@ -19,25 +19,11 @@ from typing import Any, cast
 import nibabel as nib
 import numpy as np
 
-from volstyle.codecs import Encoding, Facts, Selection
+from volstyle.codecs.api import Encoding, Facts, Selection
 from volstyle.codecs.atomic import arriving, check_target
-from volstyle.codecs.stored import (
-    NOTICE,
-    TYPES,
-    Array,
-    Stored,
-    affine_of,
-    alpha_of,
-    as_field,
-    check_room,
-    check_volume,
-    damages,
-    is_changed,
-    left_out,
-    numbers,
-    own,
-    steps_in_mm,
-)
+from volstyle.codecs.borders import check_room, damages
+from volstyle.codecs.outgoing import NOTICE, TYPES, Numbers, check_volume, left_out, numbers
+from volstyle.codecs.stored import Stored, affine_of, alpha_of, as_field, is_changed, own, steps_in_mm
 from volstyle.errors import InputError
 from volstyle.grid.field import Axis, Field
 
@@ -52,7 +38,8 @@ _GZIP = b"\x1f\x8b"
 
 @dataclass(frozen=True)
 class NiftiOrigin(Stored):
-    """header: with extensions, as it is in the file. shape: of the data in the file."""
+    """header: the header as it is in the file, with its extensions. shape: the shape of the samples in the
+    file."""
 
     header: Any = None
     shape: tuple[int, ...] = ()
@@ -112,28 +99,26 @@ def _read(path: Path) -> Field:
 def write(path: Path, field: Field, encoding: Encoding) -> list[str]:
     check(path, field, encoding)
     origin = own(field, NiftiOrigin)
-    array, color = _numbers(path, field, origin)
-    alpha = alpha_of(field) if color else None
-    header = _own_header(origin, array, color) if origin else _new_header(field, array, color)
-    if color:
-        header.set_data_dtype(_RGB if alpha is None else _RGBA)
+    made = _numbers(path, field, origin)
+    header = _own_header(origin, made) if origin else _new_header(field, made)
+    colors = (_RGB if made.alpha is None else _RGBA) if made.color else None
+    if colors is not None:
+        header.set_data_dtype(colors)
     if is_changed(field):
         header.extensions.append(nib.nifti1.Nifti1Extension(_COMMENT, NOTICE.encode()))
         header["vox_offset"] = 0  # nibabel makes room for the extensions
-    parts = [*array, alpha] if alpha is not None else list(array)
-    plain = [part.transpose() for part in parts]  # (i, j, k, t)
+    plain = [part.transpose() for part in made.parts]  # (i, j, k, t)
     flat = np.ascontiguousarray(np.stack(plain, axis=-1))
-    if color:
-        flat = flat.view(_RGB if alpha is None else _RGBA)[..., 0]
+    if colors is not None:
+        flat = flat.view(colors)[..., 0]
     written = io.BytesIO()
     header.write_to(written)
     written.write(bytes(int(header["vox_offset"]) - written.tell()))
     written.write(flat.astype(header.get_data_dtype()).tobytes(order="F"))
     data = written.getvalue()
     if _is_packed(path):
-        data = gzip.compress(
-            data, compresslevel=6, mtime=0
-        )  # no time of day, so that a replay gives the same bytes
+        # Without the time of day, so that a replay gives the same bytes.
+        data = gzip.compress(data, compresslevel=6, mtime=0)
     with arriving(path, encoding.force) as temporary:
         temporary.write_bytes(data)
     return left_out(path, field, ("steps", "times", "place", "alpha")) if origin is None else []
@@ -145,16 +130,16 @@ def check(path: Path, field: Field | None, encoding: Encoding) -> None:
     check_volume(path, field)
 
 
-def _numbers(path: Path, field: Field, origin: NiftiOrigin | None) -> tuple[Array, bool]:
+def _numbers(path: Path, field: Field, origin: NiftiOrigin | None) -> Numbers:
     """What to write; scaled numbers of another format stay so where one slope and one intercept do for all.
 
     Colors of more than 8 bits are a vector, since RGB of NIfTI has 8."""
     source = field.origin
     if origin is None and _is_scaled_alike(field):
         assert isinstance(source, Stored)
-        return source.restored(field.samples), source.color
-    array, color = numbers(path, field, NiftiOrigin, TYPES if origin is None else ())
-    return array, color and array.dtype == np.uint8
+        return Numbers(source.restored(field.samples), source.color, alpha_of(field) if source.color else None)
+    made = numbers(path, field, NiftiOrigin, TYPES if origin is None else ())
+    return made if made.array.dtype == np.uint8 else Numbers(made.array, color=False)
 
 
 def _is_scaled_alike(field: Field) -> bool:
@@ -165,22 +150,22 @@ def _is_scaled_alike(field: Field) -> bool:
     return np.ndim(source.slope) == 0 and np.ndim(source.inter) == 0 and source.array.dtype.str[1:] in TYPES
 
 
-def _own_header(origin: NiftiOrigin, array: Array, color: bool) -> Any:
-    """The header it came with; a gray volume that became a color one needs other types."""
+def _own_header(origin: NiftiOrigin, made: Numbers) -> Any:
+    """The header of the source; where a gray volume became a color one, without its scaling."""
     header = origin.header.copy()
-    if color and not origin.color:
-        header.set_data_shape(tuple(reversed(array.shape[1:])))
+    if made.color and not origin.color:
+        header.set_data_shape(tuple(reversed(made.array.shape[1:])))
         header["scl_slope"], header["scl_inter"] = 1, 0
     return header
 
 
-def _new_header(field: Field, array: Array, color: bool) -> Any:
+def _new_header(field: Field, made: Numbers) -> Any:
     """A header made from the axes, and from where the volume lies if its file says so."""
     header = nib.Nifti1Header()
-    header.set_data_dtype(array.dtype)
+    header.set_data_dtype(made.array.dtype)
     shape = tuple(reversed(field.shape))
-    if not color and len(array) > 1:
-        shape = (*shape, *(1,) * (_MOST_AXES - len(shape)), len(array))
+    if not made.color and len(made.array) > 1:
+        shape = (*shape, *(1,) * (_MOST_AXES - len(shape)), len(made.array))
         header.set_intent("vector")
     header.set_data_shape(shape)
     if _is_scaled_alike(field):
@@ -199,7 +184,9 @@ def _new_header(field: Field, array: Array, color: bool) -> Any:
 
 
 def _header(path: Path) -> Any:
-    """As it is in the file: nibabel's images reset scaling and codes. Raises InputError."""
+    """The header as it is in the file, which nibabel's images do not keep: they reset scaling and codes.
+
+    Raises InputError for a file that is damaged, cut off or not NIfTI."""
     with path.open("rb") as file:
         packed = file.read(2) == _GZIP
     if packed != _is_packed(path):
@@ -222,7 +209,7 @@ def _header(path: Path) -> Any:
             raise InputError(f"{path}: damaged, its header tells of samples {shape} from byte {before} on")
         if not packed and before + _declared(bare) > path.stat().st_size:
             raise InputError(f"{path}: damaged or cut off, its header tells of more samples than there are")
-        check_room(path, before, 0)  # of the extensions, which are read with the header
+        check_room(path, before, 0)  # the extensions, which are read with the header
         with opener(path, "rb") as file:
             return kind.from_fileobj(file, check=False)
 
@@ -234,7 +221,7 @@ def _declared(header: Any) -> int:
 
 @contextmanager
 def _silent() -> Iterator[None]:
-    """What nibabel has to say of a header that is a little off is nothing to the user."""
+    """Without nibabel's warnings on headers that are a little off, which mean nothing to the user."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
@@ -245,14 +232,15 @@ def _is_packed(path: Path) -> bool:
 
 
 def _squeezed(shape: tuple[int, ...]) -> tuple[int, ...]:
-    """(i, j, k), (i, j, k, t) or (i, j, k, t, c): axes of one sample left out at the end, put in before k."""
+    """The shape with three axes or more: without axes of one sample at its end, and with such axes where k, or j
+    and k, are missing. What comes back is (i, j, k), (i, j, k, t) or (i, j, k, t, c)."""
     while len(shape) > 3 and shape[-1] == 1:
         shape = shape[:-1]
     return shape + (1,) * (3 - len(shape))
 
 
 def _sizes(path: Path, header: Any) -> tuple[int, ...]:
-    """(C, *S) of the field."""
+    """The shape (C, *S) that the field will have. Raises InputError for more than five axes."""
     shape = _squeezed(header.get_data_shape())
     if len(shape) > _MOST_AXES + 1:
         raise InputError(f"{path}: {len(shape)} axes of shape {shape}, must be x, y, z, t and channels at most")
@@ -263,7 +251,8 @@ def _sizes(path: Path, header: Any) -> tuple[int, ...]:
 
 
 def _axes(path: Path, header: Any) -> tuple[Axis, ...]:
-    """Raises InputError for an affine that maps no volume to a volume."""
+    """The axes of the field. Raises InputError for an affine that maps the volume to a plane, a line or a
+    point."""
     affine = np.asarray(header.get_best_affine())
     steps = np.sqrt((affine[:3, :3] ** 2).sum(0))
     if not np.isfinite(affine).all() or not abs(np.linalg.det(affine[:3, :3])) > 1e-6 * steps.prod() > 0:

@@ -19,9 +19,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from volstyle.codecs import Encoding, Facts, Selection, check_axes
+from volstyle.codecs.api import Encoding, Facts, Selection, check_axes
 from volstyle.codecs.atomic import arriving, check_target
-from volstyle.codecs.stored import check_room, damages
+from volstyle.codecs.borders import check_room, damages
 from volstyle.errors import InputError
 from volstyle.grid.field import Axis, Field, Origin
 
@@ -57,7 +57,8 @@ _OF_TIMES = (
 
 @dataclass(frozen=True)
 class Column:
-    """A column that is no channel: times, or an index. place: its number. cells: its text, a line each."""
+    """A column that is no channel but holds times or an index. place: its number. cells: its text, line by
+    line."""
 
     place: int
     name: str
@@ -66,9 +67,11 @@ class Column:
 
 @dataclass(frozen=True)
 class SeriesOrigin(Origin):
-    """separator, names: of the channels of a table; names empty if it has no header. beside: the columns of it
-    that are no channels. dtype: of an npy, as numpy writes it. rows: whether its channels are rows, None for one
-    axis."""
+    """What is needed to write a series as it came.
+
+    For a table: separator, the letter between its cells; names, the names of its channels, () without a header;
+    beside, its columns that are no channels. For an npy: dtype, its type as numpy writes it; rows, whether its
+    channels are rows, None for an array of one axis."""
 
     separator: str = ","
     names: tuple[str, ...] = ()

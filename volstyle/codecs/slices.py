@@ -1,4 +1,5 @@
-"""Slices of DICOM: the files of a series, what each says of its place and its scale, and whether they are even."""
+"""Slices of DICOM: the files of a series, where each slice lies, how its numbers are scaled, and whether the
+slices are evenly spaced."""
 
 from __future__ import annotations
 
@@ -22,21 +23,27 @@ from pydicom.uid import (
     ImplicitVRLittleEndian,
 )
 
-from volstyle.codecs.stored import Array, check_room
+from volstyle.codecs.borders import check_room
+from volstyle.codecs.stored import Array
 from volstyle.errors import InputError, VolstyleError
 
 _SAME = ("Rows", "Columns", "SamplesPerPixel", "BitsStored", "PixelRepresentation", "ImageOrientationPatient")
 _WITHIN = 0.01
-"""Share of the spacing by which slices may be off their place."""
+"""How far slices may lie off their even place, as a share of the spacing."""
 _ROUNDED = 0.25
-"""The same where the places are written with so few digits that rounding alone moves them that far."""
+"""How far, as a share of the spacing, they may lie off where their places are written with so few digits that
+rounding alone moves them that far."""
 _BLOCK = 2**20
+"""Bytes that are inflated at once."""
 
 
 @dataclass(frozen=True)
 class Slice:
-    """A slice, or a frame of a file, and where it lies. place: of its first sample, mm; None if it is not said.
-    rounding: how far, in mm, each number of the place may be off, since it is written with so many digits.
+    """A slice, which is a file or a frame of one, and where it lies.
+
+    pixels: (H, W) or (H, W, 3), as they are stored. place: the position of the first sample in mm, (x, y, z); None
+    if the file does not say. slope, inter: physical = slope · pixels + inter. rounding: how far each of the three
+    numbers of the place may be off, in mm, because it is written with a limited number of digits.
     """
 
     path: Path
@@ -48,7 +55,9 @@ class Slice:
 
 
 def datasets_of(path: Path) -> list[tuple[Path, Dataset]]:
-    """Of a file, or of all DICOM files with pixels right in a folder."""
+    """The datasets of a file, or of all DICOM files in a folder (but not in folders within it) that have pixels.
+
+    Raises InputError for what is not DICOM, damaged or without pixels, CapacityError for more than the memory."""
     files = [path]
     if path.is_dir():
         files = sorted(file for file in path.iterdir() if file.is_file() and not file.name.startswith("."))
@@ -59,11 +68,11 @@ def datasets_of(path: Path) -> list[tuple[Path, Dataset]]:
             dataset = pydicom.dcmread(file)
         except InvalidDicomError as error:
             if path.is_dir():
-                continue  # such folders hold notes, viewers and the like
+                continue  # folders of DICOM also hold notes, viewers and the like
             raise InputError(f"{file}: not DICOM") from error
         except VolstyleError:
             raise
-        except Exception as error:  # of any kind, from what stands in a damaged file
+        except Exception as error:  # pydicom raises any kind for a damaged file
             raise InputError(f"{file}: damaged ({error})") from error
         if "PixelData" in dataset:
             found.append((file, dataset))
@@ -105,6 +114,7 @@ def _check_inflated(file: Path) -> None:
 
 
 def check_alike(path: Path, datasets: Sequence[tuple[Path, Dataset]]) -> None:
+    """Raises InputError unless all datasets are of one series, one size, one type and one orientation."""
     series = Counter(str(dataset.get("SeriesInstanceUID", "none")) for _, dataset in datasets)
     if len(series) > 1:
         held = ", ".join(f"{uid} with {count} files" for uid, count in series.most_common())
@@ -128,11 +138,13 @@ def _is_near(one: Any, other: Any) -> bool:
 
 
 def slices_of(path: Path, dataset: Dataset) -> list[Slice]:
-    if "TransferSyntaxUID" not in dataset.file_meta:  # a file of before 1993, or of a careless writer
+    """The slices of a dataset: one, or one for each of its frames. Raises InputError for samples that cannot be
+    decoded, and for scales that cannot be inverted."""
+    if "TransferSyntaxUID" not in dataset.file_meta:  # files from before 1993, or by a careless writer
         dataset.file_meta.TransferSyntaxUID = _syntax(dataset)
     try:
         pixels = dataset.pixel_array
-    except Exception as error:  # of any kind, from the decoders
+    except Exception as error:  # decoders raise errors of any kind
         syntax = dataset.file_meta.get("TransferSyntaxUID", "")
         name = getattr(syntax, "name", "unknown")
         raise InputError(
@@ -171,7 +183,7 @@ def slices_of(path: Path, dataset: Dataset) -> list[Slice]:
 
 
 def _syntax(dataset: Dataset) -> UID:
-    """How a dataset was found to be written that does not say so."""
+    """The transfer syntax of a dataset that does not name it, as pydicom found it."""
     implicit, little = dataset.original_encoding
     if implicit:
         return ImplicitVRLittleEndian
@@ -179,13 +191,15 @@ def _syntax(dataset: Dataset) -> UID:
 
 
 def _half_digit(number: Any) -> float:
-    """Half a unit of the last digit with which DICOM writes a number; zeros behind the point are none."""
+    """How far rounding may have moved a number: half a unit of the last digit that DICOM wrote. Zeros at the end
+    behind the point do not count, since most writers leave them out."""
     written = Decimal(str(getattr(number, "original_string", number)).strip())
     return 0.5 * 10.0 ** min(0, int(written.normalize().as_tuple().exponent))
 
 
 def _tag(datasets: Sequence[Dataset], sequence: str, keyword: str) -> Any:
-    """A value of the first that has it, in its functional group or right in it."""
+    """The value of a keyword in the first dataset that has it: in its functional group `sequence`, or in
+    itself."""
     for dataset in datasets:
         inner = dataset.get(sequence)
         if inner and keyword in inner[0]:
@@ -196,7 +210,8 @@ def _tag(datasets: Sequence[Dataset], sequence: str, keyword: str) -> Any:
 
 
 def plane_of(dataset: Dataset) -> tuple[Array, Array, tuple[float, float]]:
-    """Directions of rows and columns, and mm from row to row and column to column, 0 if not said."""
+    """The directions along a row and along a column, (3,) each, and the mm from row to row and from column to
+    column; (0, 0) if the file does not say."""
     shared = dataset.get("SharedFunctionalGroupsSequence", [dataset])[0]
     frame = dataset.get("PerFrameFunctionalGroupsSequence", [dataset])[0]
     places = (shared, frame, dataset)
@@ -207,21 +222,22 @@ def plane_of(dataset: Dataset) -> tuple[Array, Array, tuple[float, float]]:
 
 
 def even_step(path: Path, slices: Sequence[Slice], heights: Sequence[float], normal: Array) -> float:
-    """mm from slice to slice; 0 for a single one. Raises InputError unless it is the same for all.
+    """The distance from slice to slice in mm; 0 for a single slice. Raises InputError unless it is even.
 
-    The same means: within `_WITHIN` of it, or as far off as rounding moves places that are written with few
-    digits. heights: of the places along the normal.
+    It is even when slices lie off their even places by at most the share `_WITHIN` of it, or as far as rounding
+    moves places that are written with few digits. heights: the places of the slices along the normal of their
+    planes, in mm, going up.
     """
     gaps = np.diff(heights)
     if not len(gaps):
         return 0.0
-    # The lower median, of slices that are apart: a gap there is, though some are missing and some there twice.
+    # The lower median of the gaps above 0 is one gap, even where some slices are missing and some are there twice.
     apart = gaps[gaps > _WITHIN * 1e-3]
     step = float(np.quantile(apart, 0.5, method="lower")) if len(apart) else 0.0
     mean = float(f"{(heights[-1] - heights[0]) / len(gaps):.10g}")
     off = float(np.abs(np.array(heights) - (heights[0] + mean * np.arange(len(heights)))).max())
-    # Zeros at the end are not written, so the finest digit of all counts. The ends, which the mean is made of, are
-    # rounded as well.
+    # Writers leave out zeros at the end, so the finest digit of all slices counts. It counts twice, since the
+    # first and the last place, of which the mean is made, are rounded as well.
     digits = np.array([part.rounding for part in slices]).min(0)
     rounding = 2 * float(np.abs(normal) @ digits)
     if gaps.min() > _WITHIN * max(step, 1e-3) and off <= max(_WITHIN * mean, min(rounding, _ROUNDED * mean)):

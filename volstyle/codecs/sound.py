@@ -16,7 +16,7 @@ from av.stream import Disposition
 _RATES = {"libopus": 48000}
 _USUAL_RATE = 48000
 _OF_THE_FILE = {"encoder", "major_brand", "minor_version", "compatible_brands", "duration"}
-"""Tags that say how a file was written, not what it is."""
+"""Tags on how the file was written, which are not true of the new one."""
 
 _WITH_COVER = ("mp4", "ipod")
 _WITH_FILES = ("matroska",)
@@ -66,7 +66,7 @@ class SoundTrack:
             self._packets = self._carried(self._targets, self._encoders)
 
     def _add(self, stream: Any) -> None:
-        """Make a place for a stream in the new file, or note that there is none."""
+        """Make room for a stream in the new file, or note that the format has none for it."""
         codec = stream.codec_context.codec.canonical_name if stream.codec_context else "of an unknown codec"
         if stream.type == "video" and stream.disposition & Disposition.attached_pic:
             self._add_cover(stream)

@@ -1,50 +1,28 @@
-"""What the codecs of volumes share: the file's own numbers beside the physical ones, and the way back.
+"""What the codecs of volumes share: the numbers in the file beside the physical ones, and the way back.
 
-A result that goes back into the format it came from keeps that format's numbers: a sample that the engine did not
-change has the bits it was read with; a changed one is brought to the file's units, rounded and clipped to what its
-type and its bits hold. A result that goes into another format keeps its physical values, in a type that holds
-them.
+Source files often hold whole numbers and a scale; the field holds physical values in float32. A result that goes
+back into the format of its source keeps the numbers of that file: a sample that was not changed has the bits with
+which it was read, a changed one is divided by the scale, rounded, and clipped to what the type of the file and its
+bits hold. A result that goes into another format keeps its physical values, in a type that holds them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
-import psutil
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from volstyle.errors import CapacityError, InputError, OutputError, VolstyleError
+from volstyle.errors import InputError
 from volstyle.grid.field import Axis, Field, Origin
-
-NOTICE = "Styled by volstyle. Not for diagnosis."
 
 MILLIMETERS = {"nm": 1e-6, "um": 1e-3, "mm": 1.0, "cm": 10.0, "m": 1e3}
 """Unit of an axis -> its length in mm."""
-
-WHOLE = ("u1", "i1", "i2", "u2", "i4", "u4", "i8", "u8")
-"""Types of whole numbers, the narrowest first."""
-
-TYPES = (*WHOLE, "f4", "f8")
-"""Types that almost every format holds."""
-
-_EXACT = 2**53
-"""Whole numbers up to this one are exact in float64."""
-
-_MOST_SAID = 160
-"""Letters of what a library says of a damaged file."""
-
-_TOLERANCE = 1e-3
-"""How far beyond [0, 1] samples of a picture may lie; what lies farther is no picture."""
-
-VOLUMES = (["z", "y", "x"], ["t", "z", "y", "x"])
-"""Axes of a volume, and of one over time."""
 
 Array = NDArray[Any]
 
@@ -57,10 +35,10 @@ class Stored(Origin):
 
     array: (C, *S) of the field, in the file's own type. slope, inter: physical = slope · array + inter; numbers,
     or arrays that broadcast against it. color: the channels are R, G, B. padding: the physical value of places
-    that were never measured. limits: least and greatest number the file may hold, of the type if None.
-    affine: (4, 4) from sample numbers (x, y, z) to mm, right-anterior-superior, as NIfTI has it; None is unknown.
-    inverted: low samples are shown bright, as those of MONOCHROME1. alpha: (*S), how opaque each sample of a color
-    volume is, in the type of array.
+    that were never measured. limits: the least and the greatest number that the file may hold; None for those of
+    its type. affine: (4, 4) from sample numbers (x, y, z) to mm, right-anterior-superior, as NIfTI has it; None is
+    unknown. inverted: whether low samples are shown bright, as in DICOM's MONOCHROME1. alpha: (*S), how opaque
+    each sample of a color volume is, in the type of array.
     """
 
     array: Array | None = None
@@ -114,6 +92,15 @@ class Stored(Origin):
         wide = self.array.dtype.itemsize > 2 and self.array.dtype != np.float32
         return exact.astype(np.float64 if wide else np.float32)
 
+    def resampled(self, samples: Tensor) -> Array:
+        """Physical samples (C, *S) on another grid: whole numbers if those of the file are, else float32."""
+        assert self.array is not None
+        if self.array.dtype.kind in "iub" and _is_whole(self.slope) and _is_whole(self.inter):
+            first = "u1" if self.array.dtype.kind == "b" else self.array.dtype.str[1:]
+            whole = np.rint(samples.numpy().astype(np.float64))
+            return narrowed(whole, (first, "i2", "u2", "i4", "u4", "i8", "u8"))
+        return samples.numpy()
+
 
 def as_field(path: Path, axes: tuple[Axis, ...], origin: Stored) -> Field:
     """The field of a volume. Raises InputError for numbers that are not finite, or a volume without samples."""
@@ -139,51 +126,6 @@ def own(field: Field, kind: type[Own]) -> Own | None:
     return None
 
 
-def numbers(path: Path, field: Field, kind: type[Stored], types: Collection[str] = ()) -> tuple[Array, bool]:
-    """What to write: (C, *S), and whether it is R, G, B.
-
-    kind: the origin of the format that writes. A field that came from a file of this kind is given back in that
-    file's numbers, any other in its physical values. types: those that the format holds; any if none are given.
-    A field of 3 channels whose file had 1, or that came from no file, is a picture in [0, 1]: 8 bit.
-    Raises OutputError for samples that no type of the format holds.
-    """
-    origin = field.origin
-    if isinstance(origin, Stored) and origin.array is not None and len(origin.array) == field.channels:
-        if origin.array.shape != field.samples.shape:  # resampled
-            return fitting(path, _resampled(origin, field.samples), types), origin.color
-        if isinstance(origin, kind):
-            return origin.restored(field.samples), origin.color
-        return fitting(path, origin.values(field.samples), types), origin.color
-    if field.channels not in (1, 3):
-        raise OutputError(f"{path}: a result of {field.channels} channels, must be 1 or 3")
-    low, high = (float(end) for end in field.samples.aminmax())
-    if low < -_TOLERANCE or high > 1 + _TOLERANCE:
-        return fitting(path, field.samples.numpy(), types), False
-    return (field.samples.clamp(0, 1) * 255).round().numpy().astype(np.uint8), field.channels == 3
-
-
-def fitting(path: Path, array: Array, types: Collection[str] = ()) -> Array:
-    """The array in the byte order of this machine, and in a type of `types` that holds all its values exactly.
-
-    Raises OutputError when none does.
-    """
-    named = np.dtype(f"={array.dtype.str[1:]}")
-    # A view, since numpy has several types of one meaning that libraries do not take for the same.
-    array = array.astype(named, copy=False).view(named)
-    if not types or array.dtype.str[1:] in types:
-        return array
-    if array.dtype.kind in "iu":
-        found = narrowed(array, [name for name in types if name in WHOLE])
-        if found.dtype.str[1:] in types:
-            return found
-        wider = ["f8"] if "f8" in types and np.abs(array.astype(np.float64)).max() < _EXACT else []
-    else:
-        wider = [name for name in types if np.can_cast(array.dtype, name)]
-    if not wider:
-        raise OutputError(f"{path}: samples are {array.dtype}, must be {', '.join(types)}; choose .npy")
-    return array.astype(wider[0])
-
-
 def narrowed(array: Array, types: Sequence[str]) -> Array:
     """Whole numbers in the first of these types that holds them all; as they are if none does."""
     low, high = int(array.min()), int(array.max())
@@ -192,16 +134,6 @@ def narrowed(array: Array, types: Sequence[str]) -> Array:
         if least <= low and high <= most:
             return array.astype(name)
     return array
-
-
-def check_volume(path: Path, field: Field | None) -> None:
-    """Raises OutputError for a field that is neither a volume nor one over time."""
-    names = [] if field is None else [axis.name for axis in field.axes]
-    if field is not None and names not in VOLUMES:
-        raise OutputError(
-            f"{path}: the format has axes z, y, x or t, z, y, x, the result has {', '.join(names)}; "
-            "choose another suffix"
-        )
 
 
 def is_changed(field: Field) -> bool:
@@ -213,7 +145,7 @@ def is_changed(field: Field) -> bool:
 
 
 def alpha_of(field: Field) -> Array | None:
-    """How opaque the samples of a color field are, if its file said so."""
+    """(*S), how opaque the samples of a color field are; None if its file does not say."""
     origin = field.origin
     if not isinstance(origin, Stored) or origin.alpha is None or origin.alpha.shape != field.shape:
         return None
@@ -221,7 +153,8 @@ def alpha_of(field: Field) -> Array | None:
 
 
 def affine_of(field: Field) -> Array | None:
-    """From sample numbers (x, y, z) of the field to mm, as NIfTI has it; None if its file does not say."""
+    """(4, 4), from sample numbers (x, y, z) of the field to mm, right-anterior-superior; None if its file does not
+    say."""
     origin = field.origin
     if not isinstance(origin, Stored) or origin.affine is None or origin.array is None:
         return None
@@ -238,110 +171,9 @@ def steps_in_mm(field: Field) -> list[float]:
     return [axis.step * MILLIMETERS.get(axis.unit, 1.0) for axis in reversed(field.axes[-3:])]
 
 
-def left_out(path: Path, field: Field, keeps: Collection[str]) -> list[str]:
-    """A note on what a field has and the format of path has no place for.
-
-    keeps: what the format has a place for, of "steps" (sizes of samples in space), "times" (the step in time),
-    "place" (orientation and position), "polarity" (that low is bright) and "alpha".
-    """
-    origin = field.origin if isinstance(field.origin, Stored) else Stored()
-    lost = []
-    space = [axis for axis in field.axes if axis.name in "zyx" and axis.unit != "px"]
-    times = [axis for axis in field.axes if axis.name == "t" and axis.unit != "px"]
-    if space and "steps" not in keeps:
-        lost.append(f"the size of its samples ({' x '.join(f'{a.step:.4g} {a.unit}' for a in reversed(space))})")
-    if times and "times" not in keeps:
-        lost.append(f"the step in time ({times[0].step:.4g} {times[0].unit})")
-    affine = affine_of(field)
-    plain = np.diag([*steps_in_mm(field), 1.0])
-    if affine is not None and "place" not in keeps and not np.allclose(affine, plain, atol=1e-6):
-        lost.append("its orientation and position")
-    shown = origin.array is not None and len(origin.array) == field.channels
-    if origin.inverted and shown and "polarity" not in keeps:
-        lost.append("that low samples are bright (viewers show a negative)")
-    if alpha_of(field) is not None and "alpha" not in keeps:
-        lost.append("its transparency")
-    if not lost:
-        return []
-    return [f"{path.name}: the format has no place for {'; '.join(lost)}; left out"]
-
-
-def check_room(path: Path, declared: int, samples: int) -> None:
-    """Raises CapacityError for a file that says it unpacks to more than the memory that is free.
-
-    declared: bytes of what is read, before anything is allocated. samples: of the field, 4 bytes each beside it.
-    """
-    need, free = declared + 5 * samples, free_memory()
-    if need > free:
-        raise CapacityError(
-            f"{path}: unpacks to {_gigabytes(declared)} and takes {_gigabytes(need)} of memory, "
-            f"{_gigabytes(free)} are free; give a smaller file"
-        )
-
-
-def free_memory() -> int:
-    """Bytes of memory that can be had without swapping."""
-    return int(psutil.virtual_memory().available)
-
-
-@contextmanager
-def unwritable(path: Path) -> Iterator[None]:
-    """Whatever a format's library raises on what it cannot write becomes an OutputError."""
-    try:
-        yield
-    except (VolstyleError, OSError):  # `atomic` maps the latter, which says whether the disk is full
-        raise
-    except Exception as error:
-        raise OutputError(f"{path}: cannot be written ({_reason(error)}); choose another format") from error
-
-
-@contextmanager
-def damages(path: Path, what: str) -> Iterator[None]:
-    """Whatever a format's library raises on a damaged file becomes an InputError: "path: what (why)"."""
-    try:
-        yield
-    except VolstyleError:
-        raise
-    except MemoryError as error:
-        raise CapacityError(f"{path}: does not fit the memory ({error}); give a smaller file") from error
-    except Exception as error:
-        raise InputError(f"{path}: {what} ({_reason(error)})") from error
-
-
-def _reason(error: Exception) -> str:
-    """What an error says, in one line that is not too long."""
-    reason = " ".join(str(error).split()) or type(error).__name__
-    return reason if len(reason) <= _MOST_SAID else f"{reason[:_MOST_SAID]}…"
-
-
-def smaller(array: Array, shape: tuple[int, ...]) -> Array:
-    """A level of a pyramid: means of blocks, where the shape divides the array's up to a rest; else the nearest
-    samples."""
-    for axis, (old, new) in enumerate(zip(array.shape, shape, strict=True)):
-        factor = -(-old // new)
-        if factor > 1 and old // factor == new:
-            kept = array.take(range(new * factor), axis)
-            split = kept.reshape(*kept.shape[:axis], new, factor, *kept.shape[axis + 1 :])
-            mean = split.mean(axis + 1)
-            array = (np.rint(mean) if array.dtype.kind in "iu" else mean).astype(array.dtype)
-        elif old != new:
-            array = array.take(((np.arange(new) + 0.5) * old / new).astype(int), axis)
-    return array
-
-
 def spatial(names: str, steps: tuple[float, ...], unit: str) -> tuple[Axis, ...]:
     """Axes named by letters: spatial("zyx", (3, 1, 1), "mm")."""
     return tuple(Axis(name, float(step), unit) for name, step in zip(names, steps, strict=True))
-
-
-def _resampled(origin: Stored, samples: Tensor) -> Array:
-    """Physical samples on another grid than the file's."""
-    assert origin.array is not None
-    if origin.array.dtype.kind in "iub" and _is_whole(origin.slope) and _is_whole(origin.inter):
-        first = "u1" if origin.array.dtype.kind == "b" else origin.array.dtype.str[1:]
-        whole = np.rint(samples.numpy().astype(np.float64))
-        return narrowed(whole, (first, "i2", "u2", "i4", "u4", "i8", "u8"))
-    return samples.numpy()
 
 
 def _is_whole(numbers: float | Array) -> bool:
@@ -351,7 +183,3 @@ def _is_whole(numbers: float | Array) -> bool:
 def _limits(dtype: np.dtype[Any]) -> tuple[int, int]:
     info = np.iinfo(dtype)
     return int(info.min), int(info.max)
-
-
-def _gigabytes(count: float) -> str:
-    return f"{count / 2**30:.1f} GB" if count >= 2**30 else f"{count / 2**20:.0f} MB"

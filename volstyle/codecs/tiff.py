@@ -14,46 +14,43 @@ import numpy as np
 import tifffile
 import torch
 
-from volstyle.codecs import Encoding, Facts, Selection, image
+from volstyle.codecs import image
+from volstyle.codecs.api import Encoding, Facts, Selection
 from volstyle.codecs.atomic import arriving, check_target
+from volstyle.codecs.borders import check_room, damages, unwritable
 from volstyle.codecs.clip import ClipOrigin
-from volstyle.codecs.pages import kind_of, names_of, opened, series_of, steps_of
-from volstyle.codecs.stored import (
-    NOTICE,
-    Array,
-    Stored,
-    alpha_of,
-    as_field,
-    check_room,
-    check_volume,
-    damages,
-    is_changed,
-    left_out,
-    numbers,
-    own,
-    smaller,
-    unwritable,
+from volstyle.codecs.outgoing import NOTICE, check_volume, left_out, numbers, smaller
+from volstyle.codecs.pages import (
+    GRAY,
+    NEGATIVE,
+    RGB,
+    YCBCR,
+    check_strips,
+    kind_of,
+    names_of,
+    opened,
+    series_of,
+    steps_of,
 )
+from volstyle.codecs.stored import Array, Stored, as_field, is_changed, own
 from volstyle.errors import InputError
 from volstyle.grid.field import Axis, Field
 
 _RATE = 25
 """Frames per second, where a TIFF in time does not say."""
 _TYPES = ("u1", "i1", "i2", "u2", "i4", "u4", "f4", "f8")
-"""What OME has names for."""
+"""Types that OME has names for."""
 _PACKINGS = ("NONE", "LZW", "ADOBE_DEFLATE", "DEFLATE", "PACKBITS", "LZMA", "ZSTD")
-"""Compressions that lose nothing of any samples."""
-_GRAY, _NEGATIVE, _RGB, _PALETTE, _YCBCR = 1, 0, 2, 3, 6
-"""What a TIFF says that its samples are ("photometric interpretation")."""
+"""Compressions that are lossless for samples of every type."""
 _OF_FILE = ("byteorder", "bigtiff", "imagej", "ome")
 """Settings of the file, beside those of its pages."""
 
 
 @dataclass(frozen=True)
 class TiffOrigin(Stored):
-    """axes: of the pages in the file, as tifffile names them. shape: of those. settings: how it was written, for
-    tifffile. levels: shapes of the smaller copies beside the pages, finest first. lost: notes on what is not
-    read and so is not written."""
+    """axes: the axes of the pages in the file, as tifffile names them. shape: their shape. settings: the arguments
+    with which tifffile writes such a file. levels: the shapes of the smaller copies beside the pages, the finest
+    first. lost: notes on what is not read and so is not written."""
 
     axes: str = ""
     shape: tuple[int, ...] = ()
@@ -85,10 +82,11 @@ def read(path: Path, selection: Selection) -> Field:
         kind = kind_of(path, series)
         check_room(path, int(series.nbytes), int(series.size))
         if kind == "image":
-            return _picture(path, series.keyframe, selection)
-        if series.keyframe.photometric not in (_GRAY, _NEGATIVE, _RGB, _YCBCR):
+            return image.read(path, selection)
+        if series.keyframe.photometric not in (GRAY, NEGATIVE, RGB, YCBCR):
             found = getattr(series.keyframe.photometric, "name", series.keyframe.photometric)
             raise InputError(f"{path}: samples are {found}, must be gray or RGB; convert it")
+        check_strips(path, series.keyframe)
         with damages(path, "damaged, or packed in a way that cannot be read"):
             array = series.asarray()
         if kind == "video":
@@ -102,9 +100,8 @@ def write(path: Path, field: Field, encoding: Encoding) -> list[str]:
         return image.write(path, field, encoding)
     origin = own(field, TiffOrigin)
     kept = origin is not None and origin.array is not None and len(origin.array) == field.channels
-    array, color = numbers(path, field, TiffOrigin, () if kept else _TYPES)
-    alpha = alpha_of(field) if color else None
-    parts = array if alpha is None else np.concatenate([array, alpha[None]])
+    made = numbers(path, field, TiffOrigin, () if kept else _TYPES)
+    parts = made.parts
     have = "C" + "".join(axis.name.upper() for axis in field.axes)
     if kept:
         assert origin is not None
@@ -112,15 +109,15 @@ def write(path: Path, field: Field, encoding: Encoding) -> list[str]:
         laid = _laid(parts, have, origin.axes).reshape(origin.shape)
         levels = origin.levels
     else:
-        channel = "S" if color else "C" if len(parts) > 1 else ""
+        channel = "S" if made.color else "C" if len(parts) > 1 else ""
         names = have[1:] + "S" if channel == "S" else have[1:].replace("Z", f"{channel}Z")
         laid, levels = _laid(parts, have, names), ()
         settings = {"ome": True, "metadata": {"axes": names, **_sizes(field)}}
-        if alpha is not None:
+        if made.alpha is not None:
             settings["extrasamples"] = ["unassalpha"]
         notes = left_out(path, field, ("steps", "times", "alpha"))
     settings["photometric"] = (
-        "rgb" if color else "miniswhite" if kept and origin and origin.inverted else "minisblack"
+        "rgb" if made.color else "miniswhite" if kept and origin and origin.inverted else "minisblack"
     )
     if is_changed(field):
         settings["software"] = NOTICE
@@ -157,7 +154,8 @@ def _packed(path: Path, origin: TiffOrigin) -> tuple[dict[str, Any], list[str]]:
 
 
 def _laid(array: Array, have: str, want: str) -> Array:
-    """Axes in the order of the file; channels are its C, or its S, or of one sample and left out."""
+    """An array with its axes in the order `want`. Channels become the axis C or S; a single channel may have
+    none."""
     channel = "C" if "C" in want else "S" if "S" in want else ""
     if not channel:
         array, have = array[0], have[1:]
@@ -175,7 +173,7 @@ def _volume(path: Path, file: tifffile.TiffFile, series: Any, array: Array) -> F
     order = channel + "".join(name for name in "TZYX" if name in names)
     found = array.transpose([names.index(name) for name in order])
     found = found if channel else found[None]
-    color = "S" in names and page.photometric in (_RGB, _YCBCR) and len(found) in (3, 4)
+    color = "S" in names and page.photometric in (RGB, YCBCR) and len(found) in (3, 4)
     if "S" in names and page.extrasamples and not color:
         raise InputError(f"{path}: gray with transparency, must be gray, RGB or RGBA")
     alpha = found[3] if color and len(found) == 4 else None
@@ -186,7 +184,7 @@ def _volume(path: Path, file: tifffile.TiffFile, series: Any, array: Array) -> F
         found[:3] if color else found,
         color=color,
         alpha=alpha,
-        inverted=page.photometric == _NEGATIVE,
+        inverted=page.photometric == NEGATIVE,
         axes=names,
         shape=array.shape,
         settings=settings,
@@ -238,7 +236,7 @@ def _written(
 
 
 _COUNTED = ("ImageJ", "images", "channels", "slices", "frames", "hyperstack", "axes", "shape")
-"""Entries of ImageJ that tifffile writes itself."""
+"""ImageJ's entries that tifffile counts and writes itself."""
 
 
 def _clip(
@@ -266,7 +264,7 @@ def _clip(
     samples = torch.empty(3, len(frames), height, width)
     for number, frame in enumerate(frames):
         shown = frame.astype(np.float32) / np.iinfo(array.dtype).max
-        if series.keyframe.photometric == _NEGATIVE:
+        if series.keyframe.photometric == NEGATIVE:
             shown = 1 - shown
         if (height, width) != shown.shape[:2]:
             shown = np.asarray(cv2.resize(shown, (width, height), interpolation=cv2.INTER_AREA))
@@ -279,16 +277,8 @@ def _clip_axes(steps: dict[str, tuple[float, str]]) -> tuple[Axis, ...]:
     return (Axis("t", step if unit == "s" else 1 / _RATE, "s"), Axis("y"), Axis("x"))
 
 
-def _picture(path: Path, page: Any, selection: Selection) -> Field:
-    """A TIFF of one picture; OpenCV shows a negative of 16 bit as it is stored."""
-    field = image.read(path, selection)
-    if page.photometric == _NEGATIVE and page.bitspersample == 16:
-        return Field(1 - field.samples, field.axes, field.origin)
-    return field
-
-
 def _sizes(field: Field) -> dict[str, Any]:
-    """Steps as OME has them."""
+    """The steps of a field in the words of OME."""
     found: dict[str, Any] = {}
     for axis in field.axes:
         if axis.name == "t" and axis.unit == "s":

@@ -20,8 +20,9 @@ import av
 import torch
 from av.sidedata.sidedata import Type
 
-from volstyle.codecs import WHOLE, Encoding, Facts, Selection, check_axes
+from volstyle.codecs.api import WHOLE, Encoding, Facts, Selection, check_axes
 from volstyle.codecs.atomic import arriving, check_target
+from volstyle.codecs.borders import check_room
 from volstyle.codecs.clip import Clip, ClipOrigin, Look, PictureOrigin, briefly
 from volstyle.codecs.color import Color
 from volstyle.codecs.decoder import (
@@ -38,12 +39,11 @@ from volstyle.codecs.decoder import (
 )
 from volstyle.codecs.decoder import VideoOrigin as VideoOrigin
 from volstyle.codecs.encoder import Encoder, check_size, choose_format
-from volstyle.codecs.stored import check_room
 from volstyle.errors import InputError
 from volstyle.grid.field import Axis, Field
 
 _GLANCE = 256
-"""Long side of what is shown when a clip is looked through: by FFmpeg, ten times as quick as its true colors."""
+"""Long side of the frames that a `Look` gets. FFmpeg makes them, ten times as quickly as frames of exact color."""
 
 _NOT_CARRIED = {
     Type.MASTERING_DISPLAY_METADATA: "the description of the display it was mastered on",
@@ -54,7 +54,7 @@ _NOT_CARRIED = {
     Type.STEREO3D: "its stereoscopic layout",
     Type.A53_CC: "its closed captions",
 }
-"""What a frame may carry beside its samples and is not written again -> how a note calls it."""
+"""What a frame may carry beside its samples and what is not written again -> its name in a note."""
 
 
 def probe(path: Path) -> Facts:
@@ -226,7 +226,7 @@ def check(path: Path, field: Field | None, encoding: Encoding) -> None:
 
 
 def _timed(clip: Clip) -> VideoOrigin:
-    """Its origin, with a time for each frame."""
+    """The origin of a clip, completed so that each frame has a time."""
     timed = isinstance(clip.origin, ClipOrigin) and len(clip.origin.ticks) == clip.shape[0]
     if timed and isinstance(clip.origin, VideoOrigin):
         return clip.origin
@@ -239,12 +239,13 @@ def _timed(clip: Clip) -> VideoOrigin:
 
 
 def _constant(origin: VideoOrigin, count: int) -> VideoOrigin:
-    """At its rate throughout."""
+    """The origin of a clip of so many frames at a constant rate."""
     return replace(origin, time_base=1 / origin.rate, ticks=tuple(range(count)), durations=(1,) * count)
 
 
 def _steady(origin: VideoOrigin) -> VideoOrigin:
-    """Matroska rounds times to milliseconds: a clip that has its rate but for such rounding gets it exactly."""
+    """The exact constant rate, for a clip that has one but for the milliseconds to which Matroska rounds its
+    times."""
     step = 1 / (origin.rate * origin.time_base)
     off = [tick - index * step for index, tick in enumerate(origin.ticks)]
     if len(set(origin.durations)) == 1 or max(off) - min(off) >= 1:
@@ -258,7 +259,8 @@ def _steady(origin: VideoOrigin) -> VideoOrigin:
 
 
 def _hundredths(origin: VideoOrigin) -> tuple[list[int], VideoOrigin]:
-    """The frames that a GIF can show, and their times: players take less than 2 hundredths of a second for 10."""
+    """The numbers of the frames that a GIF can show, and their times in hundredths of a second. A frame needs 2 of
+    them, since players show a shorter one for 10."""
     scale = 100 * origin.time_base
     shown, ticks = [0], [0]
     for index, tick in enumerate(origin.ticks):

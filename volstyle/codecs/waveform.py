@@ -18,19 +18,19 @@ import torch
 from pydicom.uid import generate_uid
 from pydicom.waveforms.numpy_handler import WAVEFORM_DTYPES, multiplex_array
 
-from volstyle.codecs import Encoding, Facts, Selection, check_axes
+from volstyle.codecs.api import Encoding, Facts, Selection, check_axes
 from volstyle.codecs.atomic import arriving, check_target
-from volstyle.codecs.stored import damages, unwritable
+from volstyle.codecs.borders import damages, unwritable
+from volstyle.codecs.outgoing import NOTICE
 from volstyle.errors import InputError, OutputError
 from volstyle.grid.field import Axis, Field, Origin
 
 _TYPES = {("SS", 16): "<i2", ("SB", 8): "<i1", ("UB", 8): "<u1", ("US", 16): "<u2"}
-NOTICE = "Styled by volstyle. Not for diagnosis."
 
 
 @dataclass(frozen=True)
 class WaveformOrigin(Origin):
-    """names: of the channels. dataset: as it was read."""
+    """names: the names of the channels. dataset: the DICOM dataset as it was read."""
 
     names: tuple[str, ...] = ()
     dataset: Any = None

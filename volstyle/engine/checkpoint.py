@@ -1,4 +1,4 @@
-"""Where a run has come to, on disk and back: all that its next stage needs, bit for bit."""
+"""The state of a run on disk and back: everything that its next stage needs, bit for bit."""
 
 from __future__ import annotations
 
@@ -21,9 +21,10 @@ from volstyle.record import StageRecord
 
 @dataclass(frozen=True)
 class Reached:
-    """After some stages. samples: (C, *S) of the last of them. momentum: for the next. stages: what happened in
-    each. notes: for the user. finished: after all of them, what is to be written, in float32 or in levels of 16
-    bits; then samples are only what a next part holds."""
+    """The state of a part after some of its stages. samples: (C, *S) after the last of them. momentum: the
+    momentum for the next stage. stages: the record of each stage. notes: what the user should know. finished:
+    after the last stage, the samples to be written, in float32 or in levels of 16 bits; samples are then only
+    those that later parts hold fixed."""
 
     samples: Tensor
     momentum: Momentum | None = None
@@ -47,7 +48,7 @@ class Reached:
 
     @staticmethod
     def load(path: Path) -> Reached:
-        """Raises InputError for a file that is none."""
+        """The state in a file. Raises InputError for a damaged file."""
         tensors, metadata = load_tensors(path)
         try:
             facts = json.loads(metadata["facts"])

@@ -33,7 +33,7 @@ two moments, and two on the way between stages."""
 
 @dataclass(frozen=True)
 class Estimate:
-    """seconds: of all stages. memory: bytes at the peak, beside what the program itself takes."""
+    """seconds: the time of all stages. memory: bytes at the peak, beside what the program itself takes."""
 
     seconds: float
     memory: float

@@ -43,7 +43,8 @@ class Momentum:
 
 @dataclass(frozen=True)
 class Optimized:
-    """samples: (C, *S); momentum: for the next stage, if the optimizer has any; stopped: asked to."""
+    """samples: (C, *S). momentum: for the next stage, if the optimizer has any. stopped: whether a watch asked to
+    stop."""
 
     samples: Tensor
     momentum: Momentum | None = None

@@ -1,4 +1,5 @@
-"""What is styled at once: a picture, a window of a clip, a channel of a volume, a signal."""
+"""The part of a content that is optimized at once: a picture, a window of a clip, a channel of a volume, a
+signal."""
 
 from __future__ import annotations
 

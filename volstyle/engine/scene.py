@@ -42,9 +42,9 @@ class Style:
 
 @dataclass(frozen=True)
 class Scene:
-    """What is optimized, and what is needed to make its samples a result.
+    """A content and its styles as the optimizer sees them, and what is needed to make its samples a result.
 
-    content: (C, *S), what the engine sees: luma alone where colors are kept. styles: likewise.
+    content: (C, *S), as the engine sees it: luma alone where colors are kept. styles: the styles, likewise.
     regions: (R, *S), one per style or one for all of them, or None. original: (C, *S) as it came. motion: of a
     clip, at its size.
     """

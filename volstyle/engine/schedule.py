@@ -11,7 +11,7 @@ from volstyle.recipe import ScheduleChoice
 
 @dataclass(frozen=True)
 class Stage:
-    """shape: of the field in this stage; steps: of the optimizer."""
+    """shape: the shape of the field in this stage. steps: the number of steps of the optimizer."""
 
     shape: tuple[int, ...]
     steps: int

@@ -1,4 +1,4 @@
-"""From a part of a content and a planned run to what became of it."""
+"""Styling one part of a content by a planned run."""
 
 from __future__ import annotations
 
@@ -72,8 +72,9 @@ OnStep = Callable[[Step], bool | None]
 
 @dataclass(frozen=True)
 class Stylized:
-    """What became of a part. field: on the grid of its content. reached: where the optimizer got to, which later
-    parts hold and a run that goes on starts from. stopped: whether the caller asked to stop before the end."""
+    """The result of styling a part. field: the styled samples on the grid of the content. reached: the samples and
+    the state of the optimizer at the end, which later parts hold fixed and from which a later call can go on.
+    stopped: whether the caller asked to stop before the end."""
 
     field: Field
     record: Record
@@ -92,7 +93,7 @@ def stylize(
     """Give the content of a part the hand of its styles.
 
     run: planned by `outline`, for this part or another of the same content. on_stage: called after each stage with
-    what a later call can go on from. reached: what an earlier call got to, to go on from there.
+    the state that a later call can go on from. reached: such a state of an earlier call, to go on from there.
 
     Source: Gatys et al. 2015 (arXiv 1508.06576); the departures are in `objective` and `schedule`.
     Raises VolstyleError, one line for the user.
@@ -139,7 +140,7 @@ def stylize(
 
 
 def _flow(recipe: Recipe, flows: Flows | None, device: torch.device) -> Callable[[Tensor], Between]:
-    """How a clip's motion is found in its pictures."""
+    """The function that finds the motion of a clip in its pictures. Raises RecipeError."""
     name, weights = recipe.temporal.flow, recipe.temporal.flow_weights
     if flows is not None:
         return partial(given, flows=flows)
@@ -167,7 +168,7 @@ def _run_stage(
     reached: Reached,
     on_step: OnStep | None,
 ) -> tuple[Reached, bool]:
-    """The next stage from where the last one ended, and whether it was stopped."""
+    """Run the next stage from where the last one ended. Returns the state after it, and whether it was stopped."""
     index, device = len(reached.stages), run.machine.device
     stage, momentum = run.stages[index], reached.momentum
     run = run.at(stage)

@@ -81,7 +81,7 @@ def objective_of(
 
 
 def _series_terms(scene: Scene, run: Outline) -> dict[str, SampleTerm]:
-    """Of a signal, with the first style's targets at its own rate."""
+    """Terms of the samples of a signal, with the targets of the first style at its own rate."""
     choice = run.recipe.series
     style = scene.styles[0].field.samples.to(run.machine.device)
     terms: dict[str, SampleTerm] = {}
@@ -95,8 +95,8 @@ def _series_terms(scene: Scene, run: Outline) -> dict[str, SampleTerm]:
 def _style_term(
     targets: Mapping[str, Sums], run: Outline, groups: Sequence[slice], shares: Tensor | None
 ) -> StyleTerm:
-    """Of one view, an equal share of the weight. groups: those of the view. shares: (T, R), of styles with
-    times."""
+    """The style term of one view, which has an equal share of the weight. groups: the groups of samples of the
+    view. shares: (T, R), what each frame takes of each style, where styles have times."""
     choice = run.recipe.style
     weight = choice.weight / len(run.placements)
     taps, distance = _shares(choice.taps), STATISTICS[choice.statistic]
@@ -134,8 +134,8 @@ def _style_size(style: Field, stage: Shape, scene: Scene, run: Outline) -> int:
 
 
 def style_targets(scene: Scene, stage: Shape, run: Outline) -> list[dict[str, Sums]] | None:
-    """Of each view, tap -> Sums of R regions: each style's own where they have regions or times, else a blend.
-    None where the style has no weight.
+    """For each view, tap -> Sums of R regions: those of each style where styles have regions or times, else a
+    blend. None where the style has no weight.
 
     stage: shape of the result.
     """
@@ -168,8 +168,8 @@ def style_samples(style: Style, stage: Shape, scene: Scene, run: Outline) -> tup
 
 
 def _style_sums(samples: Tensor, regions: Tensor | None, run: Outline) -> list[dict[str, Sums]]:
-    """Of each view, tap -> Sums of one style: seen as the content is where it has its axes, else the one way there
-    is, a flat style the same for all views."""
+    """For each view, tap -> Sums of one style. A style with the axes of the content is seen through each view as
+    the content is; a flat style is seen in one way, the same for all views."""
     taps, shape = run.recipe.style.taps, tuple(samples.shape[1:])
     looks = run.placements
     if len(shape) != len(run.kept):

@@ -35,7 +35,7 @@ JUDGED = (("y", "x"), ("t", "y", "x"))
 """The axes of what can be judged: images and clips."""
 
 GAPS = (1, 10)
-"""Frames between the two of a warping error: flicker, and what creeps."""
+"""How many frames apart the two frames of a warping error are: 1 shows flicker, 10 what creeps."""
 
 _STILL = 2 / 255
 """A sample of the content stands still when blurred luma stays this near its median over time."""
@@ -61,7 +61,7 @@ class Verdict:
 
 
 def judge(result: Field, content: Field, styles: Sequence[Field], network: Network) -> tuple[Verdict, ...]:
-    """All that can be said of a result (images and clips), in the order above.
+    """All verdicts that there are on a result, an image or a clip, in the order above.
 
     content: as many frames as the result; brought to its size. styles: their mean distance counts. network: where
     style is measured. Raises ShapeError for fields of other axes or another number of frames.

@@ -18,7 +18,7 @@ from torch.nn import functional
 from volstyle.errors import ShapeError
 
 SCALES, ORIENTATIONS, LAG = 4, 4, 2
-"""Of the pyramid; and how many samples of a scale autocorrelations reach."""
+"""The scales and orientations of the pyramid, and the largest lag of autocorrelations, in samples of a scale."""
 
 _LEAST = 16
 """Samples on the short side for one scale; each further one takes twice as many."""
@@ -104,7 +104,7 @@ def _moments(picture: Tensor) -> Tensor:
 
 
 def _autocorrelation(picture: Tensor, step: int) -> Tensor:
-    """At lags of up to LAG steps in half of the plane, but for the lag 0."""
+    """The autocorrelation at lags of up to LAG steps, in half of the plane and without the lag 0."""
     height, width = picture.shape
     apart = picture - picture.mean()
     found = []

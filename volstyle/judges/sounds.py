@@ -27,7 +27,7 @@ _LEAST = 64
 
 @dataclass(frozen=True)
 class Hearing:
-    """What is heard of a result beside its style.
+    """How near a signal is to its style, as three numbers.
 
     spectral_db: `log_spectral_distance`. texture: `texture_distance`. copy: `copy_score`.
     """
@@ -38,7 +38,8 @@ class Hearing:
 
 
 def listen(result: Tensor, style: Tensor, rate_hz: float) -> Hearing:
-    """The three of them. result, style: (C, T), of one rate. Raises ShapeError for less than 64 samples."""
+    """All three numbers of a `Hearing`. result, style: (C, T), at one rate. Raises ShapeError for less than 64
+    samples."""
     return Hearing(
         log_spectral_distance(result, style),
         texture_distance(result, style, rate_hz),
@@ -49,8 +50,8 @@ def listen(result: Tensor, style: Tensor, rate_hz: float) -> Hearing:
 def log_spectral_distance(result: Tensor, style: Tensor) -> float:
     """Root mean square over frequencies of the difference of the average power spectra, in dB.
 
-    Of averages, since a texture need not do the same thing at the same time; each over its own power, since
-    loudness is not texture. What is 60 dB below the style's strongest frequency counts as that.
+    Averages are compared, since a texture need not do the same thing at the same time; each over its own power,
+    since loudness is not texture. What is 60 dB below the style's strongest frequency counts as that.
     """
     powers = [_average_power(_mono(samples)) for samples in (result, style)]
     floor = float(powers[1].max()) * 10 ** (-_FLOOR_DB / 10)
@@ -111,7 +112,7 @@ def _mono(samples: Tensor) -> Tensor:
 
 
 def _average_power(line: Tensor) -> Tensor:
-    """Welch's: (T) -> (F)."""
+    """The average power spectrum (F) of samples (T), by Welch's method."""
     size = min(_SPECTRUM, 2 ** int(math.log2(line.shape[0])))
     window = torch.hann_window(size, dtype=line.dtype)
     power: Tensor = torch.fft.rfft(line.unfold(0, size, size // 4) * window).abs().square()
@@ -169,5 +170,5 @@ def _envelopes(line: Tensor, rate_hz: float) -> Tensor:
 
 
 def _erb(frequency_hz: float) -> float:
-    """Place on the ERB scale."""
+    """The place of a frequency in Hz on the ERB scale."""
     return 9.265 * math.log1p(frequency_hz / (24.7 * 9.265))

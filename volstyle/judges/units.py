@@ -29,7 +29,7 @@ from volstyle.networks.inflation import Placement
 COUNT = 9
 _ALL = slice(None)
 _STACK_SAMPLES = 2**18
-"""In windows that go through the network together."""
+"""The most samples of windows that go through the network together."""
 
 
 class Fields(Protocol):
@@ -42,7 +42,8 @@ class Fields(Protocol):
 
 @dataclass(frozen=True)
 class Peak:
-    """Where a unit is lit. input: which of the inputs. place: of the feature, in features along each axis."""
+    """A place at which a unit is active. input: the number of the input. place: where its feature is, counted in
+    features along each axis."""
 
     unit: int
     input: int
@@ -72,7 +73,7 @@ class Patch:
 
     @property
     def samples(self) -> Tensor:
-        """(C, *S), of the box."""
+        """The samples (C, *S) of the input in `box`."""
         return self.field.samples[(_ALL, *self.box)]
 
 
@@ -161,7 +162,7 @@ def check_units(extractor: Extractor, tap: str, units: Collection[int] | None) -
 
 
 def _checked(extractor: Extractor, tap: Tap, number: int, field: Field) -> Field:
-    """As far as whole strides go."""
+    """An input cut to whole strides of the network. Raises ShapeError for one that is too small."""
     name = str(field.origin.path or f"input {number}")
     axes = len(extractor.placement.axes)
     if len(field.axes) != axes:

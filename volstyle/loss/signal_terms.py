@@ -43,7 +43,7 @@ class AutocorrelationTerm:
     """weight · ‖R − R̂‖² / ‖R̂‖², R_cd(k) = mean over t of x_c(t) x_d(t + k), about the style's mean, for lags
     0 ≤ k < L and all pairs of channels.
 
-    mean: (C, 1) of the style. target: (C, C, L), R̂.
+    mean: (C, 1), the mean of the style. target: (C, C, L), R̂.
     """
 
     weight: float

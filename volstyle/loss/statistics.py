@@ -36,15 +36,15 @@ class Sums:
         return Sums(self.count[groups], self.first[groups], self.second[groups])
 
     def cpu(self) -> Sums:
-        """On the CPU."""
+        """The same sums on the CPU."""
         return Sums(self.count.cpu(), self.first.cpu(), self.second.cpu())
 
     def double(self) -> Sums:
-        """In float64, to add up many."""
+        """The same sums in float64, to add up many."""
         return Sums(self.count.double(), self.first.double(), self.second.double())
 
     def float(self) -> Sums:
-        """In float32."""
+        """The same sums in float32."""
         return Sums(self.count.float(), self.first.float(), self.second.float())
 
     def leaf(self) -> Sums:
@@ -150,7 +150,8 @@ def blended(sums: Sequence[Sums], weights: Sequence[float]) -> Sums:
 
 
 def mixed(styles: Sums, shares: Tensor) -> Sums:
-    """Of R styles a blend for each of G groups, as `blended`. styles: means. shares: (G, R), rows of sum 1."""
+    """A blend of R styles for each of G groups, made as by `blended`. styles: their means. shares: (G, R), each
+    row of sum 1."""
     shares = shares.to(styles.first)
     first, second = (torch.tensordot(shares, moment, dims=([1], [0])) for moment in (styles.first, styles.second))
     return Sums(shares.sum(1), first, second)

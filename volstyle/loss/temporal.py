@@ -13,12 +13,13 @@ from volstyle.motion.flow import warp
 from volstyle.motion.links import Link, frame_pairs
 
 _BROAD_SIDE, _BROAD_WEIGHT = 8, 8.0
-"""Of the blocks whose mean differences count once more, in samples, and how much more. What is broader than a
-block is warped exactly: to hold it hard costs no stroke, and a still background drifts a third as much."""
+"""The side, in samples, of the blocks whose mean differences count once more, and how much more they count. What
+is broader than a block is warped exactly: to hold it hard costs no stroke, and a still background drifts a third
+as much."""
 
 
 _FIXED_WEIGHT = 4.0
-"""Of a pair of which one frame is fixed."""
+"""The weight of a pair of frames of which one is fixed."""
 
 
 @dataclass(frozen=True)

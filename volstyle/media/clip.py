@@ -36,8 +36,9 @@ from volstyle.motion.windows import BEYOND, HELD, Span, plan_windows
 from volstyle.recipe import Recipe
 
 _LEVELS = 65535
-"""Of finished frames, which wait on the disk to be encoded: what is written has 8 or 10 bits, and --full-size adds
-no more than a change to the source's, so that 16 lose nothing that float32, twice as large, would have kept."""
+"""The highest level of finished frames, which wait on the disk in 16 bits to be encoded. A clip has 8 or 10 bits,
+and --full-size only adds the change to the source's own samples, so that float32, twice as large, would keep no
+more that is seen."""
 
 
 class Lasting:
@@ -61,9 +62,12 @@ class Lasting:
 
 @dataclass(frozen=True)
 class Film:
-    """clip: at the size that is styled. windows: its parts, in order. styles: without the masks that move, which
-    stand in masks. init: where to start from, if a file says so. flows: how it moves, if files say so. full: opens
-    the clip at its own size, to bring the style back to it. full_shape: the size of the result, (T, H, W)."""
+    """A clip that has been opened, with its styles. clip: the clip at the size that is styled. windows: its parts,
+    in order. styles: the styles, without the masks that move, which stand in masks. init: the clip to start from,
+    if a file was given. flows: the motion of the clip, if files were given. full: opens the clip at its own size,
+    to bring the style back to it. full_shape: the size of the result, (T, H, W). brightest: the highest sample of
+    the styles, in a clip of high dynamic range: no frame of a result is brighter than it and than the frame of the
+    source. None in other clips, whose white is the highest sample there is."""
 
     clip: Clip
     windows: tuple[Span, ...]
@@ -74,6 +78,7 @@ class Film:
     flows: FlowFiles | None = None
     full: Callable[[], Clip] | None = None
     full_shape: tuple[int, ...] = ()
+    brightest: float | None = None
     kept_bytes: int = 2
 
     @property
@@ -100,7 +105,8 @@ class Film:
         return (*self.clip.notes, "flow: none from each frame to the one before in its folder; by DIS instead")
 
     def part(self, number: int, earlier: Earlier) -> Part:
-        """A window of the clip. It holds what the window before it, and in a loop the first one, has reached."""
+        """A window of the clip. Its first frames are held to what the window before it has reached, and in a loop
+        its last frames to what the first window has reached."""
         window = self.windows[number]
         styles = tuple(
             replace(style, target_mask=luma(mask.during(window))[0]) if mask else style
@@ -119,14 +125,15 @@ class Film:
         )
 
     def kept(self, number: int, done: Stylized) -> Reached:
-        """The frames that a window finished, and those that others hold."""
+        """The frames that a window finished, and the frames that other windows are held to."""
         window = self.windows[number]
         finished = (done.field.samples[:, window.finished] * _LEVELS).round().to(torch.uint16)
         held = self.held(window, done.reached.samples)
         return replace(done.reached, samples=held, momentum=None, finished=finished)
 
     def held(self, window: Span, reached: Tensor) -> Tensor:
-        """What other windows hold of what one has reached, (C, T, *S): its last frames, after the first of all."""
+        """Frames (C, T, *S) that later windows must hold fixed: the last `HELD` frames of this window and, for the
+        first window of a loop, before them the first frames of the clip."""
         last = reached[:, : window.finished.stop][:, -HELD:]
         first = reached[:, : self.windows[-1].ahead]
         return torch.cat((first, last), dim=1) if window == self.windows[0] else last.clone()
@@ -162,6 +169,8 @@ class Film:
                 styled = kept[:, index].float() / _LEVELS
                 if large:
                     styled = transfer(frame.samples, small.samples, styled)
+                if self.brightest is not None:
+                    styled = styled.clamp(max=max(self.brightest, float(frame.samples.max())))
                 yield replace(frame, samples=styled)
 
 
@@ -188,10 +197,13 @@ class ClipMedium:
             raise OtherMediumError(order, [axis.name for axis in clip.axes])
         cuts = finder.cuts() if finder else _given_cuts(order, clip)
         clip, styles = _of_one_range(clip, tuple(read_style(order, style) for style in order.styles))
-        return read_film(order, clip, cuts, styles)
+        film = read_film(order, clip, cuts, styles)
+        if not _is_of_high_range(clip):
+            return film
+        return replace(film, brightest=max(float(style.field.samples.max()) for style in styles))
 
     def part_grid(self, facts: Facts, size: int | None, recipe: Recipe) -> Field:
-        """Of the longest window, as if the clip had no cuts."""
+        """The grid of the longest window, as if the clip had no cuts."""
         longest = max(facts.shape[1:])
         shape = fitted(facts.shape, min(size or longest, longest), (True, False, False))
         windows = plan_windows(shape[0], (), recipe.temporal.window, HELD, BEYOND)
@@ -204,15 +216,19 @@ class ClipMedium:
         return f"{width}x{height}, {frames} frames"
 
 
+def _is_of_high_range(source: Clip | Field) -> bool:
+    """Whether the samples of a clip are written by PQ or HLG, in which white is far below the highest sample."""
+    return isinstance(source.origin, VideoOrigin) and is_high_range(source.origin.color)
+
+
 def _of_one_range(clip: Clip, styles: tuple[Style, ...]) -> tuple[Clip, tuple[Style, ...]]:
     """Styles as a clip of high dynamic range writes their colors, and the clip with a note that says so."""
-    color = getattr(clip.origin, "color", None)
-    if color is None or not is_high_range(color):
+    if not isinstance(clip.origin, VideoOrigin) or not _is_of_high_range(clip):
         return clip, styles
+    color = clip.origin.color
 
     def brought(style: Style) -> Style:
-        own = getattr(style.field.origin, "color", None)
-        if own is not None and is_high_range(own):
+        if _is_of_high_range(style.field):
             return style
         samples = torch.from_numpy(in_range_of(style.field.samples.expand(3, *style.field.shape).numpy(), color))
         return replace(style, field=replace(style.field, samples=samples))
@@ -228,7 +244,7 @@ def _given_cuts(order: Order, clip: Clip) -> tuple[int, ...]:
 
 
 def _check_times(order: Order) -> None:
-    """Now, what the engine would say of them after the plan."""
+    """Raises RecipeError for times of styles, before the plan, where the engine would after it."""
     timed = [style for style in order.styles if style.at]
     if timed and len(timed) < len(order.styles):
         without = next(style.source for style in order.styles if not style.at)
@@ -283,7 +299,7 @@ def _flows(order: Order, clip: Clip) -> FlowFiles | None:
 
 
 def _skipped(order: Order, clip: Clip) -> int:
-    """Frames of the source before those that are styled."""
+    """The number of frames of the source before the first one that is styled."""
     start = order.selection.start
     if isinstance(clip.origin, ClipOrigin) and clip.origin.places:
         return clip.origin.places[0]

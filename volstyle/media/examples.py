@@ -19,8 +19,8 @@ from volstyle.grid.resample import fitted, resize
 from volstyle.motion.links import estimate_motion
 
 GAPS, NEAR_GAPS = (1, 2, 4, 8), (1, 2)
-"""Frames between the two of a pair, in the first stage and in finer ones, where a piece shows too little of a clip to
-find far motion in it."""
+"""Frames between the two of a pair, in the first stage and in finer ones, where a piece shows too little of a clip
+to find far motion in it."""
 
 _SHIFT = 2
 """How far the second frame of a pair is moved at most, in samples along each axis. A network works in blocks of

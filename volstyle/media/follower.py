@@ -1,4 +1,4 @@
-"""Whoever follows a run while it works: a command line, a notebook, a test."""
+"""What tells others of a run while it works: the command line, a notebook, a test."""
 
 from __future__ import annotations
 
@@ -24,7 +24,8 @@ from volstyle.media.order import Order
 
 @dataclass(frozen=True)
 class Plan:
-    """What a run will do. run: for its largest part. disk: bytes it takes at most until it ends."""
+    """What a run will do. run: the outline for its largest part. disk: the most bytes of disk that it takes on the
+    way."""
 
     order: Order
     opened: Opened
@@ -33,7 +34,7 @@ class Plan:
 
     @property
     def work(self) -> list[float]:
-        """The cost of each stage of each part, in samples that run through the network and back."""
+        """The work of each stage of each part, in samples that run through the network and back."""
         return [stage * share for share in self._shares for stage in stage_work(self.run)]
 
     def estimate(self) -> Estimate:
@@ -88,13 +89,13 @@ class PaintPlan:
 
 
 class Follower:
-    """Is told of a run as it goes on; each method does nothing unless it is overridden.
+    """An object that is told of a run as it goes on; each method does nothing unless it is overridden.
 
     The run enters the follower as a context while it takes its steps.
     """
 
     def planned(self, plan: Plan) -> None:
-        """Before the work, when all has been checked."""
+        """Called before the work, when everything has been checked."""
 
     def learning(self, plan: LearnPlan) -> None:
         """Before a style is learned, when all has been checked."""
@@ -107,10 +108,10 @@ class Follower:
         return False
 
     def resumed(self, part: int, stages: int) -> None:
-        """An earlier run had finished so many stages of a part, counted from 0."""
+        """Called when an earlier run had finished some stages of a part. part: its number, from 0."""
 
     def stepped(self, step: Step) -> bool:
-        """After each step, whose stages are counted over all parts. True asks to stop."""
+        """Called after each step; stages are counted over all parts. True asks to stop."""
         return False
 
     def __enter__(self) -> Self:
@@ -119,7 +120,7 @@ class Follower:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """The last step has been taken, or something went wrong."""
+        """Called when the last step has been taken, or something went wrong."""
 
 
 class Followers(Follower):

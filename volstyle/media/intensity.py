@@ -1,4 +1,4 @@
-"""What of a volume's intensities is shown and styled: a window, to [0, 1] and back."""
+"""The range of a volume's intensities that is styled, brought to [0, 1] and back."""
 
 from __future__ import annotations
 
@@ -81,7 +81,8 @@ class IntensityRange:
         return 1 - shown if self.inverted else shown
 
     def outside(self, source: Tensor, styled: Tensor) -> Tensor:
-        """What was styled in [0, 1], in the file's units; the source's bits where nothing changed, or may."""
+        """Styled samples in [0, 1] brought back to the file's units. Where nothing changed, or nothing may change,
+        the samples of the source stay, bit for bit."""
         changed = (styled != self.inside(source)) & self.covers(source)
         share = 1 - styled if self.inverted else styled
         return torch.where(changed, share * (self.high - self.low) + self.low, source)

@@ -37,9 +37,10 @@ class Levels:
 
     @staticmethod
     def of(samples: Tensor, *, joint: bool, peak: float) -> Levels:
-        """Such that samples (C, T) get a standard deviation of SIGNAL_SPREAD, all channels together where joint.
+        """Levels that give samples (C, T) a standard deviation of SIGNAL_SPREAD, over all channels together where
+        joint.
 
-        peak: in standard deviations, what must fit into [0, 1].
+        peak: the highest sample that must fit into [0, 1], in standard deviations.
         """
         offset, spread = _statistics(samples, joint=joint)
         return Levels(offset, min(SIGNAL_SPREAD, 0.5 / peak) / spread, joint)
@@ -60,8 +61,9 @@ class Levels:
 
 @dataclass(frozen=True)
 class Ready:
-    """content, styles: as the engine sees them. references: styles in the content's units and rate, to compare
-    with. levels: of the content. notes: what was done to the styles to make them fit."""
+    """A signal and its styles made ready. content, styles: the fields that the engine sees. references: the styles
+    in the units and at the rate of the content, to compare the result with. levels: the levels of the content.
+    notes: what was done to the styles to make them fit."""
 
     content: Field
     styles: tuple[Style, ...]
@@ -70,7 +72,7 @@ class Ready:
     notes: tuple[str, ...]
 
     def finished(self, content: Field, result: Field) -> Field:
-        """content: as it was read. The result in its units."""
+        """The result in the units of the content. content: the content as it was read."""
         return content.with_samples(self.levels.heard(result.samples))
 
 

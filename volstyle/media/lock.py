@@ -1,4 +1,4 @@
-"""One output is kept to one run."""
+"""A lock that keeps two runs from writing the same output at once."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if sys.platform != "win32":
 
 @contextmanager
 def alone(order: Order) -> Iterator[None]:
-    """Keep the output, and the state beside it, to one run. Raises OutputError while another run holds them.
+    """Let no other run write the output, or the state beside it. Raises OutputError while another run does.
 
     The lock goes with the process that holds it, however that ends; its file is removed by the next holder.
     """

@@ -1,7 +1,7 @@
-"""What volstyle must know of each kind of content: two protocols, which image, clip, volume and signal meet.
+"""What volstyle must know of each kind of content, as two protocols that image, clip, volume and signal implement.
 
 A `Medium` stands for the kind, before anything is read. It opens an `Opened`, which stands for one content: the
-parts that the engine styles one after the other, and how what became of them goes back.
+parts that the engine styles one after the other, and the way their results go back.
 """
 
 from __future__ import annotations
@@ -22,16 +22,17 @@ from volstyle.media.order import Order, Source
 from volstyle.recipe import Recipe
 
 Earlier = Callable[[int], Reached | None]
-"""What the part of a number has finished and later parts may hold; None while it has not."""
+"""A function from the number of a part to what that part has reached, which later parts may hold fixed; None while
+it has reached nothing."""
 
 
 def nothing_earlier(number: int) -> Reached | None:
-    """For parts that hold nothing of others."""
+    """An `Earlier` for parts that need nothing of others."""
     return None
 
 
 Finished = Callable[[int], Tensor | None]
-"""The finished samples of the part of a number; None for a part that a stop left out."""
+"""A function from the number of a part to its finished samples; None for a part that a stop left out."""
 
 
 Paint = Callable[[Tensor, int], Tensor]
@@ -76,7 +77,8 @@ class Opened(Protocol):
         ...
 
     def kept(self, number: int, done: Stylized) -> Reached:
-        """What must be kept of a part that is done: its finished samples, and what later parts hold of it."""
+        """What must be kept of a part that is done: its finished samples, and the samples that later parts hold
+        fixed."""
         ...
 
     def painted(self, paint: Paint) -> Field | Clip:

@@ -18,9 +18,9 @@ Source = Path | Field
 
 @dataclass(frozen=True)
 class StyleOrder:
-    """A style that is asked for. weight: relative to the other styles. mask: where the content takes it.
-    source_mask: where its statistics are taken. at: when a clip takes it. named: which of the styles in a file of
-    styles that were learned."""
+    """A style that is asked for. weight: its weight relative to the other styles. mask: where the content takes
+    this style. source_mask: where the statistics of the style are taken. at: the moment at which a clip takes it.
+    named: which of the styles in a file of learned styles is meant."""
 
     source: Source
     weight: float = 1.0
@@ -39,14 +39,15 @@ class StyleOrder:
 class Order:
     """A run as it was asked for.
 
-    kind: the name of the content's medium. content: None for a texture, which has `shape` samples, or is a signal
-    of so many seconds or as long as its style. output: where the result is written; None leaves it in memory.
-    full_size: bring the style back to the content's own size. mask: where a volume may change. style_size: the
-    length of a style's long side, as "40mm". shots: where a clip cuts, "none", "auto" or a file of frame numbers.
-    cuts: the cuts that an earlier run found. resume: go on from what an earlier run left. stop_after: the stage
-    and step after which the run stops. network_digest: the hash that the network's weights must have.
-    value_range: the lowest and highest value of content in memory, which become 0 and 1. examples: contents that a
-    style is learned on, in which case the output is the learned style. lesson: the order to learn the style first.
+    kind: the name of the content's medium. content: None for a texture, which is a volume of `shape` samples, or a
+    signal of `seconds` or, without them, as long as its style. output: where the result is written; None leaves it
+    in memory. full_size: bring the style back to the content's own size. mask: where a volume may change.
+    style_size: the length of a style's long side, as "40mm". shots: where a clip has cuts: "none", "auto" to find
+    them, or a file of frame numbers. cuts: the cuts that an earlier run found. resume: go on from what an earlier
+    run left. stop_after: the stage and step after which the run stops. network_digest: the hash that the network's
+    weights must have. value_range: the lowest and highest value of content in memory, which become 0 and 1.
+    examples: contents that a style is learned on, in which case the output is the learned style. lesson: the order
+    to learn the style first.
     """
 
     kind: str
@@ -132,8 +133,9 @@ def path_of(source: Source | None) -> Path:
 
 
 def style_named(text: str) -> StyleOrder:
-    """ "b.jpg@0.5@2s" is b.jpg with weight 0.5 from 2 s on, "c.safetensors#candy" is one of the styles in a file
-    of learned ones; a file that is there under the longer name is meant. Raises RecipeError."""
+    """A style as it is written in an option: "b.jpg@0.5@2s" is b.jpg with weight 0.5 at 2 s, "c.safetensors#candy"
+    is one of the styles in a file of learned styles. Where a file has such a name itself, that file is meant.
+    Raises RecipeError."""
     found = StyleOrder(Path(text))
     while not found.path.exists() and (match := re.fullmatch(r"(.+)@([\d.:]+[sf]?)", str(found.path))):
         found = replace(found, source=Path(match[1]))
@@ -147,7 +149,8 @@ def style_named(text: str) -> StyleOrder:
 
 
 def moment_of(name: str, text: str | None) -> Moment | None:
-    """ "2s", "2.5", "1:30", "0:01:30" in seconds, "48f" in frames. name: of the option. Raises RecipeError."""
+    """ "2s", "2.5", "1:30", "0:01:30" in seconds, "48f" in frames. name: the name of the option. Raises
+    RecipeError."""
     if text is None:
         return None
     frames = re.fullmatch(r"(\d{1,15})f", text)

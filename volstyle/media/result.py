@@ -1,4 +1,4 @@
-"""What a run gives back."""
+"""The result of a run, as the library gives it back."""
 
 from __future__ import annotations
 
@@ -20,8 +20,9 @@ from volstyle.record import Record
 
 @dataclass(frozen=True)
 class Result:
-    """record: what happened. output: where the result was written, None if nowhere. last: the stage and step that
-    were the last, counted over all parts. stopped: whether the run was stopped there, before its end."""
+    """The result of a run. record: what happened. output: where the result was written; None if nowhere. last: the
+    last stage and the last step in it, stages counted over all parts. stopped: whether the run was stopped there,
+    before its end."""
 
     record: Record
     output: Path | None

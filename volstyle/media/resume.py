@@ -40,12 +40,12 @@ class Saved(Protocol):
 
 @dataclass(frozen=True)
 class Resume:
-    """A folder with what each part of a run has reached, in a file of its own that is only ever replaced whole;
-    made when there is something to keep.
+    """The state of a run: a folder with a file for each part, which holds what the part has reached. Each file is
+    only ever replaced whole, and the folder is made when there is something to keep.
 
-    asked: what the run is of. recipe: with all choices as they were resolved when it began, since a machine with
-    less free memory later would cut other tiles, and round otherwise; None for a run that is new. order: whose
-    state it is.
+    asked: everything that the result depends on, by which the state of the same run is known again. recipe: the
+    choices as they were resolved when the run began, since less free memory later would lead to other tiles, and
+    they to other rounding; None for a new run. order: the order whose state this is.
     """
 
     folder: Path
@@ -55,8 +55,8 @@ class Resume:
 
     @staticmethod
     def open(order: Order, folder: Path) -> Resume:
-        """The state that an order has left in a folder, else a new one. Raises OutputError for one of another
-        order."""
+        """The state that an order has left in a folder, else a new state. Raises OutputError if the folder holds
+        the state of another order."""
         asked = _asked(order)
         new = Resume(folder, asked, order)
         if not order.resume:
@@ -77,7 +77,7 @@ class Resume:
         return replace(new, recipe=resolved)
 
     def begun(self, resolved: Recipe) -> Resume:
-        """This state once the run is planned. One that is new takes the place of whatever is there."""
+        """This state once the run is planned. A new state replaces whatever is in the folder."""
         if self.recipe is not None:
             return self
         remove(self.order, self.folder)
@@ -99,11 +99,11 @@ class Resume:
 
     @property
     def size(self) -> int:
-        """Bytes on the disk."""
+        """Bytes that the state takes on the disk."""
         return sum(path.stat().st_size for path in self.folder.glob("*"))
 
     def save(self, part: int, reached: Saved) -> None:
-        """In place of what the part had reached before. Raises CapacityError."""
+        """Keep what a part has reached, in place of what it had reached before. Raises CapacityError."""
         with self._writing():
             if not self.folder.exists():
                 self.folder.mkdir()
@@ -114,7 +114,7 @@ class Resume:
                 reached.save(temporary)
 
     def about_to_write(self) -> None:
-        """From here on, what is at the output may be this run's own."""
+        """Note that the run begins to write its output, so that a later run knows the file there for its own."""
         if self.folder.exists():
             with self._writing():
                 (self.folder / _WRITING).touch()
@@ -138,12 +138,13 @@ _ORDER, _WRITING = "order.json", "writing"
 
 
 def was_writing(order: Order) -> bool:
-    """Whether a run of this output was killed while or after writing it, so that it is there by right."""
+    """Whether a run of this output was killed while it wrote the output or after that, so that the file there is
+    its own and may be replaced."""
     return order.output is not None and order.resume and (folder_of(order.output) / _WRITING).exists()
 
 
 def folder_of(output: Path) -> Path:
-    """Where the state of a run lies that writes to output."""
+    """The folder for the state of a run that writes to this output."""
     return output.with_name(f".{output.name}.state")
 
 
@@ -159,7 +160,7 @@ def state_folder(order: Order) -> Iterator[Path]:
 
 
 def remove(order: Order, folder: Path) -> None:
-    """The state of an order, at once, and what runs that were killed left beside its output."""
+    """Remove the state of an order, in one move, and temporary files that killed runs left beside its output."""
     done = folder.with_name(f"{folder.name}.done")
     shutil.rmtree(done, ignore_errors=True)
     if folder.exists():
@@ -173,7 +174,7 @@ def remove(order: Order, folder: Path) -> None:
 
 
 def _asked(order: Order) -> dict[str, Any]:
-    """All that the bytes of a result depend on, by what a user calls it."""
+    """Everything that the bytes of a result depend on: the name that users know it by -> its value as text."""
 
     def text(moment: Moment | None) -> str:
         return "" if moment is None else f"{moment.value}{moment.unit}"

@@ -41,8 +41,9 @@ _BYTES_PER_SAMPLE = {"visual": 0.2, "lossless": 1.0, "prores": 0.4}
 
 @dataclass(frozen=True)
 class _Done:
-    """stages, notes: of all parts. last: the stage and step that were the last, stages counted over all parts.
-    cut: the number of the part that a stop cut off, with what it kept; None if there was no stop."""
+    """What came of all parts. stages, notes: those of all parts, one after the other. last: the last stage and the
+    last step in it, stages counted over all parts. cut: the number of the part that a stop cut off, and what is
+    kept of that part; None if there was no stop."""
 
     stages: tuple[StageRecord, ...]
     notes: tuple[str, ...]
@@ -50,13 +51,13 @@ class _Done:
     cut: tuple[int, Reached] | None
 
     def finished(self, resume: Resume, part: int) -> Tensor | None:
-        """What a part finished, None for one that a stop left out."""
+        """The samples that a part finished; None for a part that a stop left out."""
         found = self.cut[1] if self.cut and self.cut[0] == part else resume.load(part)
         return None if found is None else found.finished
 
 
 def carry_out(order: Order, follower: Follower) -> Result:
-    """Style what an order asks for; what there is when a follower asks to stop is written all the same.
+    """Style what an order asks for. Where a follower asks to stop, the samples as they are then are the result.
 
     Raises VolstyleError, and leaves nothing half-written.
     """
@@ -97,7 +98,8 @@ def _carried_out(order: Order, follower: Follower) -> Result:
 
 
 def _stylized(order: Order, opened: Opened, run: Outline, resume: Resume, follower: Follower) -> _Done:
-    """All parts one after the other; what they finish is on the disk, so that memory is that of one."""
+    """Style all parts one after the other. Their results wait on the disk, so that one part at a time is in
+    memory."""
     parts, last = len(opened.grids), (0, 0)
     stages: list[StageRecord] = []
     notes: list[str] = []
@@ -149,7 +151,7 @@ def _given_back(order: Order, opened: Opened, run: Outline, resume: Resume, done
 
 
 def _as_it_began(run: Outline, grid: Field, resume: Resume) -> Outline:
-    """The run with the choices as the run that was cut off had resolved them."""
+    """The run with all choices as an earlier run, which was cut off, had resolved them."""
     recipe = resume.recipe
     if recipe is None or replace(recipe, memory=run.recipe.memory) != run.recipe:
         return run if recipe is None else outline(grid, recipe)
@@ -158,7 +160,8 @@ def _as_it_began(run: Outline, grid: Field, resume: Resume) -> Outline:
 
 
 def _check_network(order: Order, run: Outline) -> None:
-    """Raises WeightsError for other weights than an order must have that does an earlier run again."""
+    """Raises WeightsError where an order repeats an earlier run, and the network has other weights than in that
+    run."""
     if order.network_digest not in (None, run.network.digest):
         raise WeightsError(
             f"network {run.network.name}: weights are {run.network.digest[:8]}…, "
@@ -167,7 +170,7 @@ def _check_network(order: Order, run: Outline) -> None:
 
 
 def _check_output(order: Order) -> None:
-    """Raises OutputError now for what would else go wrong after the work."""
+    """Raises OutputError, before the work, for whatever would keep the result from being written."""
     if order.output is None:
         return
     check_writable(order.output, order.encoding, medium_named(order.kind).axes)

@@ -80,7 +80,7 @@ class SignalMedium:
 
     def size(self, asked: int | None) -> tuple[int | None, Mapping[str, Any]]:
         if asked is not None:
-            raise RecipeError("size: of pictures; a signal keeps its rate")
+            raise RecipeError("size: is for images, clips and volumes; a signal keeps its rate, leave it out")
         return None, {}
 
     def recipe(

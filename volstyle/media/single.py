@@ -19,8 +19,8 @@ from volstyle.media.medium import Earlier, Finished, Paint
 
 @dataclass(frozen=True)
 class Single:
-    """only: the one part. full_shape: the size of the result. full: reads the content at its own size, to bring
-    the style back to it; None where the content has that size already."""
+    """A content that has been opened as one part. only: that part. full_shape: the size of the result. full: reads
+    the content at its own size, to bring the style back to it; None where the content has that size already."""
 
     only: Part
     full_shape: tuple[int, ...]

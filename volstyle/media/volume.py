@@ -12,7 +12,8 @@ import torch
 from torch import Tensor
 
 from volstyle.codecs import Facts, read
-from volstyle.codecs.stored import Stored, free_memory
+from volstyle.codecs.borders import free_memory
+from volstyle.codecs.stored import Stored
 from volstyle.engine.checkpoint import Reached
 from volstyle.engine.part import Part
 from volstyle.engine.scene import Style
@@ -33,10 +34,12 @@ _MILLIMETERS = {"um": 1e-3, "µm": 1e-3, "mm": 1.0, "cm": 10.0, "m": 1e3}
 
 @dataclass(frozen=True)
 class Volume:
-    """source: as it was read, (C, z, y, x) or (C, t, z, y, x), in the file's units. windows: the intensities of
-    each channel that are styled, or one for R, G, B. mask: (z, y, x) or the source's own shape, where it may
-    change. color: whether the result is R, G, B. styles: for all parts. init: where to start from, None for what
-    the recipe says.
+    """A volume that has been opened, with its styles.
+
+    source: the volume as it was read, (C, z, y, x) or (C, t, z, y, x), in the file's units. windows: the range of
+    intensities that is styled in each channel, or one range for R, G, B. mask: (z, y, x) or the source's own
+    shape, True where the volume may change. color: whether the result is R, G, B. styles: the styles of all parts.
+    init: the volume to start from; None for what the recipe says.
     """
 
     source: Field
@@ -101,7 +104,7 @@ class Volume:
         return replace(self.source, samples=torch.empty(channels, *self.source.shape, device="meta"))
 
     def checked(self) -> Volume:
-        """This volume, once each part has samples that may change. Raises InputError."""
+        """This volume. Raises InputError if a part has no sample that may change."""
         for number, (window, _) in enumerate(self._pieces()):
             if not self._where(number).any():
                 raise InputError(
@@ -230,12 +233,12 @@ def is_volume(field: Field) -> bool:
 
 
 def blank(shape: tuple[int, ...]) -> Field:
-    """What a solid texture begins with: nothing."""
+    """The content of a solid texture, in which there is nothing: gray of 0.5."""
     return Field(torch.full((3, *shape), 0.5), tuple(Axis(name) for name in "zyx"))
 
 
 def shape_of(text: str) -> tuple[int, ...]:
-    """ "64,64,64", or "64" for a cube."""
+    """The shape (z, y, x) in "64,64,64", or in "64" for a cube. Raises RecipeError."""
     if not re.fullmatch(r"[0-9]{1,9}(,[0-9]{1,9},[0-9]{1,9})?", text.replace(" ", "")):
         raise RecipeError(f"shape: {text!r} must be Z,Y,X, as in 64,64,64")
     sizes = tuple(int(size) for size in text.split(","))

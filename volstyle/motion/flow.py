@@ -24,7 +24,7 @@ Between = Callable[[int, int], Tensor]
 are negative for the past. Frames are counted on from the last to the first, for clips that loop."""
 
 _UNKNOWN = 1e4
-"""Samples a thing cannot move; Middlebury's files mark what is unknown by more."""
+"""More samples than anything can move; Middlebury's files mark unknown flow by larger numbers."""
 
 
 class Flows(Protocol):
@@ -40,7 +40,8 @@ class Flows(Protocol):
 
 
 def dis(pictures: Tensor) -> Between:
-    """Of pictures (C, T, H, W) in [0, 1]: DIS (Kroeger et al. 2016, arXiv 1603.03590) of OpenCV on luma."""
+    """The flow of pictures (C, T, H, W) in [0, 1] by OpenCV's DIS (Kroeger et al. 2016, arXiv 1603.03590) on
+    luma."""
     frames = _luma8(pictures)
     search = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
     search.setFinestScale(0)  # that of the samples, not of pairs of them: half the error, and twice the time
@@ -55,7 +56,7 @@ def dis(pictures: Tensor) -> Between:
 
 
 def raft(pictures: Tensor, name: str, weights: Path | None, device: torch.device) -> Between:
-    """Of pictures (C, T, H, W) in [0, 1]: RAFT (Teed & Deng 2020, arXiv 2003.12039) of torchvision.
+    """The flow of pictures (C, T, H, W) in [0, 1] by torchvision's RAFT (Teed & Deng 2020, arXiv 2003.12039).
 
     name: "raft_large" or "raft_small". It sees sides of 128 samples or more, multiples of 8. Raises WeightsError.
     """
@@ -76,8 +77,8 @@ def raft(pictures: Tensor, name: str, weights: Path | None, device: torch.device
 
 
 def given(pictures: Tensor, flows: Flows) -> Between:
-    """As it was made, of pictures (C, T, H, W): over several frames the flow from each to the next, one after the
-    other. Into the past, where nobody has made it, as `dis` finds it."""
+    """Flow that was made elsewhere, for pictures (C, T, H, W). Over several frames, the flows from each frame to
+    the next are followed one after the other. Flow into the past that nobody has made is found by `dis`."""
     count, *sides = pictures.shape[1:]
     found = dis(pictures)
 

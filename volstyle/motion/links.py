@@ -16,7 +16,8 @@ GAPS = (1, 2, 4, 8)
 of frames 10 apart are two to three times as large."""
 
 _LONGEST = 640
-"""Of the pictures flow is found in: DIS does not see detail finer than that, and takes four times as long."""
+"""The longest side of the pictures in which flow is found. DIS sees no detail that is finer, and takes four times
+as long for twice the side."""
 
 _BATCH = 8
 """Frames warped at once."""
@@ -38,7 +39,7 @@ class Link:
 
     @property
     def first(self) -> int:
-        """The first t."""
+        """The first t that has a frame t + gap."""
         return 0 if self.loop else max(0, -self.gap)
 
     def resized(self, height: int, width: int) -> Link:

@@ -22,9 +22,11 @@ the border counted like others, the warping error where two join is three to fiv
 
 @dataclass(frozen=True)
 class Span:
-    """Frames start to stop of a clip, optimized together. The first `held` of them are finished already, the last
-    `beyond` are left to the next window. Finished are `ahead` more that follow them: the first of the clip, which
-    loops."""
+    """The frames of a clip from start to before stop, which are optimized together.
+
+    held: how many of the first of them an earlier window has finished. beyond: how many of the last of them are
+    left to the next window. ahead: in a clip that loops, how many finished frames from its beginning follow on
+    them."""
 
     start: int
     stop: int
@@ -34,17 +36,17 @@ class Span:
 
     @property
     def own(self) -> slice:
-        """The frames it finishes, in the clip."""
+        """The frames that this window finishes, by their numbers in the clip."""
         return slice(self.start + self.held, self.stop - self.beyond)
 
     @property
     def finished(self) -> slice:
-        """The same, in the window."""
+        """The frames that this window finishes, by their numbers in the window."""
         return slice(self.held, self.stop - self.start - self.beyond)
 
     @property
     def count(self) -> int:
-        """How many frames are optimized together."""
+        """The number of frames that are optimized together."""
         return self.stop - self.start + self.ahead
 
 

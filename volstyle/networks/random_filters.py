@@ -17,7 +17,8 @@ _SPECTRA: tuple[tuple[str, Spectrum, int, tuple[int, ...]], ...] = (
     ("bands2048", Spectrum(2048, 512, gain=3.0, bands=64), 96, (1, 3, 9)),
     ("bins512", Spectrum(512, 128, gain=4.0), 64, (1, 3)),
 )
-"""Name, what is looked at, filters of each width, widths in frames."""
+"""For each view of a signal: its name, its spectrum, the number of filters of each width, and the widths in
+frames."""
 
 
 def random_network(seed: int = 0, axes: int = 2, channels: int = 3, filters: int = 64) -> Network:

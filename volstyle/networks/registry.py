@@ -45,10 +45,10 @@ def load_network(
 ) -> Network:
     """The network of that name, on the CPU in float32.
 
-    weights: a file to take the weights from instead of the usual place.
-    pooling: for VGG, "max" as it was trained or "average"; the other networks have their own.
-    seed, axes, channels: of `random`; seed and channels of `builtin1d`; `builtin` of three axes is `builtin3d`.
-    Raises NetworkError for an unknown name, WeightsError for weights that cannot be had or are another's.
+    weights: a file to take the weights from instead of the usual place. pooling: for VGG, "max" as it was trained
+    or "average"; the other networks have their own. seed, axes, channels: for `random`; `builtin1d` takes seed and
+    channels; `builtin` with three axes is `builtin3d`. Raises NetworkError for an unknown name, WeightsError for
+    weights that cannot be had or are another's.
     """
     if name not in _BUILDERS:
         raise NetworkError(f"network: {name!r} is unknown; {nearest(name, _BUILDERS)}")

@@ -22,14 +22,14 @@ _DEPTHS = {
     "vgg16": ((2, 64), (2, 128), (3, 256), (3, 512), (3, 512)),
     "vgg19": ((2, 64), (2, 128), (4, 256), (4, 512), (4, 512)),
 }
-"""Convolutions of each stage, and their channels."""
+"""For each stage, the number of convolutions and their channels."""
 
 _RGB = Normalization(torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.225]))
-"""What torchvision's networks were trained on."""
+"""How the input of torchvision's networks is normalized."""
 
 _BGR = Normalization(torch.tensor([123.68, 116.779, 103.939]) / 255, torch.full((3,), 1 / 255))
-"""What the original was trained on: channels from 0 to 255 about their means. It takes B, G, R; its first kernel
-is turned to R, G, B, so that inputs need not be."""
+"""How the input of the original is normalized: channels from 0 to 255, less their means. The original takes B, G,
+R; its first kernel is turned to R, G, B, so that the input need not be."""
 
 
 def original_vgg(name: str, weights: Path | None, pooling: str) -> Network:

@@ -15,9 +15,9 @@ from volstyle.networks.inflation import channels_last, pool
 
 @dataclass(frozen=True)
 class Architecture:
-    """axes: of its kernels. stages: channels of each convolution, an average pool between stages. first_kernel:
-    width of the first kernel; the others are 3 wide. style, content: the taps that the weights recommend, and
-    their shares. drawn: from the end of which stages the picture is told."""
+    """axes: the axes of the kernels. stages: the channels of each convolution; there is an average pool between
+    stages. first_kernel: the width of the first kernel; the others are 3 wide. style, content: the taps that the
+    weights recommend, and their shares. drawn: the stages at whose ends a head draws the picture again."""
 
     axes: int
     stages: tuple[tuple[int, ...], ...]
@@ -56,10 +56,10 @@ ARCHITECTURES = {
     ),
 }
 PROJECTIONS = 24
-"""Of features, whose covariance the heads see."""
+"""The number of projections of the features whose covariance the heads see."""
 
 MEAN, STD = 0.5, 0.25
-"""Of the input, for each channel."""
+"""Mean and standard deviation to which each channel of the input is normalized."""
 
 
 _CONVOLUTIONS: dict[int, type[nn.Conv2d | nn.Conv3d]] = {2: nn.Conv2d, 3: nn.Conv3d}
@@ -112,10 +112,10 @@ class Answers:
 
 
 class Heads(nn.Module):
-    """What the trunk is asked. At the end of each stage, told from the statistics that style is made of (means,
-    and the covariance of a few projections): which program painted this, in which palette, what the program's
-    entries are, and how far the picture was spoiled by noise of the same spectrum. From some of the stages: the
-    picture itself without its grain, so that content is not lost."""
+    """The questions that the trunk is trained to answer. At the end of each stage, from the statistics that style
+    is made of (means, and the covariance of a few projections): which program painted the picture, in which
+    palette, what the entries of the program are, and how far the picture was spoiled by noise of the same
+    spectrum. From some of the stages also the picture itself without its grain, so that content is not lost."""
 
     def __init__(self, architecture: Architecture, programs: int, palettes: int, traits: int) -> None:
         super().__init__()

@@ -26,8 +26,9 @@ class Programs:
     from waves to hard stripes. amount: of texture. levels: of color. twist: of the whole picture's domain. canvas,
     rough: strength and exponent of the noise over all.
 
-    Of three axes: pitch: between the last axis and the one leaves are stretched along. stretch: along it, below 1
-    pressed flat. lean: of each layer against the coarser one. spin: how far everything turns along it.
+    With three axes also: pitch: the angle between the last axis and the one leaves are stretched along. stretch:
+    along it, below 1 pressed flat. lean: of each layer against the coarser one. spin: how far everything turns
+    along it.
     """
 
     cell: Tensor

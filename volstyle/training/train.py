@@ -18,6 +18,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 from torch.nn import functional
 
+from volstyle.codecs.atomic import replacing
 from volstyle.errors import InputError
 from volstyle.networks.inflation import channels_last
 from volstyle.networks.weights import load_weights
@@ -45,11 +46,13 @@ OBJECTIVE = (
 
 @dataclass(frozen=True)
 class Plan:
-    """name: of the network. programs, palettes: how many to tell apart. size: of the pictures. zoom: how large all
-    is in them; 1 is what the programs say of a picture's width. rate: the highest step size of AdamW, reached in
-    200 steps, kept, and brought to 0 along a line over the last quarter, so that a run that was stopped before may
-    be resumed as a longer or shorter one. picture, redundancy, density: weights of these terms beside the
-    questions'."""
+    """How a network is trained.
+
+    name: the name of the network. programs, palettes: how many it has to tell apart. size: the side of the
+    pictures. zoom: how large everything is in them; at 1, lengths are those of the programs. rate: the highest
+    step size of AdamW, reached in 200 steps, kept, and brought to 0 along a line over the last quarter, so that a
+    run that was stopped before may be resumed as a longer or shorter one. picture, redundancy, density: weights of
+    these terms beside the questions'."""
 
     name: str = "builtin"
     steps: int = 8000
@@ -67,14 +70,15 @@ class Plan:
 
 
 PLANS = {"builtin": Plan(), "builtin3d": Plan("builtin3d", 1200, 12, 32, 1.8, programs=128, palettes=64)}
-"""What the networks in the package are trained by, unless something else is asked for."""
+"""The plans by which the networks in the package were trained."""
 
 
 @dataclass(frozen=True)
 class Scores:
-    """loss: of all terms. accuracy, palettes: of the last stage's answers which program and palette; traits: its
-    mean squared error, where a guess has 1; spoiled: likewise, of shares. error: mean absolute, of the picture.
-    redundancy, density: of the features."""
+    """How well a network does. loss: the sum of all terms. accuracy, palettes: the shares of programs and of
+    palettes that the last stage tells rightly. traits: its mean squared error in the entries of the programs,
+    where guessing has 1. spoiled: its mean squared error in how far pictures are spoiled. error: the mean absolute
+    error of the picture. redundancy, density: the terms of those names, of the features."""
 
     loss: float
     accuracy: float
@@ -88,8 +92,8 @@ class Scores:
 
 @dataclass(frozen=True)
 class Progress:
-    """step: from 1. scores: averages since the last report. rate: samples per second; generating: seconds
-    spent on painting them beside training, for each second that passed."""
+    """step: the number of the step, from 1. scores: averages since the last report. rate: pictures per second.
+    generating: seconds spent on painting pictures, beside training, for each second that passed."""
 
     step: int
     scores: Scores
@@ -156,9 +160,9 @@ def train(
             spent = seconds + time.perf_counter() - began
             state = {name: part.state_dict() for name, part in parts.items()}
             state |= {"plan": asdict(plan), "step": step, "seconds": spent}
-            _replace(state_path, partial(torch.save, state))
+            _save(state_path, partial(torch.save, state))
             seen = [_paint_batch(plan, programs, plan.steps + k, device)[0].pictures for k in range(8)]
-            _replace(out, partial(save_file, export(trunk, seen), metadata=_metadata(plan, progress, spent, past)))
+            _save(out, partial(save_file, export(trunk, seen), metadata=_metadata(plan, progress, spent, past)))
 
 
 def _solver(plan: Plan, trunk: Trunk, heads: Heads) -> torch.optim.Optimizer:
@@ -193,7 +197,7 @@ def _take_up(trunk: Trunk, start: Path, pictures: Tensor) -> dict[str, object]:
 
 
 def _score(plan: Plan, batch: Batch, features: list[Tensor], answers: Answers, traits: Tensor) -> Tensor:
-    """`Scores` in their order, (8,); the first is the loss."""
+    """The entries of `Scores` in their order, (8,), of which the first is the loss."""
 
     def average(terms: list[Tensor]) -> Tensor:
         return torch.stack(terms).mean()
@@ -272,13 +276,12 @@ def _paint_batch(plan: Plan, programs: Programs, index: int, device: torch.devic
 
 
 def _share(step: int, steps: int) -> float:
-    """Of the highest step size, at a step."""
+    """The step size at a step, as a share of the highest one."""
     return min(step / 200, 1.0, 4 * (1 - step / (steps + 1)))
 
 
-def _replace(path: Path, write: Callable[[Path], object]) -> None:
-    """All or nothing."""
+def _save(path: Path, write: Callable[[Path], object]) -> None:
+    """A file that is there whole or not at all, in a folder that is made if need be. Raises OSError."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.part")
-    write(temporary)
-    temporary.replace(path)
+    with replacing(path) as temporary:
+        write(temporary)

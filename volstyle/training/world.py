@@ -10,7 +10,7 @@ as cover the picture, at the cost of eight or nine leaves a layer. Everything ra
 cell with integers, so the same seed gives the same picture anywhere. Places are tuples with an entry for each
 axis, x first.
 
-Of three axes it is the same world with one axis more: leaves are solids, stretched along a direction of the
+With three axes it is the same world with one axis more: leaves are solids, stretched along a direction of the
 program to tubes or pressed to sheets. A clip is such a solid too: what moves is a tube through time that leans,
 layers that lean differently pass over one another, and what is short along time comes and goes.
 """
@@ -28,7 +28,7 @@ from torch import Tensor
 from volstyle.training.programs import Programs
 
 LAYERS = 4
-"""Of leaves in one picture, from coarse to fine."""
+"""The number of layers of leaves in one picture, from coarse to fine."""
 NEIGHBORS = {2: (-1.0, 0.0, 1.0), 3: (-0.5, 0.5)}
 """Axes -> where the cells lie, along each, whose leaves may cover a sample: its own and the two beside it, or the
 two nearest, since of three axes 27 cells would cost three times as much as 8."""
@@ -106,8 +106,8 @@ def _paint_ground(
 
 
 def _posed(place: Place, p: Programs) -> Place:
-    """Of more than two axes: in the frame in which a program's leaves are round, its last axis the one along which
-    they are stretched."""
+    """With more than two axes, places in the frame in which the leaves of a program are round; its last axis is
+    the one along which they are stretched."""
     if len(place) < 3:
         return place
     x, y, *rest, last = _turned(place, _turn(p.angle), _turn(p.pitch))
@@ -165,7 +165,7 @@ def _paint_leaves(
 
 
 def _leaning(place: Place, lean: Tensor) -> Place:
-    """Of more than two axes: moved along the first as one goes along the last."""
+    """With more than two axes, a layer moved along the first axis as one goes along the last."""
     return place if len(place) < 3 else (place[0] + lean * place[-1], *place[1:])
 
 
