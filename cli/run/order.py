@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from volstyle.codecs import CODECS, SIGNALS, Encoding, Selection, is_sequence, suffix_of
@@ -162,3 +163,9 @@ def _default_output(medium: str, content: Path, styles: Sequence[StyleOrder], qu
     else:
         name = stem_of(content)
     return Path("-".join([name, *(stem_of(style.path) for style in styles)]) + suffix)
+
+
+def output_for(medium: str, content: Path, styles: Sequence[StyleOrder]) -> Path:
+    """The name of a result that nobody named, for a content of any medium: IN-STYLE in the current folder."""
+    makers = {"volume": _default_volume, "signal": partial(_default_signal, content)}
+    return makers[medium](content, styles) if medium in makers else _default_output(medium, content, styles, "visual")

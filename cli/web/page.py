@@ -1,0 +1,157 @@
+"""The page: its controls, and what happens when one is touched."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from volstyle.errors import VolstyleError
+
+from .job import line_of
+from .showing import at_once, dropped, planned, running, waiting, wrong
+from .studio import Studio
+from .wish import MIDDLE, Offers, Wish, offers
+
+_HERE = Path(__file__).parent
+STYLE_SHEETS = [_HERE / "page.css"]
+HEAD = '<meta name="color-scheme" content="light">'
+_SANS = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "Helvetica Neue", "Arial", "sans-serif")
+THEME = gr.themes.Base(font=_SANS, font_mono=("ui-monospace", "Menlo", "Consolas", "monospace"))
+"""Fonts by name, which the machine has: Gradio's own are fetched from elsewhere."""
+
+_ONE_AT_A_TIME = {"concurrency_id": "work", "concurrency_limit": 1}
+_QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
+_WAITING = 16
+"""Runs that may wait for their turn."""
+_KEPT_S = (3600, 86400)
+"""How often uploads are looked through, and how old those are that are removed."""
+
+
+def build(studio: Studio) -> gr.Blocks:
+    """The page of a studio."""
+    with gr.Blocks(title="volstyle", analytics_enabled=False, fill_width=True, delete_cache=_KEPT_S) as page:
+        with gr.Row(elem_id="page"):
+            with gr.Column(elem_id="panel", scale=0, min_width=344):
+                gr.HTML("<h1>volstyle</h1><p>A painting's hand on a picture, a clip, a volume or a sound.</p>")
+                content = gr.File(label="What is styled", elem_id="content", height=112)
+                styles = gr.File(label="Styled after", elem_id="styles", height=112, file_count="multiple")
+                size = gr.Slider(64, 2048, 512, step=16, label="Size", info="Long side, in pixels", elem_id="size")
+                strength = gr.Slider(
+                    0, 100, MIDDLE, step=1, label="Style strength", info="Less keeps more of the original"
+                )
+                strokes = gr.Slider(
+                    0.25, 3, 1, step=0.05, label="Stroke size", info="0.5 makes strokes half as large"
+                )
+                colors = gr.Checkbox(False, label="Keep the original's colors")
+                in_color = gr.Checkbox(False, label="In the painting's colors, not gray", visible=False)
+                with gr.Accordion("More", open=False, elem_id="more"):
+                    with gr.Row(visible=False) as part:
+                        start = gr.Textbox("", label="From", placeholder="0s", elem_id="start")
+                        end = gr.Textbox("", label="To", placeholder="2s", elem_id="end")
+                    more = gr.Textbox(
+                        "",
+                        label="Other choices",
+                        info="One a line; `volstyle recipe show` prints all there are",
+                        placeholder="schedule.steps=80\nnetwork.name=builtin",
+                        lines=3,
+                        elem_id="choices",
+                    )
+                said = gr.HTML(html_template=_read("said.html"), js_on_load=_read("said.js"), elem_id="said")
+                go = gr.Button("Style it", variant="primary", interactive=False, elem_id="go")
+                stop = gr.Button("Stop, and keep what there is", visible=False, elem_id="stop")
+            with gr.Column(elem_id="stage"):
+                viewer = gr.HTML(
+                    {"stage": "empty"},
+                    html_template=_read("viewer.html"),
+                    js_on_load=_read("viewer.js"),
+                    elem_id="viewer",
+                )
+        wish = [content, styles, size, strength, strokes, colors, in_color, start, end, more]
+        offered = [size, strokes, colors, in_color, part]
+
+        def look(content: str | None, styles: list[str] | None) -> list[Any]:
+            """What was dropped, and the controls that mean something for it."""
+            view, told, medium = dropped(studio, Path(content) if content else None, list(map(Path, styles or ())))
+            shown = [gr.skip()] * len(offered) if medium is None else _shown(offers(medium))
+            return [view, told, gr.Button(interactive=bool(medium and styles)), *shown]
+
+        def plan(*values: Any) -> Any:
+            wish = _wish(values)
+            return gr.skip() if wish is None else planned(studio, wish)
+
+        def begin(request: gr.Request, view: Any, *values: Any) -> list[Any]:
+            """The job is there at once, so that it can be stopped while it waits for its turn."""
+            try:
+                studio.begin(str(request.session_hash), _wish(values))
+            except VolstyleError as error:
+                return [gr.skip(), wrong(line_of(error)), gr.skip(), gr.skip()]
+            return [waiting(view), gr.skip(), gr.Button(visible=False), gr.Button(visible=True)]
+
+        def run(request: gr.Request) -> Iterator[list[Any]]:
+            job = studio.job(str(request.session_hash))
+            for view in running(job) if job else ():
+                busy = view["stage"] == "working"
+                yield [view, gr.Button(visible=not busy), gr.Button(visible=busy)]
+
+        def halt(request: gr.Request) -> None:
+            job = studio.job(str(request.session_hash))
+            if job:
+                job.stop()
+
+        def leave(request: gr.Request) -> None:
+            studio.leave(str(request.session_hash))
+
+        def live(*values: Any) -> Any:
+            wish = _wish(values)
+            return (wish and at_once(studio, wish)) or gr.skip()
+
+        dropping = gr.on(
+            [content.change, styles.change], look, [content, styles], [viewer, said, go, *offered], **_QUIET
+        )
+        dropping.then(plan, wish, said, **_ONE_AT_A_TIME, **_QUIET)
+        touched = [control.change for control in (size, strength, strokes, colors, in_color, start, end, more)]
+        gr.on(touched, plan, wish, said, trigger_mode="always_last", **_ONE_AT_A_TIME, **_QUIET)
+        strength.input(live, wish, viewer, trigger_mode="always_last", **_ONE_AT_A_TIME, **_QUIET)
+        begun = go.click(begin, [viewer, *wish], [viewer, said, go, stop], queue=False, **_QUIET)
+        begun.then(run, None, [viewer, go, stop], **_ONE_AT_A_TIME, **_QUIET)
+        stop.click(halt, queue=False, **_QUIET)
+        page.unload(leave)
+    page.queue(max_size=_WAITING, default_concurrency_limit=4, api_open=False)
+    return page
+
+
+def _shown(offered: Offers) -> list[Any]:
+    """The controls that mean something, in the order in which they are listed."""
+    return [
+        gr.Slider(visible=offered.size is not None, value=offered.size or gr.skip()),
+        gr.Slider(visible=offered.strokes),
+        gr.Checkbox(visible=offered.keep_colors),
+        gr.Checkbox(visible=offered.in_color),
+        gr.Row(visible=offered.part),
+    ]
+
+
+def _wish(values: tuple[Any, ...]) -> Wish | None:
+    """What the controls say; None while nothing to be styled, or no style, is there."""
+    content, styles, size, strength, strokes, colors, in_color, start, end, more = values
+    if not content or not styles:
+        return None
+    return Wish(
+        content=Path(content),
+        styles=tuple(map(Path, styles)),
+        size=round(size),
+        strength=float(strength),
+        strokes=float(strokes),
+        keep_colors=bool(colors),
+        in_color=bool(in_color),
+        start=start,
+        end=end,
+        more=more,
+    )
+
+
+def _read(name: str) -> str:
+    return (_HERE / name).read_text(encoding="utf-8")
