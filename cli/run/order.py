@@ -168,4 +168,6 @@ def _default_output(medium: str, content: Path, styles: Sequence[StyleOrder], qu
 def output_for(medium: str, content: Path, styles: Sequence[StyleOrder]) -> Path:
     """The name of a result that nobody named, for a content of any medium: IN-STYLE in the current folder."""
     makers = {"volume": _default_volume, "signal": partial(_default_signal, content)}
-    return makers[medium](content, styles) if medium in makers else _default_output(medium, content, styles, "visual")
+    return (
+        makers[medium](content, styles) if medium in makers else _default_output(medium, content, styles, "visual")
+    )

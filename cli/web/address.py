@@ -19,7 +19,9 @@ def listen(host: str, port: int) -> socket.socket:
     try:
         family, kind, number, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
     except (socket.gaierror, UnicodeError) as error:
-        raise RecipeError(f"--host: {host!r} is no address of this machine; give another, as in 127.0.0.1") from error
+        raise RecipeError(
+            f"--host: {host!r} is no address of this machine; give another, as in 127.0.0.1"
+        ) from error
     found = socket.socket(family, kind, number)
     try:
         found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -27,7 +29,9 @@ def listen(host: str, port: int) -> socket.socket:
         found.listen()
     except OSError as error:
         found.close()
-        raise RecipeError(f"--port: {host}:{port} cannot be used ({error.strerror}); give another --port") from error
+        raise RecipeError(
+            f"--port: {host}:{port} cannot be used ({error.strerror}); give another --port"
+        ) from error
     return found
 
 

@@ -11,7 +11,7 @@ import gradio as gr
 from volstyle.errors import VolstyleError
 
 from .job import line_of
-from .showing import at_once, dropped, planned, running, waiting, wrong
+from .showing import at_once, dropped, planned, running, thumbnails_of, waiting, wrong
 from .studio import Studio
 from .wish import MIDDLE, Offers, Wish, offers
 
@@ -38,6 +38,7 @@ def build(studio: Studio) -> gr.Blocks:
                 gr.HTML("<h1>volstyle</h1><p>A painting's hand on a picture, a clip, a volume or a sound.</p>")
                 content = gr.File(label="What is styled", elem_id="content", height=112)
                 styles = gr.File(label="Styled after", elem_id="styles", height=112, file_count="multiple")
+                thumbnails = _html("thumbnails", [])
                 size = gr.Slider(64, 2048, 512, step=16, label="Size", info="Long side, in pixels", elem_id="size")
                 strength = gr.Slider(
                     0, 100, MIDDLE, step=1, label="Style strength", info="Less keeps more of the original"
@@ -49,8 +50,8 @@ def build(studio: Studio) -> gr.Blocks:
                 in_color = gr.Checkbox(False, label="In the painting's colors, not gray", visible=False)
                 with gr.Accordion("More", open=False, elem_id="more"):
                     with gr.Row(visible=False) as part:
-                        start = gr.Textbox("", label="From", placeholder="0s", elem_id="start")
-                        end = gr.Textbox("", label="To", placeholder="2s", elem_id="end")
+                        start = gr.Textbox("", label="From", placeholder="0s", min_width=90, elem_id="start")
+                        end = gr.Textbox("", label="To", placeholder="2s", min_width=90, elem_id="end")
                     more = gr.Textbox(
                         "",
                         label="Other choices",
@@ -59,36 +60,35 @@ def build(studio: Studio) -> gr.Blocks:
                         lines=3,
                         elem_id="choices",
                     )
-                said = gr.HTML(html_template=_read("said.html"), js_on_load=_read("said.js"), elem_id="said")
+                said = _html("said", {})
                 go = gr.Button("Style it", variant="primary", interactive=False, elem_id="go")
                 stop = gr.Button("Stop, and keep what there is", visible=False, elem_id="stop")
             with gr.Column(elem_id="stage"):
-                viewer = gr.HTML(
-                    {"stage": "empty"},
-                    html_template=_read("viewer.html"),
-                    js_on_load=_read("viewer.js"),
-                    elem_id="viewer",
-                )
+                viewer = _html("viewer", {"stage": "empty"})
         wish = [content, styles, size, strength, strokes, colors, in_color, start, end, more]
         offered = [size, strokes, colors, in_color, part]
 
         def look(content: str | None, styles: list[str] | None) -> list[Any]:
-            """What was dropped, and the controls that mean something for it."""
-            view, told, medium = dropped(studio, Path(content) if content else None, list(map(Path, styles or ())))
+            """The content, as it is before it is styled, and the controls that mean something for it."""
+            view, told, medium = dropped(studio, content and Path(content))
             shown = [gr.skip()] * len(offered) if medium is None else _shown(offers(medium))
-            return [view, told, gr.Button(interactive=bool(medium and styles)), *shown]
+            return [view, told, gr.Button(interactive=bool(content and styles)), *shown]
+
+        def look_at_styles(content: str | None, styles: list[str] | None) -> list[Any]:
+            pictures, told = thumbnails_of(studio, list(map(Path, styles or ())))
+            return [pictures, told, gr.Button(interactive=bool(content and styles))]
 
         def plan(*values: Any) -> Any:
             wish = _wish(values)
             return gr.skip() if wish is None else planned(studio, wish)
 
-        def begin(request: gr.Request, view: Any, *values: Any) -> list[Any]:
+        def begin(request: gr.Request, *values: Any) -> list[Any]:
             """The job is there at once, so that it can be stopped while it waits for its turn."""
             try:
                 studio.begin(str(request.session_hash), _wish(values))
             except VolstyleError as error:
                 return [gr.skip(), wrong(line_of(error)), gr.skip(), gr.skip()]
-            return [waiting(view), gr.skip(), gr.Button(visible=False), gr.Button(visible=True)]
+            return [waiting(), gr.skip(), gr.Button(visible=False), gr.Button(visible=True)]
 
         def run(request: gr.Request) -> Iterator[list[Any]]:
             job = studio.job(str(request.session_hash))
@@ -108,14 +108,15 @@ def build(studio: Studio) -> gr.Blocks:
             wish = _wish(values)
             return (wish and at_once(studio, wish)) or gr.skip()
 
-        dropping = gr.on(
-            [content.change, styles.change], look, [content, styles], [viewer, said, go, *offered], **_QUIET
-        )
-        dropping.then(plan, wish, said, **_ONE_AT_A_TIME, **_QUIET)
+        files = [content, styles]
+        seen = content.change(look, files, [viewer, said, go, *offered], **_QUIET)
+        seen_styles = styles.change(look_at_styles, files, [thumbnails, said, go], **_QUIET)
+        for drop in (seen, seen_styles):
+            drop.then(plan, wish, said, **_ONE_AT_A_TIME, **_QUIET)
         touched = [control.change for control in (size, strength, strokes, colors, in_color, start, end, more)]
         gr.on(touched, plan, wish, said, trigger_mode="always_last", **_ONE_AT_A_TIME, **_QUIET)
         strength.input(live, wish, viewer, trigger_mode="always_last", **_ONE_AT_A_TIME, **_QUIET)
-        begun = go.click(begin, [viewer, *wish], [viewer, said, go, stop], queue=False, **_QUIET)
+        begun = go.click(begin, wish, [viewer, said, go, stop], queue=False, **_QUIET)
         begun.then(run, None, [viewer, go, stop], **_ONE_AT_A_TIME, **_QUIET)
         stop.click(halt, queue=False, **_QUIET)
         page.unload(leave)
@@ -126,7 +127,7 @@ def build(studio: Studio) -> gr.Blocks:
 def _shown(offered: Offers) -> list[Any]:
     """The controls that mean something, in the order in which they are listed."""
     return [
-        gr.Slider(visible=offered.size is not None, value=offered.size or gr.skip()),
+        gr.Slider(visible=True, value=offered.size) if offered.size else gr.Slider(visible=False),
         gr.Slider(visible=offered.strokes),
         gr.Checkbox(visible=offered.keep_colors),
         gr.Checkbox(visible=offered.in_color),
@@ -153,5 +154,7 @@ def _wish(values: tuple[Any, ...]) -> Wish | None:
     )
 
 
-def _read(name: str) -> str:
-    return (_HERE / name).read_text(encoding="utf-8")
+def _html(name: str, value: Any) -> gr.HTML:
+    """An element of our own: its file NAME.html is filled by NAME.js from what it is told."""
+    template, script = ((_HERE / f"{name}.{kind}").read_text(encoding="utf-8") for kind in ("html", "js"))
+    return gr.HTML(value, html_template=template, js_on_load=script, apply_default_css=False, elem_id=name)

@@ -34,21 +34,27 @@ def wrong(line: str) -> Told:
     return {"kind": "error", "lines": [line]}
 
 
-def dropped(studio: Studio, content: Path | None, styles: Sequence[Path]) -> tuple[Told, Told, Medium | None]:
-    """What the page shows of files as they are dropped, what is wrong with them, and the medium of the content,
-    None while there is none that can be read."""
-    view: Told = {"stage": "ready" if content or styles else "empty", "view": None, "styles": []}
-    medium = None
+def dropped(studio: Studio, content: Path | None) -> tuple[Told, Told, Medium | None]:
+    """What the page shows of a content as it is dropped, what is wrong with it, and its medium, None while there is
+    none that can be read."""
+    if content is None:
+        return {"stage": "empty", "view": None}, nothing_said(), None
     try:
-        with studio.trying(content, styles) as (content, styles):
-            if content is not None:
-                found = Wish(content=content, styles=())
-                view["view"] = pair(glance(content, found.offers.size), None)
-                medium = found.medium
-            view["styles"] = [picture_uri(glance(style, _THUMBNAIL), PASSING) for style in styles]
+        with studio.trying(content, ()) as (file, _):
+            found = Wish(content=file, styles=())
+            view = pair(glance(file, found.offers.size), None)
+            return {"stage": "ready", "view": view}, nothing_said(), found.medium
     except VolstyleError as error:
-        return view, wrong(line_of(error)), None if view["view"] is None else medium
-    return view, nothing_said(), medium
+        return {"stage": "empty", "view": None}, wrong(line_of(error)), None
+
+
+def thumbnails_of(studio: Studio, styles: Sequence[Path]) -> tuple[list[str], Told]:
+    """Pictures of styles as they are dropped, and what is wrong with one."""
+    try:
+        with studio.trying(None, styles) as (_, files):
+            return [picture_uri(glance(file, _THUMBNAIL), PASSING) for file in files], nothing_said()
+    except VolstyleError as error:
+        return [], wrong(line_of(error))
 
 
 def planned(studio: Studio, wish: Wish) -> Told:
@@ -67,22 +73,23 @@ def _plan_lines(found: Planned) -> list[str]:
     takes = duration_text(seconds) if seconds < 1 else f"about {duration_text(seconds)}"
     size = medium_named(found.plan.order.kind).sized(opened.shape)
     parts = f", {len(opened.grids)} parts" if len(opened.grids) > 1 else ""
+    stages = "one stage" if len(run.stages) == 1 else f"{len(run.stages)} stages"
     return [
         f"{takes[0].upper()}{takes[1:]}",
-        f"{size}{parts}, {run.network.name} in {len(run.stages)} stages on {run.recipe.device}, "
+        f"{size}{parts}, {run.network.name} in {stages} on {run.recipe.device}, "
         f"{bytes_text(found.estimate.memory)} of memory",
     ]
 
 
-def waiting(view: Told | None) -> Told:
-    """While the runs of others come first, over what was shown before."""
-    return {**(view or {}), "stage": "working", "share": 0, "text": "waiting for its turn"}
+def waiting() -> Told:
+    """While the runs of others come first; what is not said here stays as it is shown."""
+    return {"stage": "working", "share": 0, "text": "waiting for its turn", "notes": [], "files": []}
 
 
 def running(job: Job) -> Iterator[Told]:
     """A run from its start to its end."""
     began = time.monotonic()
-    told: Told = {"stage": "working", "share": 0, "text": "reading and planning", "view": None}
+    told: Told = {**waiting(), "text": "reading and planning"}
     yield told
     job.start()
     try:
@@ -92,9 +99,9 @@ def running(job: Job) -> Iterator[Told]:
             elif isinstance(news, Done):
                 told = _done(job, news, time.monotonic() - began)
             elif isinstance(news, Failed):
-                told = {"stage": "failed", "view": told["view"], "error": news.line}
+                told = {"stage": "failed", "text": news.line}
             else:
-                before = told["view"]["before"] if news.before is None else picture_uri(news.before, PASSING)
+                before = picture_uri(news.before, PASSING) if news.before is not None else told["view"]["before"]
                 view = {"kind": "pictures", "extent": news.extent, "before": before}
                 view["after"] = picture_uri(news.after, PASSING)
                 told = {**told, "share": news.share, "text": news.text, "view": view}
@@ -112,7 +119,13 @@ def _done(job: Job, news: Done, seconds: float) -> Told:
     ]
     text = f"{'Stopped' if result.stopped else 'Done'} after {duration_text(seconds)}"
     root = f"look/{job.key}"
-    return {"stage": "done", "view": {**news.view.facts, "root": root}, "text": text, "notes": notes, "files": files}
+    return {
+        "stage": "done",
+        "view": {**news.view.facts, "root": root},
+        "text": text,
+        "notes": notes,
+        "files": files,
+    }
 
 
 def at_once(studio: Studio, wish: Wish) -> Told | None:
@@ -126,4 +139,4 @@ def at_once(studio: Studio, wish: Wish) -> Told | None:
             before = glance(content, wish.size)
             return {"stage": "ready", "view": pair(before, made(wish.strength / 100))}
     except VolstyleError as error:
-        return {"stage": "failed", "view": None, "error": line_of(error)}
+        return {"stage": "failed", "text": line_of(error)}

@@ -42,7 +42,7 @@ class Studio:
 
     @contextmanager
     def trying(self, content: Path | None, styles: Sequence[Path]) -> Iterator[tuple[Path | None, Sequence[Path]]]:
-        """Uploads as files of a folder that is gone afterwards. Raises InputError."""
+        """Uploads, the content and the styles, as files of a folder that is gone afterwards. Raises InputError."""
         folder = self._folder(f"try-{secrets.token_hex(8)}")
         try:
             taken = self._taken_in(folder, [path for path in (content, *styles) if path is not None])
@@ -92,5 +92,5 @@ class Studio:
     def _taken_in(self, folder: Path, uploads: Sequence[Path]) -> list[Path]:
         """Uploads as files of a folder, the content first."""
         if len(uploads) > MOST_STYLES + 1:
-            raise InputError(f"styles: {len(uploads) - 1} were dropped, must be at most {MOST_STYLES}")
+            raise InputError(f"styles: more than {MOST_STYLES} were dropped; take some away")
         return take_in(self.root, folder, [str(path) for path in uploads])

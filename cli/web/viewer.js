@@ -117,29 +117,29 @@ function look(view) {
   if (view.kind === 'clips') movies(view);
   if (view.kind === 'slices') volume(view);
   sounds.replaceChildren(...Object.entries(view.sounds || {}).map(([side, source]) => {
-    const player = make('audio', '', { controls: true, src: source });
-    return make('label', player, {}).appendChild(document.createTextNode(side)).parentNode;
+    const label = make('label', make('audio', '', { controls: true, src: source }));
+    label.append(side);
+    return label;
   }));
 }
 
 function show() {
   const told = props.value || {};
-  root.dataset.stage = told.stage || 'empty';
+  // What is not said stays as it is.
+  if ('stage' in told) root.dataset.stage = told.stage;
   find('.progress').hidden = told.stage !== 'working';
   find('.progress span').style.width = `${100 * (told.share || 0)}%`;
-  find('.text').textContent = told.error || told.text || '';
-  find('.notes').replaceChildren(...(told.notes || []).map((note) => make('li', note)));
-  // Slices and clips are fetched anew only for another result.
-  const rootNow = told.view && told.view.root;
-  if (!rootNow || rootNow !== shownRoot) look(told.view);
-  shownRoot = rootNow;
-  if (told.styles) {
-    find('.styles').replaceChildren(...told.styles.map((source) => make('img', '', { src: source, alt: 'style' })));
+  find('.text').textContent = told.text || '';
+  if ('view' in told) {
+    // Slices and clips are fetched anew only for another result.
+    const fetched = told.view ? told.view.root : null;
+    if (!fetched || fetched !== shownRoot) look(told.view);
+    shownRoot = fetched;
   }
-  find('.files').replaceChildren(...(told.files || []).map((file) => {
-    const link = make('a', `${file.label}`, { href: file.href, download: file.name, title: file.name });
-    return link;
-  }));
+  find('.notes').replaceChildren(...(told.notes || []).map((note) => make('li', note)));
+  find('.files').replaceChildren(...(told.files || []).map((file) => (
+    make('a', file.label, { href: file.href, download: file.name, title: file.name })
+  )));
 }
 
 cut(50);

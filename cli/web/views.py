@@ -99,7 +99,9 @@ def _(opened: Signal, result: Result, folder: Path) -> View:
     facts = pair(picture(opened.source), picture(result.field), LASTING)
     if is_sound(result.field):
         sides = {"before": opened.source, "after": result.field}
-        facts["sounds"] = {side: sound_uri(one.samples.mean(0), 1 / one.axes[0].step) for side, one in sides.items()}
+        facts["sounds"] = {
+            side: sound_uri(one.samples.mean(0), 1 / one.axes[0].step) for side, one in sides.items()
+        }
     return View(facts)
 
 

@@ -41,11 +41,14 @@ def picture(field: Field) -> Tensor:
     middles = [samples.select(axis, samples.shape[axis] // 2) for axis in (1, 2, 3)]
     sides = [steps[:axis] + steps[axis + 1 :] for axis in range(3)]
     planes = [
-        _fitted(squared(_colored(plane), down, right))
-        for plane, (down, right) in zip(middles, sides, strict=True)
+        _fitted(squared(_colored(plane), down, right)) for plane, (down, right) in zip(middles, sides, strict=True)
     ]
     height = max(plane.shape[1] for plane in planes)
-    padded = [torch.nn.functional.pad(plane, (0, 0, 0, height - plane.shape[1])) for plane in planes]
+    margins = [divmod(height - plane.shape[1], 2) for plane in planes]
+    padded = [
+        torch.nn.functional.pad(plane, (0, 0, half, half + odd))
+        for plane, (half, odd) in zip(planes, margins, strict=True)
+    ]
     return torch.cat(padded, dim=2)
 
 
