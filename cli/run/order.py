@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -167,7 +167,9 @@ def _default_output(medium: str, content: Path, styles: Sequence[StyleOrder], qu
 
 def output_for(medium: str, content: Path, styles: Sequence[StyleOrder]) -> Path:
     """The name of a result that nobody named, for a content of any medium: IN-STYLE in the current folder."""
-    makers = {"volume": _default_volume, "signal": partial(_default_signal, content)}
-    return (
-        makers[medium](content, styles) if medium in makers else _default_output(medium, content, styles, "visual")
-    )
+    usual = partial(_default_output, medium, quality="visual")
+    named: dict[str, Callable[[Path, Sequence[StyleOrder]], Path]] = {
+        "volume": _default_volume,
+        "signal": partial(_default_signal, content),
+    }
+    return named.get(medium, usual)(content, styles)

@@ -8,6 +8,7 @@ import threading
 import time
 import traceback
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from queue import Empty, SimpleQueue
@@ -44,7 +45,8 @@ class Planned:
 @dataclass(frozen=True)
 class Glimpse:
     """share: of the work that is done. text: where the run is. extent: width and height of the pictures, in any
-    unit. before, after: pictures (3, H, W) in [0, 1] of the part that is being styled; before only when it is new."""
+    unit. before, after: pictures (3, H, W) in [0, 1] of the part that is being styled; before is None unless it is
+    new."""
 
     share: float
     text: str
@@ -87,17 +89,15 @@ def plan(wish: Wish) -> Planned:
     """What a wish would take. Raises VolstyleError."""
     planner = _Planner()
     _check(wish)
-    try:
+    with suppress(_EnoughError):
         style(wish.content, list(wish.styles), progress=planner, **wish.options())
-    except _EnoughError:
-        pass
     assert planner.planned_as is not None
     return planner.planned_as
 
 
 class Job(Follower):
-    """key: by which it is fetched. folder: where the files of the wish lie, and where its result is written. When the run is done, view is what
-    the page shows of it, and given are the files to be kept: "result" and "record"."""
+    """key: by which it is fetched. folder: where the files of the wish lie, and where its result is written. When
+    the run is done, view is what the page shows of it, and given are the files to be kept: "result", "record"."""
 
     def __init__(self, key: str, wish: Wish, folder: Path) -> None:
         self.key, self.wish, self.folder = key, wish, folder
@@ -124,7 +124,7 @@ class Job(Follower):
             self._thread.join(timeout_s)
 
     def news(self) -> Iterator[News]:
-        """What happens, as it happens, until it is done or failed; of glimpses that nobody waited for, the last."""
+        """What happens, until the run is done or failed; of glimpses that came while nobody listened, the last."""
         while True:
             found = self._news.get()
             while isinstance(found, Glimpse):

@@ -1,7 +1,7 @@
 """Learned styles, which need no optimizing: their network makes a picture at once, at any strength.
 
-This is where they join the page. `live` gives the function that the page calls whenever strength is dragged; as long
-as it gives None, the slider takes effect with the next run.
+This is where they join the page: `live` gives the function that the page calls whenever strength is dragged. As
+long as it gives None, the slider takes effect with the next run.
 """
 
 from __future__ import annotations
@@ -19,5 +19,5 @@ Live = Callable[[float], Tensor]
 
 
 def live(wish: Wish) -> Live | None:
-    """How a wish is shown at once. None unless each of its styles is a learned one, or where none can be applied."""
+    """How the result of a wish is shown at once; None unless each of its styles is a learned one."""
     return None

@@ -22,7 +22,7 @@ _SANS = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "Helvetica Neue", "
 THEME = gr.themes.Base(font=_SANS, font_mono=("ui-monospace", "Menlo", "Consolas", "monospace"))
 """Fonts by name, which the machine has: Gradio's own are fetched from elsewhere."""
 
-_ONE_AT_A_TIME = {"concurrency_id": "work", "concurrency_limit": 1}
+_ONE_AT_A_TIME: dict[str, Any] = {"concurrency_id": "work", "concurrency_limit": 1}
 _QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 _WAITING = 16
 """Runs that may wait for their turn."""
@@ -32,6 +32,7 @@ _KEPT_S = (3600, 86400)
 
 def build(studio: Studio) -> gr.Blocks:
     """The page of a studio."""
+    page: gr.Blocks
     with gr.Blocks(title="volstyle", analytics_enabled=False, fill_width=True, delete_cache=_KEPT_S) as page:
         with gr.Row(elem_id="page"):
             with gr.Column(elem_id="panel", scale=0, min_width=344):
@@ -70,7 +71,7 @@ def build(studio: Studio) -> gr.Blocks:
 
         def look(content: str | None, styles: list[str] | None) -> list[Any]:
             """The content, as it is before it is styled, and the controls that mean something for it."""
-            view, told, medium = dropped(studio, content and Path(content))
+            view, told, medium = dropped(studio, Path(content) if content else None)
             shown = [gr.skip()] * len(offered) if medium is None else _shown(offers(medium))
             return [view, told, gr.Button(interactive=bool(content and styles)), *shown]
 
@@ -85,7 +86,9 @@ def build(studio: Studio) -> gr.Blocks:
         def begin(request: gr.Request, *values: Any) -> list[Any]:
             """The job is there at once, so that it can be stopped while it waits for its turn."""
             try:
-                studio.begin(str(request.session_hash), _wish(values))
+                wish = _wish(values)
+                if wish is not None:
+                    studio.begin(str(request.session_hash), wish)
             except VolstyleError as error:
                 return [gr.skip(), wrong(line_of(error)), gr.skip(), gr.skip()]
             return [waiting(), gr.skip(), gr.Button(visible=False), gr.Button(visible=True)]

@@ -35,12 +35,12 @@ def wrong(line: str) -> Told:
 
 
 def dropped(studio: Studio, content: Path | None) -> tuple[Told, Told, Medium | None]:
-    """What the page shows of a content as it is dropped, what is wrong with it, and its medium, None while there is
-    none that can be read."""
+    """What the page shows of a content as it is dropped, what is wrong with it, and its medium, None unless it can
+    be read."""
     if content is None:
         return {"stage": "empty", "view": None}, nothing_said(), None
     try:
-        with studio.trying(content, ()) as (file, _):
+        with studio.trying(content) as (file,):
             found = Wish(content=file, styles=())
             view = pair(glance(file, found.offers.size), None)
             return {"stage": "ready", "view": view}, nothing_said(), found.medium
@@ -51,7 +51,7 @@ def dropped(studio: Studio, content: Path | None) -> tuple[Told, Told, Medium | 
 def thumbnails_of(studio: Studio, styles: Sequence[Path]) -> tuple[list[str], Told]:
     """Pictures of styles as they are dropped, and what is wrong with one."""
     try:
-        with studio.trying(None, styles) as (_, files):
+        with studio.trying(*styles) as files:
             return [picture_uri(glance(file, _THUMBNAIL), PASSING) for file in files], nothing_said()
     except VolstyleError as error:
         return [], wrong(line_of(error))
@@ -60,7 +60,7 @@ def thumbnails_of(studio: Studio, styles: Sequence[Path]) -> tuple[list[str], To
 def planned(studio: Studio, wish: Wish) -> Told:
     """What a run would take, or why it cannot be."""
     try:
-        with studio.trying(wish.content, wish.styles) as (content, styles):
+        with studio.trying(wish.content, *wish.styles) as (content, *styles):
             found = plan(replace(wish, content=content, styles=tuple(styles)))
     except VolstyleError as error:
         return wrong(line_of(error))
@@ -118,10 +118,9 @@ def _done(job: Job, news: Done, seconds: float) -> Told:
         for what, label in (("result", "Result"), ("record", "Record"))
     ]
     text = f"{'Stopped' if result.stopped else 'Done'} after {duration_text(seconds)}"
-    root = f"look/{job.key}"
     return {
         "stage": "done",
-        "view": {**news.view.facts, "root": root},
+        "view": {**news.view.facts, "root": f"look/{job.key}"},
         "text": text,
         "notes": notes,
         "files": files,
@@ -131,7 +130,7 @@ def _done(job: Job, news: Done, seconds: float) -> Told:
 def at_once(studio: Studio, wish: Wish) -> Told | None:
     """The result of learned styles at a strength, at once; None of any others."""
     try:
-        with studio.trying(wish.content, wish.styles) as (content, styles):
+        with studio.trying(wish.content, *wish.styles) as (content, *styles):
             wish = replace(wish, content=content, styles=tuple(styles))
             made = live(wish)
             if made is None:

@@ -21,8 +21,8 @@ _PATIENCE_S = 5.0
 
 
 class Studio:
-    """root: the folder. most_bytes: of one upload. A visitor is known by the name that its page chose, a job that a
-    page fetches from by a key that nobody can guess."""
+    """root: the folder. most_bytes: of one upload. A visitor is known by the name that its page chose; what a job
+    made is fetched by a key that nobody can guess."""
 
     def __init__(self, root: Path, most_bytes: int) -> None:
         self.root, self.most_bytes = root, most_bytes
@@ -41,12 +41,11 @@ class Studio:
         return job
 
     @contextmanager
-    def trying(self, content: Path | None, styles: Sequence[Path]) -> Iterator[tuple[Path | None, Sequence[Path]]]:
-        """Uploads, the content and the styles, as files of a folder that is gone afterwards. Raises InputError."""
+    def trying(self, *uploads: Path) -> Iterator[list[Path]]:
+        """Uploads as files of a folder that is gone afterwards. Raises InputError."""
         folder = self._folder(f"try-{secrets.token_hex(8)}")
         try:
-            taken = self._taken_in(folder, [path for path in (content, *styles) if path is not None])
-            yield (None, taken) if content is None else (taken[0], taken[1:])
+            yield self._taken_in(folder, uploads)
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 

@@ -69,7 +69,8 @@ def _(opened: Film, number: int) -> Tensor:
 
 @singledispatch
 def comparison(opened: Any, result: Result, folder: Path) -> View:
-    """A picture and its result, to be compared, or another content for which a way is registered. folder: where files that are made for it are written."""
+    """A content and its result, to be compared; here a picture and its own. folder: where files that
+    are made for it are written."""
     return View(pair(content_picture(opened, 0), picture(result.field), LASTING))
 
 
@@ -119,7 +120,7 @@ def _playable(clip: Clip) -> Clip:
 
 
 def glance(path: Path, size: int | None) -> Tensor:
-    """What `picture` shows of a file before anything is styled, of a clip its first frame. Raises VolstyleError."""
+    """What `picture` shows of a file that nothing was done to, of a clip its first frame. Raises VolstyleError."""
     axes = medium_of(path).axes
     first = Moment(1.0, "f") if axes == AXES else None
     found = read(path, Selection(size, end=first, signal=axes == ("t",)))
