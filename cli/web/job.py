@@ -177,15 +177,15 @@ class Job(Follower):
             self.view = comparison(self._plan.opened, result, self.folder)
             self._news.put(Done(result, self.view))
         except VolstyleError as error:
-            self._news.put(Failed(line_of(error)))
+            self._news.put(Failed(line_of(error, self.folder.parent)))
         except Exception as error:  # whatever it is, the page must not wait for ever
             traceback.print_exc(file=sys.stderr)
             self._news.put(Failed(f"a fault of volstyle ({type(error).__name__}); the terminal has the details"))
 
 
-def line_of(error: VolstyleError) -> str:
-    """An error as one line, without the folders of the files it names."""
-    return " ".join(re.sub(r"(?<![\w.])/(?:[^\s/:]+/)+", "", str(error)).split())
+def line_of(error: VolstyleError, root: Path) -> str:
+    """An error as one line, without the folders of the files it names. root: where those folders lie."""
+    return " ".join(re.sub(rf"{re.escape(str(root))}/[^/]+/", "", str(error)).split())
 
 
 def _check(wish: Wish) -> None:

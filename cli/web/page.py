@@ -90,7 +90,7 @@ def build(studio: Studio) -> gr.Blocks:
                 if wish is not None:
                     studio.begin(str(request.session_hash), wish)
             except VolstyleError as error:
-                return [gr.skip(), wrong(line_of(error)), gr.skip(), gr.skip()]
+                return [gr.skip(), wrong(line_of(error, studio.root)), gr.skip(), gr.skip()]
             return [waiting(), gr.skip(), gr.Button(visible=False), gr.Button(visible=True)]
 
         def run(request: gr.Request) -> Iterator[list[Any]]:

@@ -45,7 +45,7 @@ def dropped(studio: Studio, content: Path | None) -> tuple[Told, Told, Medium | 
             view = pair(glance(file, found.offers.size), None)
             return {"stage": "ready", "view": view}, nothing_said(), found.medium
     except VolstyleError as error:
-        return {"stage": "empty", "view": None}, wrong(line_of(error)), None
+        return {"stage": "empty", "view": None}, wrong(line_of(error, studio.root)), None
 
 
 def thumbnails_of(studio: Studio, styles: Sequence[Path]) -> tuple[list[str], Told]:
@@ -54,7 +54,7 @@ def thumbnails_of(studio: Studio, styles: Sequence[Path]) -> tuple[list[str], To
         with studio.trying(*styles) as files:
             return [picture_uri(glance(file, _THUMBNAIL), PASSING) for file in files], nothing_said()
     except VolstyleError as error:
-        return [], wrong(line_of(error))
+        return [], wrong(line_of(error, studio.root))
 
 
 def planned(studio: Studio, wish: Wish) -> Told:
@@ -63,7 +63,7 @@ def planned(studio: Studio, wish: Wish) -> Told:
         with studio.trying(wish.content, *wish.styles) as (content, *styles):
             found = plan(replace(wish, content=content, styles=tuple(styles)))
     except VolstyleError as error:
-        return wrong(line_of(error))
+        return wrong(line_of(error, studio.root))
     return {"kind": "plan", "lines": _plan_lines(found)}
 
 
@@ -138,4 +138,4 @@ def at_once(studio: Studio, wish: Wish) -> Told | None:
             before = glance(content, wish.size)
             return {"stage": "ready", "view": pair(before, made(wish.strength / 100))}
     except VolstyleError as error:
-        return {"stage": "failed", "text": line_of(error)}
+        return {"stage": "failed", "text": line_of(error, studio.root)}
