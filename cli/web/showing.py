@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -57,8 +58,9 @@ def thumbnails_of(studio: Studio, styles: Sequence[Path]) -> tuple[list[str], To
         return [], wrong(line_of(error, studio.root))
 
 
+@lru_cache(maxsize=64)
 def planned(studio: Studio, wish: Wish) -> Told:
-    """What a run would take, or why it cannot be."""
+    """What a run would take, or why it cannot be. Kept for the same wish: one drop may touch several controls."""
     try:
         with studio.trying(wish.content, *wish.styles) as (content, *styles):
             found = plan(replace(wish, content=content, styles=tuple(styles)))
