@@ -18,7 +18,8 @@ from torch import Tensor
 from volstyle.engine.estimate import Estimate
 from volstyle.engine.stylize import Step
 from volstyle.errors import RecipeError, VolstyleError
-from volstyle.media.follower import Follower, Plan
+from volstyle.grid.field import Field
+from volstyle.media.follower import Follower, PaintPlan, Plan
 from volstyle.media.order import StyleOrder
 from volstyle.media.picture import picture
 from volstyle.media.progress import Pace
@@ -36,10 +37,10 @@ _PREVIEW_EVERY_S = 0.7
 
 @dataclass(frozen=True)
 class Planned:
-    """What the run will do, and what that takes."""
+    """What the run will do, and what that takes; learned styles take one pass, which is not measured."""
 
-    plan: Plan
-    estimate: Estimate
+    plan: Plan | PaintPlan
+    estimate: Estimate | None
 
 
 @dataclass(frozen=True)
@@ -84,13 +85,17 @@ class _Planner(Follower):
         self.planned_as = Planned(plan, plan.estimate())
         raise _EnoughError
 
+    def painting(self, plan: PaintPlan) -> None:
+        self.planned_as = Planned(plan, None)
+        raise _EnoughError
+
 
 def plan(wish: Wish) -> Planned:
     """What a wish would take. Raises VolstyleError."""
     planner = _Planner()
     _check(wish)
     with suppress(_EnoughError):
-        style(wish.content, list(wish.styles), progress=planner, **wish.options())
+        style(wish.content, wish.style_names(), progress=planner, **wish.options())
     assert planner.planned_as is not None
     return planner.planned_as
 
@@ -106,7 +111,7 @@ class Job(Follower):
         self._news: SimpleQueue[News] = SimpleQueue()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._work, daemon=True)
-        self._plan: Plan | None = None
+        self._plan: Plan | PaintPlan | None = None
         self._pace = Pace(())
         self._shown = 0.0
         self._part, self._extent = -1, (1, 1)
@@ -145,33 +150,52 @@ class Job(Follower):
         self._plan, self._pace = plan, Pace(plan.work)
         self._news.put(Planned(plan, plan.estimate()))
 
+    def painting(self, plan: PaintPlan) -> None:
+        self._plan = plan
+        self._news.put(Planned(plan, None))
+
+    def painted(self, number: int, made: Tensor) -> bool:
+        assert isinstance(self._plan, PaintPlan)
+        grid, count = self._plan.opened.grids[0], self._plan.count
+        if self._is_due() or number == 1:
+            axes = grid.axes[-(made.dim() - 1) :]  # a frame of a clip comes without its axis of time
+            self._news.put(self._seen(number / count, f"painted {number} of {count}", 0, Field(made, axes)))
+        return self._stop.is_set()
+
     def stepped(self, step: Step) -> bool:
         share, left = self._pace.at(step)
-        now = time.monotonic()
-        if now - self._shown >= _PREVIEW_EVERY_S:
-            self._shown = now
+        if self._is_due():
             self._news.put(self._glimpse(step, share, left))
         return self._stop.is_set()
 
+    def _is_due(self) -> bool:
+        now = time.monotonic()
+        due = now - self._shown >= _PREVIEW_EVERY_S
+        self._shown = now if due else self._shown
+        return due
+
     def _glimpse(self, step: Step, share: float, left: float | None) -> Glimpse:
-        assert self._plan is not None
-        stage, opened = step.stages[step.stage], self._plan.opened
-        part = step.stage // len(self._plan.run.stages)
-        before = None if part == self._part else content_picture(opened, part)
-        if before is not None:
-            self._part, self._extent = part, (before.shape[2], before.shape[1])
+        assert isinstance(self._plan, Plan)
+        stage, part = step.stages[step.stage], step.stage // len(self._plan.run.stages)
         sized = medium_named(self._plan.order.kind).sized(stage.shape)
         rest = "" if left is None else f", {duration_text(left)} left"
         text = f"stage {step.stage + 1} of {len(step.stages)}, {sized}{rest}"
-        after = picture(opened.grids[part].with_samples(step.samples.cpu().clamp(0, 1)))
-        return Glimpse(share, text, self._extent, before, after)
+        made = self._plan.opened.grids[part].with_samples(step.samples.cpu().clamp(0, 1))
+        return self._seen(share, text, part, made)
+
+    def _seen(self, share: float, text: str, part: int, made: Field) -> Glimpse:
+        assert self._plan is not None
+        before = None if part == self._part else content_picture(self._plan.opened, part)
+        if before is not None:
+            self._part, self._extent = part, (before.shape[2], before.shape[1])
+        return Glimpse(share, text, self._extent, before, picture(made))
 
     def _work(self) -> None:
         wish = self.wish
         try:
             _check(wish)
             output = self.folder / output_for(wish.medium.name, wish.content, [StyleOrder(x) for x in wish.styles])
-            result = style(wish.content, list(wish.styles), output, progress=self, **wish.options())
+            result = style(wish.content, wish.style_names(), output, progress=self, **wish.options())
             assert self._plan is not None
             self.given = {"result": output, "record": output.with_name(f"{output.name}.json")}
             self.view = comparison(self._plan.opened, result, self.folder)

@@ -1,23 +1,28 @@
-"""Learned styles, which need no optimizing: their network makes a picture at once, at any strength.
-
-This is where they join the page: `live` gives the function that the page calls whenever strength is dragged. As
-long as it gives None, the slider takes effect with the next run.
-"""
+"""Learned styles, which need no optimizing: they paint once, and are mixed in at any strength at once."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from dataclasses import replace
 
 from torch import Tensor
 
+from volstyle.media.picture import picture
+from volstyle.media.style import style
+
+from .views import first_look
 from .wish import Wish
 
-SUFFIX = ".safetensors"
+FULL = 100.0
+"""The strength at which a learned style is painted; the page mixes content and result, as the recipe's strength
+does."""
 
-Live = Callable[[float], Tensor]
-"""From a strength in [0, 1] to the picture (3, H, W) in [0, 1] that the page shows of the result."""
 
-
-def live(wish: Wish) -> Live | None:
-    """How the result of a wish is shown at once; None unless each of its styles is a learned one."""
-    return None
+def live(wish: Wish) -> tuple[Tensor, Tensor] | None:
+    """The content and what learned styles make of it at full strength, as pictures (3, H, W) in [0, 1]: of a clip
+    the first frame. None for styles that are no learned ones, and for volumes, which take longer than a moment.
+    Raises VolstyleError."""
+    if not wish.learned or "y" not in wish.medium.axes or "z" in wish.medium.axes:
+        return None
+    content = first_look(wish.content, wish.size)
+    made = style(content, wish.style_names(), choices=replace(wish, strength=FULL).choices())
+    return picture(content), picture(made.field)

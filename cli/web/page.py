@@ -11,9 +11,10 @@ import gradio as gr
 from volstyle.errors import VolstyleError
 
 from .job import line_of
+from .live import FULL
 from .showing import at_once, dropped, planned, running, thumbnails_of, waiting, wrong
 from .studio import Studio
-from .wish import MIDDLE, Offers, Wish, offers
+from .wish import MIDDLE, Offers, Wish, all_learned, offers
 
 _HERE = Path(__file__).parent
 STYLE_SHEETS = [_HERE / "page.css"]
@@ -24,6 +25,8 @@ THEME = gr.themes.Base(font=_SANS, font_mono=("ui-monospace", "Menlo", "Consolas
 
 _ONE_AT_A_TIME: dict[str, Any] = {"concurrency_id": "work", "concurrency_limit": 1}
 _QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
+_MIX = "(strength) => { document.querySelector('.viewer').style.setProperty('--strength', strength / 100); }"
+"""Mixes a learned style in by as much as the slider says, in the browser: nothing is quicker."""
 _WAITING = 16
 """Runs that may wait for their turn."""
 _KEPT_S = (3600, 86400)
@@ -42,7 +45,13 @@ def build(studio: Studio) -> gr.Blocks:
                 thumbnails = _html("thumbnails", [])
                 size = gr.Slider(64, 2048, 512, step=16, label="Size", info="Long side, in pixels", elem_id="size")
                 strength = gr.Slider(
-                    0, 100, MIDDLE, step=1, label="Style strength", info="Less keeps more of the original"
+                    0,
+                    100,
+                    MIDDLE,
+                    step=1,
+                    label="Style strength",
+                    info="Less keeps more of the original",
+                    elem_id="strength",
                 )
                 strokes = gr.Slider(
                     0.25, 3, 1, step=0.05, label="Stroke size", info="0.5 makes strokes half as large"
@@ -62,6 +71,7 @@ def build(studio: Studio) -> gr.Blocks:
                         elem_id="choices",
                     )
                 said = _html("said", {})
+                learned = gr.State(False)
                 go = gr.Button("Style it", variant="primary", interactive=False, elem_id="go")
                 stop = gr.Button("Stop, and keep what there is", visible=False, elem_id="stop")
             with gr.Column(elem_id="stage"):
@@ -75,9 +85,13 @@ def build(studio: Studio) -> gr.Blocks:
             shown = [gr.skip()] * len(offered) if medium is None else _shown(offers(medium))
             return [view, told, gr.Button(interactive=bool(content and styles)), *shown]
 
-        def look_at_styles(content: str | None, styles: list[str] | None) -> list[Any]:
-            pictures, told = thumbnails_of(studio, list(map(Path, styles or ())))
-            return [pictures, told, gr.Button(interactive=bool(content and styles))]
+        def look_at_styles(content: str | None, styles: list[str] | None, was_learned: bool) -> list[Any]:
+            """The styles; strength begins in its middle, for learned ones at its end."""
+            paths = list(map(Path, styles or ()))
+            pictures, told = thumbnails_of(studio, paths)
+            learned = all_learned(paths)
+            value = gr.Slider() if learned == was_learned else gr.Slider(value=FULL if learned else MIDDLE)
+            return [pictures, told, gr.Button(interactive=bool(paths and content)), value, learned]
 
         def plan(*values: Any) -> Any:
             wish = _wish(values)
@@ -113,12 +127,15 @@ def build(studio: Studio) -> gr.Blocks:
 
         files = [content, styles]
         seen = content.change(look, files, [viewer, said, go, *offered], **_QUIET)
-        seen_styles = styles.change(look_at_styles, files, [thumbnails, said, go], **_QUIET)
+        told = [thumbnails, said, go, strength, learned]
+        seen_styles = styles.change(look_at_styles, [*files, learned], told, **_QUIET)
         for drop in (seen, seen_styles):
-            drop.then(plan, wish, said, **_ONE_AT_A_TIME, **_QUIET)
+            drop.then(plan, wish, said, **_ONE_AT_A_TIME, **_QUIET).then(live, wish, viewer, **_QUIET)
         touched = [control.change for control in (size, strength, strokes, colors, in_color, start, end, more)]
         gr.on(touched, plan, wish, said, trigger_mode="always_last", **_ONE_AT_A_TIME, **_QUIET)
-        strength.input(live, wish, viewer, trigger_mode="always_last", **_ONE_AT_A_TIME, **_QUIET)
+        changed = [control.change for control in (size, colors)]
+        gr.on(changed, live, wish, viewer, trigger_mode="always_last", **_ONE_AT_A_TIME, **_QUIET)
+        strength.change(None, strength, None, js=_MIX)
         begun = go.click(begin, wish, [viewer, said, go, stop], queue=False, **_QUIET)
         begun.then(run, None, [viewer, go, stop], **_ONE_AT_A_TIME, **_QUIET)
         stop.click(halt, queue=False, **_QUIET)

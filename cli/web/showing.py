@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from volstyle.errors import VolstyleError
+from volstyle.media.follower import PaintPlan
 from volstyle.media.medium import Medium
 from volstyle.media.run import bytes_text
 from volstyle.media.table import medium_named
@@ -20,7 +21,7 @@ from .job import Done, Failed, Job, Planned, line_of, plan
 from .live import live
 from .studio import Studio
 from .views import PASSING, glance, pair
-from .wish import Wish
+from .wish import Wish, all_learned
 
 _THUMBNAIL = 160
 
@@ -50,10 +51,11 @@ def dropped(studio: Studio, content: Path | None) -> tuple[Told, Told, Medium | 
 
 
 def thumbnails_of(studio: Studio, styles: Sequence[Path]) -> tuple[list[str], Told]:
-    """Pictures of styles as they are dropped, and what is wrong with one."""
+    """Pictures of styles as they are dropped, but for learned ones, and what is wrong with one."""
     try:
         with studio.trying(*styles) as files:
-            return [picture_uri(glance(file, _THUMBNAIL), PASSING) for file in files], nothing_said()
+            pictures = [file for file in files if not all_learned([file])]
+            return [picture_uri(glance(file, _THUMBNAIL), PASSING) for file in pictures], nothing_said()
     except VolstyleError as error:
         return [], wrong(line_of(error, studio.root))
 
@@ -70,10 +72,12 @@ def planned(studio: Studio, wish: Wish) -> Told:
 
 
 def _plan_lines(found: Planned) -> list[str]:
+    size = medium_named(found.plan.order.kind).sized(found.plan.opened.shape)
+    if isinstance(found.plan, PaintPlan) or found.estimate is None:
+        return ["Painted in one pass", f"{size}; drag the strength and look"]
     run, opened = found.plan.run, found.plan.opened
     seconds = found.estimate.seconds
     takes = duration_text(seconds) if seconds < 1 else f"about {duration_text(seconds)}"
-    size = medium_named(found.plan.order.kind).sized(opened.shape)
     parts = f", {len(opened.grids)} parts" if len(opened.grids) > 1 else ""
     stages = "one stage" if len(run.stages) == 1 else f"{len(run.stages)} stages"
     return [
@@ -129,15 +133,12 @@ def _done(job: Job, news: Done, seconds: float) -> Told:
     }
 
 
+@lru_cache(maxsize=8)
 def at_once(studio: Studio, wish: Wish) -> Told | None:
-    """The result of learned styles at a strength, at once; None of any others."""
+    """The result of learned styles as soon as they are dropped; None for others. What is wrong, the plan says."""
     try:
         with studio.trying(wish.content, *wish.styles) as (content, *styles):
-            wish = replace(wish, content=content, styles=tuple(styles))
-            made = live(wish)
-            if made is None:
-                return None
-            before = glance(content, wish.size)
-            return {"stage": "ready", "view": pair(before, made(wish.strength / 100))}
-    except VolstyleError as error:
-        return {"stage": "failed", "text": line_of(error, studio.root)}
+            found = live(replace(wish, content=content, styles=tuple(styles)))
+    except VolstyleError:
+        return None
+    return found and {"stage": "ready", "view": {**pair(*found), "strength": wish.strength / 100}}

@@ -113,6 +113,7 @@ function look(view) {
   sounds.hidden = !(view && view.sounds);
   if (!view) return;
   if (view.extent) extent(view.extent);
+  compare.classList.toggle('live', view.strength !== undefined);
   if (view.kind === 'pictures') pictures(view.before, view.after);
   if (view.kind === 'clips') movies(view);
   if (view.kind === 'slices') volume(view);

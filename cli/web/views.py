@@ -120,8 +120,16 @@ def _playable(clip: Clip) -> Clip:
 
 
 def glance(path: Path, size: int | None) -> Tensor:
-    """What `picture` shows of a file that nothing was done to, of a clip its first frame. Raises VolstyleError."""
+    """What `picture` shows of a file that nothing was done to. Raises VolstyleError."""
+    return picture(first_look(path, size))
+
+
+def first_look(path: Path, size: int | None) -> Field:
+    """What there is to see of a file: of a clip its first frame, of a volume its first part in [0, 1]. size: the
+    long side at most. Raises VolstyleError."""
     axes = medium_of(path).axes
     first = Moment(1.0, "f") if axes == AXES else None
     found = read(path, Selection(size, end=first, signal=axes == ("t",)))
-    return picture(Volume.prepare(found, None, Recipe()).checked().part(0).content if is_volume(found) else found)
+    if axes == AXES:
+        return Field(found.samples[:, 0].contiguous(), found.axes[1:])
+    return Volume.prepare(found, None, Recipe()).checked().part(0).content if is_volume(found) else found

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from volstyle.engine.painting import LearnedStyle
 from volstyle.errors import RecipeError
 from volstyle.media.defaults import SIZES
 from volstyle.media.medium import Medium
+from volstyle.media.order import StyleOrder
+from volstyle.media.painted import is_learned
 from volstyle.media.table import medium_of
 from volstyle.motion.flow import ESTIMATORS
 from volstyle.recipe import Recipe, assigned, merged
@@ -52,10 +56,21 @@ class Wish:
         """The controls that mean something for the content."""
         return offers(self.medium)
 
+    @property
+    def learned(self) -> bool:
+        """Whether its styles were learned: they are painted in one pass."""
+        return all_learned(self.styles)
+
+    def style_names(self) -> list[str]:
+        """The styles as `volstyle.style` takes them; all that a learned file knows, blended. Raises InputError."""
+        if not self.learned:
+            return [str(path) for path in self.styles]
+        return [f"{path}#{name}" for path in self.styles for name in LearnedStyle.load(path).names]
+
     def options(self) -> dict[str, Any]:
         """What `volstyle.style` is told beside content, styles and output. Raises VolstyleError."""
         found: dict[str, Any] = {"choices": self.choices()}
-        if self.offers.size:
+        if self.offers.size and not (self.learned and self.offers.in_color):  # a volume is painted at its own size
             found["size"] = self.size
         if self.offers.part:
             found |= {"start": self.start.strip() or None, "end": self.end.strip() or None}
@@ -68,16 +83,23 @@ class Wish:
         chosen = merged(*map(assigned, lines))
         own = self.medium.recipe(self.content, self.styles[0], {}, chosen)
         _check_no_files(own)
+        if self.learned:
+            return merged(chosen, {"strength": self.strength / 100}, self._colors())
         if self.strength != MIDDLE:
             weight = own.content.weight * _RANGE ** (1 - self.strength / MIDDLE)
             chosen = merged(chosen, {"content": {"weight": _rounded(weight)}})
         if self.strokes != 1 and self.offers.strokes:
             chosen = merged(chosen, {"style": {"scale": _rounded(own.style.scale * self.strokes)}})
-        if self.keep_colors and self.offers.keep_colors:
-            chosen = merged(chosen, {"colors": "content"})
-        if self.in_color and self.offers.in_color:
-            chosen = merged(chosen, {"volume": {"color": True}})
-        return chosen
+        return merged(chosen, self._colors())
+
+    def _colors(self) -> dict[str, Any]:
+        kept = {"colors": "content"} if self.keep_colors and self.offers.keep_colors else {}
+        return kept | ({"volume": {"color": True}} if self.in_color and self.offers.in_color else {})
+
+
+def all_learned(styles: Sequence[Path]) -> bool:
+    """Whether styles, one or more, are files of networks that learned one."""
+    return bool(styles) and all(is_learned(StyleOrder(path)) for path in styles)
 
 
 @dataclass(frozen=True)

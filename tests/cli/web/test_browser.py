@@ -41,7 +41,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write(folder / "scan.nii.gz", Field(200 * numbers(1, 16, 18, 20), (Axis("z"), *PLANE)))
     (folder / "cut.png").write_bytes((folder / "photo.png").read_bytes()[:900])
     (folder / "notes.txt").write_text("no picture")
-    (folder / "large.png").write_bytes(bytes(2**20 + 1))
+    (folder / "large.png").write_bytes(bytes(8 * 2**20 + 1))
     return folder
 
 
@@ -50,7 +50,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a server of its own, which leaves no file behind when it is ended."""
     place = tmp_path_factory.mktemp("served")
     code = (
-        "import sys; from volstyle_cli import main; sys.exit(main(['web', '--port', '0', '--upload-limit', '1']))"
+        "import sys; from volstyle_cli import main; sys.exit(main(['web', '--port', '0', '--upload-limit', '8']))"
     )
     environment = os.environ | {"TMPDIR": str(place), "PYTHONUNBUFFERED": "1", "OMP_NUM_THREADS": "1"}
     with subprocess.Popen(
@@ -158,6 +158,22 @@ def test_a_clip_plays_before_and_after(page: Any, files: Path, tmp_path: Path) -
     page.wait_for_function(playing)
 
 
+def test_a_learned_style_follows_the_slider(page: Any, files: Path, learned: Path, tmp_path: Path) -> None:
+    page.set_input_files("#content input[type=file]", files / "photo.png")
+    page.wait_for_selector(".viewer[data-stage=ready] .compare")
+    page.set_input_files("#styles input[type=file]", learned)
+    page.wait_for_selector(".compare.live")
+    assert page.inner_text(".said p") == "Painted in one pass"
+    shown = "document.querySelector('.compare img.after')"
+    page.wait_for_function(f"getComputedStyle({shown}).opacity == '1'")
+    page.fill("#strength input[type=number]", "30")
+    page.wait_for_function(f"getComputedStyle({shown}).opacity == '0.3'")
+    page.click("#go")
+    result, _ = finish(page, tmp_path)
+    assert read(result).shape == (48, 64)
+    page.wait_for_function(f"getComputedStyle({shown}).opacity == '1'")
+
+
 def test_a_run_sharpens_is_stopped_and_keeps_what_there_is(page: Any, files: Path, tmp_path: Path) -> None:
     drop(page, files, "photo.png", "art.png", choices=QUICK.replace("steps=2", "steps=9999"))
     page.click("#go")
@@ -209,7 +225,7 @@ def test_names_of_uploads_and_paths_lead_nowhere(page: Any, server: str, files: 
     )
     assert Path(sent.json()[0]).name == "evil.png"
     assert not list(Path(sent.json()[0]).parents[4].glob("evil.png"))
-    large = {"name": "a.png", "mimeType": "image/png", "buffer": bytes(2**20 + 1)}
+    large = {"name": "a.png", "mimeType": "image/png", "buffer": bytes(8 * 2**20 + 1)}
     assert page.request.post(f"{server}gradio_api/upload", multipart={"files": large}).status == 413
     for path in ("gradio_api/file=/etc/passwd", "look/x/get/result", "look/x/file/..%2f..%2fetc%2fpasswd"):
         assert page.request.get(server + path).status in (403, 404)
