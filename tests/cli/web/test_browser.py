@@ -80,8 +80,17 @@ def page(browser: Any, server: str) -> Iterator[Any]:
     complaints: list[str] = []
     shown = browser.new_page()
     shown.set_default_timeout(WAIT_MS)
-    shown.on("request", lambda r: r.url.startswith((server, "data:", "blob:")) or elsewhere.append(r.url))
-    shown.on("console", lambda m: m.type == "error" and complaints.append(m.text))
+
+    def asked(request: Any) -> None:
+        if not request.url.startswith((server, "data:", "blob:")):
+            elsewhere.append(request.url)
+
+    def said(message: Any) -> None:
+        if message.type == "error":
+            complaints.append(message.text)
+
+    shown.on("request", asked)
+    shown.on("console", said)
     shown.on("pageerror", lambda error: complaints.append(str(error)))
     shown.goto(server)
     shown.wait_for_selector("#go")
