@@ -158,6 +158,7 @@ def test_the_slices_of_a_volume_are_scrolled(page: Any, files: Path, tmp_path: P
     page.wait_for_function(loaded)
 
 
+@pytest.mark.slow
 def test_a_clip_plays_before_and_after(page: Any, files: Path, tmp_path: Path) -> None:
     drop(page, files, "clip.mp4", "art.png", choices=QUICK.replace("steps=2", "steps=1"))
     page.click("#go")
@@ -195,6 +196,7 @@ def test_a_run_sharpens_is_stopped_and_keeps_what_there_is(page: Any, files: Pat
     assert read(result).shape == (48, 64)
 
 
+@pytest.mark.slow
 def test_a_page_that_is_closed_ends_its_run(
     browser: Any, page: Any, server: str, files: Path, tmp_path: Path
 ) -> None:
