@@ -20,6 +20,7 @@ from .options import (
     UnitsOptions,
     VideoOptions,
     VolumeOptions,
+    WebOptions,
 )
 from .parameters import takes
 
@@ -138,6 +139,16 @@ def units(options: UnitsOptions) -> None:
     from .units.command import show_units
 
     show_units(options, Screen(quiet=options.quiet))
+
+
+@app.command()
+@takes(WebOptions)
+def web(options: WebOptions) -> None:
+    """Serve a page: drop files, watch the picture sharpen, compare, download."""
+    from .screen import Screen
+    from .web.command import serve
+
+    serve(options, Screen())
 
 
 @app.command()

@@ -553,6 +553,17 @@ class UnitsOptions(RunOptions):
 
 
 @dataclass(frozen=True, kw_only=True)
+class WebOptions:
+    """Of `volstyle web`."""
+
+    host: Annotated[
+        str, Option(help="The address to serve at; at others than 127.0.0.1 a token is asked for.")
+    ] = "127.0.0.1"
+    port: Annotated[int, Option(min=0, max=65535, help="The port to serve at; 0 takes any that is free.")] = 7860
+    upload_limit: Annotated[int, Option(metavar="MB", min=1, help="The largest file that may be dropped.")] = 500
+
+
+@dataclass(frozen=True, kw_only=True)
 class SaveOptions(RecipeOptions):
     """Options of `volstyle recipe save`."""
 

@@ -68,11 +68,16 @@ def data_uri(kind: str, data: bytes) -> str:
     return f"data:{kind};base64,{base64.b64encode(data).decode()}"
 
 
-def picture_uri(picture: Tensor) -> str:
+def picture_uri(picture: Tensor, quality: int = _WEBP_QUALITY) -> str:
     """(3, H, W), or (4, H, W) with alpha, in [0, 1]: PNG where samples can be told apart, else WebP."""
     if max(picture.shape[1:]) < _LOSSLESS_BELOW:
         return data_uri("image/png", _encoded(".png", _bytes(picture), []))
-    return data_uri("image/webp", _encoded(".webp", _bytes(picture), [cv2.IMWRITE_WEBP_QUALITY, _WEBP_QUALITY]))
+    return data_uri("image/webp", webp(picture, quality))
+
+
+def webp(picture: Tensor, quality: int = _WEBP_QUALITY) -> bytes:
+    """(3, H, W), or (4, H, W) with alpha, in [0, 1]."""
+    return _encoded(".webp", _bytes(picture), [cv2.IMWRITE_WEBP_QUALITY, quality])
 
 
 def animation_uri(frames: Sequence[Tensor], frame_s: float) -> str:

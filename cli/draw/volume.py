@@ -11,6 +11,7 @@ from torch import Tensor
 
 from volstyle.grid.field import Axis, Field
 from volstyle.grid.resample import resize
+from volstyle.media.picture import squared
 
 from .contact_sheet import contact_sheet
 
@@ -41,18 +42,11 @@ def _planes(volume: Field) -> list[Tensor]:
     columns = (lines * (width - 1) / (len(lines) - 1 or 1)).round().long()
     diagonal = float(np.hypot(height * y, width * x)) / len(lines)
     return [
-        _square(samples[:, depth // 2], y, x),
-        _square(samples[:, :, height // 2], z, x),
-        _square(samples[:, :, :, width // 2], z, y),
-        _square(samples[:, :, rows, columns], z, diagonal),
+        squared(samples[:, depth // 2], y, x),
+        squared(samples[:, :, height // 2], z, x),
+        squared(samples[:, :, :, width // 2], z, y),
+        squared(samples[:, :, rows, columns], z, diagonal),
     ]
-
-
-def _square(plane: Tensor, down: float, right: float) -> Tensor:
-    """On samples of one step along both axes."""
-    finest = min(down, right)
-    shape = (round(plane.shape[1] * down / finest), round(plane.shape[2] * right / finest))
-    return resize(plane, (max(1, shape[0]), max(1, shape[1]))).clamp(0, 1)
 
 
 def turning(volume: Field) -> Field:

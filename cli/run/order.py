@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from volstyle.codecs import CODECS, SIGNALS, Encoding, Selection, is_sequence, suffix_of
@@ -174,3 +175,13 @@ def _default_output(medium: str, content: Path, styles: Sequence[StyleOrder], qu
     else:
         name = stem_of(content)
     return Path("-".join([name, *(stem_of(style.path) for style in styles)]) + suffix)
+
+
+def output_for(medium: str, content: Path, styles: Sequence[StyleOrder]) -> Path:
+    """The name of a result that nobody named, for a content of any medium: IN-STYLE in the current folder."""
+    usual = partial(_default_output, medium, quality="visual")
+    named: dict[str, Callable[[Path, Sequence[StyleOrder]], Path]] = {
+        "volume": _default_volume,
+        "signal": partial(_default_signal, content),
+    }
+    return named.get(medium, usual)(content, styles)

@@ -24,8 +24,8 @@ def png(field: Field) -> bytes:
 
 
 def picture(field: Field) -> Tensor:
-    """(3, H, W) in [0, 1]: an image itself, the middle frame of a clip, the middle planes of a volume side by
-    side, the curve of a signal."""
+    """(3, H, W) in [0, 1]: an image itself, the middle frame of a clip, the middle planes of a volume side by side
+    in its own proportions, the curve of a signal."""
     names = "".join(axis.name for axis in field.axes)
     if names == "t":
         return _curve(field.samples)
@@ -37,11 +37,27 @@ def picture(field: Field) -> Tensor:
     low, high = samples.aminmax()
     if low < 0 or high > 1:
         samples = (samples - low) / (high - low).clamp_min(1e-12)
+    steps = [axis.step for axis in field.axes[-3:]]
     middles = [samples.select(axis, samples.shape[axis] // 2) for axis in (1, 2, 3)]
-    planes = [_fitted(_colored(plane)) for plane in middles]
+    sides = [steps[:axis] + steps[axis + 1 :] for axis in range(3)]
+    planes = [
+        _fitted(squared(_colored(plane), down, right)) for plane, (down, right) in zip(middles, sides, strict=True)
+    ]
     height = max(plane.shape[1] for plane in planes)
-    padded = [torch.nn.functional.pad(plane, (0, 0, 0, height - plane.shape[1])) for plane in planes]
+    margins = [divmod(height - plane.shape[1], 2) for plane in planes]
+    padded = [
+        torch.nn.functional.pad(plane, (0, 0, half, half + odd))
+        for plane, (half, odd) in zip(planes, margins, strict=True)
+    ]
     return torch.cat(padded, dim=2)
+
+
+def squared(plane: Tensor, down: float, right: float) -> Tensor:
+    """A plane (C, H, W) whose samples are so far apart along its two axes, on samples as far apart along both as
+    along the finer one, so that it is shown without distortion."""
+    finest = min(down, right)
+    shape = (round(plane.shape[1] * down / finest), round(plane.shape[2] * right / finest))
+    return resize(plane, (max(1, shape[0]), max(1, shape[1]))).clamp(0, 1)
 
 
 def _colored(samples: Tensor) -> Tensor:
