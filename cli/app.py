@@ -54,8 +54,13 @@ def about(
 @app.command()
 @takes(VideoOptions)
 def video(options: VideoOptions) -> None:
-    """Style a clip: a file, a folder or a pattern of numbered images."""
-    _style(options)
+    """Style a clip: a file, a folder or a pattern of numbered images. - is a stream from or to another program."""
+    from .run.stream import is_stream, pass_stream
+    from .screen import Screen
+
+    if not is_stream(options):
+        return _style(options)
+    raise typer.Exit(pass_stream(options, Screen(quiet=options.quiet, aside=True)))
 
 
 @app.command()
