@@ -11,7 +11,8 @@ from dataclasses import MISSING, fields
 from typing import Any, BinaryIO
 
 from volstyle.codecs import Encoding, Selection
-from volstyle.codecs.stream import STREAM, Turn, styled
+from volstyle.codecs.incoming import STREAM
+from volstyle.codecs.stream import Turn, styled
 from volstyle.errors import InputError, OutputError, RecipeError
 
 from ..options import VideoOptions

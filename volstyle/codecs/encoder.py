@@ -152,14 +152,18 @@ class Encoder:
         self._format = choose_format(path, encoding.quality, deep=self._deep, alpha=alpha, even=even)
         self._alpha = alpha and any(c.is_alpha for c in av.VideoFormat(self._format.pixels).components)
         if alpha and not self._alpha:
-            self.notes.append(
-                f"{path.name}: no transparency in this format, left out; WebM and --quality prores keep it"
-            )
+            instead = "--quality lossless keeps" if path.suffix == ".nut" else "WebM and --quality prores keep"
+            self.notes.append(f"{path.name}: no transparency in this format, left out; {instead} it")
         kept = 12 if self._format.codec == "prores_ks" else 10  # decoders give 12 bits of what ProRes made of 10
         if origin.bits > kept and "10" in self._format.pixels:
             self.notes.append(f"{path.name}: {origin.bits}-bit samples written as 10 bit")
         if self._deep and self._format.pixels in ("rgb24", "gbrp", "pal8", "yuv420p", "yuva420p"):
             self.notes.append(f"{path.name}: {origin.bits}-bit samples written as 8 bit")
+        if path.suffix == ".nut" and self._format.codec == "ffv1" and origin.color.is_special:
+            self.notes.append(
+                f"{path.name}: no place for color tags, left out: primaries {origin.color.primaries}, transfer "
+                f"{origin.color.transfer}"
+            )
         with _said(path):
             settings = _CONTAINERS.get(path.suffix.lower(), {})
             place = str(target) if isinstance(target, Path) else target

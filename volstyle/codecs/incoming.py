@@ -68,6 +68,8 @@ def opened_once(source: Path | BinaryIO) -> Iterator[tuple[Any, Any, Callable[[i
     """The container, its stream of pictures, and what says of a place where its last packet ends what is missing
     behind it."""
     if isinstance(source, Path):
+        if not source.is_file():
+            raise InputError(f"{source}: {'is a folder' if source.is_dir() else 'no such file'}; give a clip")
         with opened(source) as (container, stream):
             yield container, stream, lambda _: ""
         return

@@ -71,7 +71,8 @@ def styled(
     without delay or, lossless, of FFV1. A stream is a binary file, which need not seek. selection: size and
     keep_going; a range is for files. watch: is told the number of frames after each, True asks to stop.
 
-    Whatever ends the clip, what came before is written and the target is complete. Memory does not grow: a few
+    NUT begins at 0: where sound begins before that, as AAC does, all is later by as much. Whatever ends the clip,
+    what came before is written and the target is complete. Memory does not grow: a few
     frames wait, and the source is read no faster than the target takes.
 
     Raises InputError for what is no clip or has no frame, OutputError for what cannot be written, and what `turn`
@@ -79,6 +80,8 @@ def styled(
     """
     if selection.start or selection.end:
         raise InputError("start, end: are for files; cut a stream where it is made, by ffmpeg -ss and -to")
+    if isinstance(source, Path) and isinstance(target, Path) and source.resolve() == target.resolve():
+        raise OutputError(f"{target}: is read and would be written over; give another --output")
     name, end, stopped = source if isinstance(source, Path) else STREAM, End(), False
     with _written(target, encoding) as (path, place), opened_once(source) as (container, stream, missing):
         writer = _Writer(path, place, encoding, container)
@@ -92,8 +95,13 @@ def styled(
                     writer.give(item)
                     if isinstance(item, Picture) and (stopped := watch(writer.count)):
                         break
-        except BrokenPipeError:
-            return Passed(writer.count, tuple(writer.notes), unread=True)
+        except (OSError, OutputError):
+            error = place.error if isinstance(place, _Writing) else None
+            if isinstance(error, BrokenPipeError):
+                return Passed(writer.count, tuple(writer.notes), unread=True)
+            if error is not None:
+                raise OutputError(f"{STREAM}: cannot be written ({error.strerror or error})") from error
+            raise
         if not writer.count:
             raise InputError(f"{name}: {end.why or 'ends before its first frame'}; give a clip that has frames")
     cut = end.why and f"{name}: {end.why}; the {writer.count} frames before it are written"
@@ -117,10 +125,12 @@ def _written(target: Path | BinaryIO, encoding: Encoding) -> Iterator[tuple[Path
 
 
 class _Writing:
-    """A binary file as FFmpeg writes it: forwards, all of it at once."""
+    """A binary file as FFmpeg writes it: forwards, all of it at once. error: why no more could be written, of which
+    FFmpeg says later on that something went wrong."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
+        self.error: OSError | None = None
 
     def write(self, data: bytes, /) -> int:
         left = memoryview(data)
@@ -131,10 +141,9 @@ class _Writing:
                     select.select([], [self._file], [])
                 left = left[written or 0 :]
             self._file.flush()
-        except BrokenPipeError:
-            raise
         except OSError as error:
-            raise OutputError(f"{STREAM}: cannot be written ({error.strerror or error})") from error
+            self.error = self.error or error
+            raise
         return len(data)
 
 
