@@ -6,6 +6,8 @@ from __future__ import annotations
 import select
 from typing import BinaryIO
 
+from volstyle.errors import InputError
+
 _MATROSKA, _NUT, _Y4M = b"\x1a\x45\xdf\xa3", b"nut/multimedia container\0", b"YUV4MPEG2 "
 _NUT_INDEX = bytes.fromhex("4E58DD672F23E64E")
 _SEGMENT = 0x18538067
@@ -14,7 +16,7 @@ _SEGMENT = 0x18538067
 class Reading:
     """A binary file that is read once, forwards, without waiting for more than there is.
 
-    count: bytes that came. Raises OSError.
+    count: bytes that came.
     """
 
     def __init__(self, file: BinaryIO) -> None:
@@ -26,9 +28,12 @@ class Reading:
         self._elements = _Elements()
 
     def read(self, most: int) -> bytes:
-        """At least one byte, or none at the end."""
-        while (data := self._read(most)) is None:  # there is none yet, and the file does not wait
-            select.select([self._file], [], [])
+        """At least one byte, or none at the end. Raises InputError."""
+        try:
+            while (data := self._read(most)) is None:  # there is none yet, and the file does not wait
+                select.select([self._file], [], [])
+        except OSError as error:
+            raise InputError(f"-: cannot be read ({error.strerror or error})") from error
         self.count += len(data)
         if len(self._start) < len(_NUT):
             self._start += bytes(data[: len(_NUT)])

@@ -125,8 +125,8 @@ def _written(target: Path | BinaryIO, encoding: Encoding) -> Iterator[tuple[Path
 
 
 class _Writing:
-    """A binary file as FFmpeg writes it: forwards, all of it at once. error: why no more could be written, of which
-    FFmpeg says later on that something went wrong."""
+    """A binary file as FFmpeg writes it: forwards, all of it at once. error: why no more could be written, of
+    which FFmpeg only says that something went wrong."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
