@@ -70,7 +70,7 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "1\n00:00:00,100 --> 00:00:00,300\nHello\n\n2\n00:00:00,600 --> 00:00:00,800\nyou\n"
     )
     uneven = "select='not(eq(mod(n,7),3))*not(eq(mod(n,11),4))'"
-    words = [*PICTURES, *SOUND, *SOUND, "-i", str(folder / "a.srt"), "-t", "1", "-vf", uneven, "-vsync", "vfr"]
+    words = [*PICTURES, *SOUND, *SOUND, "-i", str(folder / "a.srt"), "-t", "1", "-vf", uneven, "-fps_mode", "vfr"]
     kinds = ["-c:v", "libx264", "-qp", "8", "-bf", "2", "-c:a:0", "flac", "-c:a:1", "aac", "-c:s", "ass"]
     maps = [word for number in range(4) for word in ("-map", str(number))]
     ffmpeg(*words, *maps, *kinds, folder / "in.mkv")
@@ -80,7 +80,7 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
 FORMS: dict[str, list[str]] = {
     "nut": ["-map", "0", "-c", "copy", "-f", "nut"],
     "matroska": ["-map", "0", "-c", "copy", "-f", "matroska"],
-    "y4m": ["-f", "yuv4mpegpipe", "-vsync", "vfr"],
+    "y4m": ["-f", "yuv4mpegpipe", "-fps_mode", "vfr"],
 }
 
 
