@@ -10,19 +10,23 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import MISSING, fields
 from typing import Any, BinaryIO
 
-from volstyle.codecs import Encoding, Selection
 from volstyle.codecs.incoming import STREAM
-from volstyle.codecs.stream import Turn, styled
+from volstyle.codecs.stream import styled
 from volstyle.errors import InputError, OutputError, RecipeError
+from volstyle.media.streamed import turn_of
 
 from ..options import VideoOptions
 from ..screen import Screen
+from .order import errand_of
 from .stopping import stoppable
 
 _STOPPED, _UNREAD = 130, 141
 """Exit codes of what Ctrl-C and a closed pipe end, as the shell has them: 128 and the number of the signal."""
 
-_TAKEN = {"content", "style", "output", "size", "quality", "keep_going", "force", "quiet", "device", "precision"}
+_TAKEN = {
+    *("content", "style", "output", "size", "quality", "keep_going", "force", "quiet"),
+    *("recipe", "set_", "keep_colors", "device", "precision", "memory"),
+}
 """Options that mean something for a stream."""
 
 _LINE_EVERY_S = 10.0
@@ -33,20 +37,11 @@ def is_stream(options: VideoOptions) -> bool:
     return STREAM in (options.content, options.output)
 
 
-def turn_of(options: VideoOptions) -> Turn:
-    """What turns one frame after the other: a learned style. Raises RecipeError for one that is optimized."""
-    raise RecipeError(
-        f"style: {options.style[0]} is optimized, which takes the whole clip; give files instead of -, or a style "
-        "that was learned"
-    )
-
-
 def pass_stream(options: VideoOptions, screen: Screen) -> int:
     """Returns the exit code. Raises VolstyleError; what came before is written, and a stream is complete."""
     _check(options)
-    turn = turn_of(options)
-    encoding = Encoding(options.quality.value, options.force)
-    selection = Selection(options.size, keep_going=options.keep_going)
+    order = errand_of(options).order
+    turn = turn_of(order)
     with ExitStack() as stack:
         source = stack.enter_context(_standard_input()) if options.content == STREAM else options.content
         target = options.output or STREAM
@@ -58,7 +53,7 @@ def pass_stream(options: VideoOptions, screen: Screen) -> int:
             progress(count)
             return asked()
 
-        done = styled(source, place, turn, encoding, selection, watch)
+        done = styled(source, place, turn, order.encoding, order.selection, watch)
     for note in done.notes:
         screen.entry("note", note)
     if done.unread:
@@ -76,8 +71,6 @@ def _check(options: VideoOptions) -> None:
         if option.name not in _TAKEN and getattr(options, option.name) != usual:
             name = option.name.rstrip("_").replace("_", "-")
             raise RecipeError(f"--{name}: is for files, which can be read twice; leave it out of a stream")
-    if len(options.style) != 1:
-        raise RecipeError(f"--style: {len(options.style)} for a stream, must be one that was learned")
 
 
 class _Progress:

@@ -18,6 +18,7 @@ from volstyle.loss.temporal import TemporalTerm
 from volstyle.media.defaults import defaults
 from volstyle.motion.links import along_motion, estimate_motion
 
+CPU = torch.device("cpu")
 DEVICES = ["cpu", pytest.param("cuda", marks=pytest.mark.cuda)]
 
 
