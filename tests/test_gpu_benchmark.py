@@ -13,7 +13,8 @@ def test_in_small_all_of_it_runs_and_says_that_no_gpu_was_used(capsys: pytest.Ca
     said = capsys.readouterr().out
     rows = [line for line in said.splitlines() if line.startswith("| ")]
     assert rows[0].startswith("| NO GPU: the CPU, in small")
-    for what in ("cuda tests", "a step of VGG-19 at 48x32", "extrapolated", "sums of relu1_1", "encoded"):
+    parts = ("cuda tests", "a step of VGG-19 at 48x32", "extrapolated", "sums of relu1_1", "of learning")
+    for what in (*parts, "the networks alone", "painted and encoded"):
         assert any(what in row for row in rows), what
     assert "s on an H200" not in said
     assert "nothing of any card" in said.splitlines()[-1]

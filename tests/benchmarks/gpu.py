@@ -9,105 +9,42 @@ from __future__ import annotations
 
 import argparse
 import io
-import resource
 import subprocess
 import sys
 import tempfile
 import time
-import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import lru_cache
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
+from tests.benchmarks.card import RATE, Row, Setting, fresh_peak, peak, seconds, small, waited, waits
 from tests.benchmarks.common import image, picture
 from tests.benchmarks.step import ours
-from volstyle.codecs import write
-from volstyle.codecs.stream import styled
+from volstyle.codecs import DEFAULT, WHOLE, write
+from volstyle.codecs.stream import Turn, styled
 from volstyle.engine.checkpoint import Reached
 from volstyle.engine.estimate import stage_work
+from volstyle.engine.machine import Machine
 from volstyle.engine.outline import Outline, outline
+from volstyle.engine.painting import LearnedStyle
 from volstyle.engine.part import Part
 from volstyle.engine.scene import Style
 from volstyle.engine.stylize import Step, stylize
 from volstyle.grid.field import Axis, Field
 from volstyle.media.defaults import defaults
+from volstyle.media.follower import Follower
+from volstyle.media.learned import learn_order, lesson
+from volstyle.media.order import StyleOrder
 from volstyle.motion.windows import BEYOND, HELD, plan_windows
+from volstyle.networks.inflation import standard_placement
 from volstyle.networks.registry import load_network
 from volstyle.record import StageRecord
 
 LIMIT_S = 480.0
-RATE = 25
-
-
-@dataclass(frozen=True)
-class Setting:
-    """Where it runs and how much. matrix: side of the matrices whose rate all else is compared with. pictures:
-    (height, width) of a step. film: (frames, height, width). window: frames optimized together, 0 for the default.
-    steps: that are timed, after one to warm up."""
-
-    device: torch.device
-    matrix: int = 8192
-    pictures: tuple[tuple[int, int], ...] = ((720, 1280), (1080, 1920))
-    film: tuple[int, int, int] = (10 * RATE, 1080, 1920)
-    window: int = 0
-    steps: int = 2
-
-    @property
-    def is_gpu(self) -> bool:
-        return self.device.type == "cuda"
-
-
-def small() -> Setting:
-    return Setting(torch.device("cpu"), 128, ((32, 48),), (4, 32, 48), 2, 1)
-
-
-@dataclass(frozen=True)
-class Row:
-    """what: was measured. found: with its unit. goal: "" for none."""
-
-    what: str
-    found: str
-    goal: str = ""
-
-
-def waited(setting: Setting) -> float:
-    """The time, once the device has done all that it was given."""
-    if setting.is_gpu:
-        torch.cuda.synchronize(setting.device)
-    return time.perf_counter()
-
-
-def seconds(work: Callable[[], object], setting: Setting, at_least: float = 0.5) -> float:
-    """Of one call, the best of some after two to warm up."""
-    for _ in range(2):
-        work()
-    best, began = float("inf"), waited(setting)
-    while waited(setting) - began < (at_least if setting.is_gpu else 0):
-        start = waited(setting)
-        work()
-        best = min(best, waited(setting) - start)
-    if best == float("inf"):
-        start = waited(setting)
-        work()
-        best = waited(setting) - start
-    return best
-
-
-def fresh_peak(setting: Setting) -> None:
-    if setting.is_gpu:
-        torch.cuda.empty_cache()
-        torch.cuda.reset_peak_memory_stats(setting.device)
-
-
-def peak(setting: Setting) -> str:
-    """Memory since `fresh_peak`: of the card, or, since the process began, of the machine."""
-    if setting.is_gpu:
-        return f"{torch.cuda.max_memory_allocated(setting.device) / 2**30:.1f} GB of the card at the peak"
-    return f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.1f} GB of memory at the peak"
 
 
 # ---- what is measured, in the order in which it is shown
@@ -140,20 +77,6 @@ def shares(setting: Setting) -> Iterator[Row]:
         share = 4 * work * height * width / each / rate  # a product and a sum, forward and backward
         said = f"{1e3 * each:.3g} ms, {share:.0%} of that rate, {waits(step, setting)}{peak(setting)}"
         yield Row(f"a step of VGG-19 at {width}x{height}", said, "> 50 %")
-
-
-def waits(work: Callable[[], object], setting: Setting) -> str:
-    """How often the host waits for the card in one call: each time the card runs out of work."""
-    if not setting.is_gpu:
-        return ""
-    torch.cuda.set_sync_debug_mode("warn")
-    try:
-        with warnings.catch_warnings(record=True) as found:
-            warnings.simplefilter("always")
-            work()
-    finally:
-        torch.cuda.set_sync_debug_mode("default")
-    return f"{sum('synchron' in str(each.message) for each in found)} waits for the card, "
 
 
 def grams(setting: Setting) -> Iterator[Row]:
@@ -191,7 +114,7 @@ def film(setting: Setting) -> Iterator[Row]:
     """Ten seconds optimized by the defaults, at full size, worked out from a few steps of two stages of one
     window, of which each takes a + b · work."""
     count, height, width = setting.film
-    recipe = defaults("video").set(f"device={setting.device}")
+    recipe = defaults("video", setting.network).set(f"device={setting.device}")
     windows = plan_windows(count, (), setting.window or recipe.temporal.window, HELD, BEYOND)
     longest = max(window.count for window in windows)
     content = moving(longest, height, width)
@@ -231,30 +154,79 @@ def timed(run: Outline, part: Part, stage: int, setting: Setting) -> tuple[float
     return max(times[1] - times[0] - each, 0.0), each
 
 
+@dataclass(frozen=True)
+class Taught:
+    """A style learned in a few steps of each stage. preparing, stages: seconds it took, once and in each stage."""
+
+    style: LearnedStyle
+    preparing: float
+    stages: tuple[float, ...]
+
+
+@lru_cache(maxsize=1)
+def taught(setting: Setting) -> Taught:
+    """By the defaults, but for the number of steps, on a second of film."""
+    count, height, width = setting.film
+    choices: dict[str, object] = {
+        "learn": {"steps": setting.lessons, **setting.learn},
+        "device": str(setting.device),
+    }
+    choices["network"] = {"name": setting.network}
+    with tempfile.TemporaryDirectory() as folder:
+        order = lesson(
+            (StyleOrder(image(height, width, seed=1)),),
+            (moving(min(count, RATE), height, width),),
+            Path(folder) / "a.safetensors",
+            kind="video",
+            size=None,
+            given={},
+            chosen=[choices],
+            selection=WHOLE,
+            encoding=DEFAULT,
+            resume=False,
+        )
+        began = waited(setting)
+        record = learn_order(order, Follower()).record
+        elapsed = waited(setting) - began
+        assert order.output is not None
+        style = LearnedStyle.load(order.output)
+    stages = tuple(stage.seconds for stage in record.stages)
+    return Taught(style, elapsed - sum(stages), stages)
+
+
 def learning(setting: Setting) -> Iterator[Row]:
-    """Place for learned styles: the seconds to learn one from ten seconds of film."""
-    yield Row("learning a style from ten seconds of film", "not measured: this build learns no styles")
+    fresh_peak(setting)
+    found, steps = taught(setting), defaults("video").learn.steps
+    each = ", ".join(f"{1e3 * stage / setting.lessons:.3g}" for stage in found.stages)
+    yield Row("a step of learning, in each stage", f"{each} ms, {peak(setting)}")
+    total = found.preparing + sum(found.stages) * steps / setting.lessons
+    said = f"{total:.3g} s for {steps} steps a stage, {found.preparing:.3g} s of them preparing"
+    yield Row("learning a style on a second of film, extrapolated", said)
 
 
 def applying(setting: Setting) -> Iterator[Row]:
-    """Place for learned styles: frames a second of the network alone, with its samples on the device already, and
-    of a stream from file to file. What a stream takes without a style is measured."""
-    yield Row("frames a second of a learned style, the network alone", "not measured: see above", ">= 200")
+    """The networks alone, from samples on the device to samples on the host, and a stream from a file."""
     _, height, width = setting.film
+    machine = Machine.choose(str(setting.device), "auto", "auto")
+    brush = taught(setting).style.brush(standard_placement(2, 2, "center"), torch.ones(1), machine)
+    frame = picture(height, width).to(setting.device)
+    fresh_peak(setting)
+    rate = 1 / seconds(lambda: brush(frame), setting)
+    said = f"{rate:.3g} frames a second, {peak(setting)}"
+    yield Row(f"a learned style at {width}x{height}, the networks alone", said, ">= 200 a second")
     count = 48 if setting.is_gpu else 4
+    turns: dict[str, Turn] = {
+        "decoded and encoded": lambda frame: frame,
+        "decoded, painted and encoded": lambda frame: replace(frame, samples=brush(frame.samples)),
+    }
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "film.mp4"
         write(path, moving(count, height, width))
-        began = time.perf_counter()
-        styled(path, io.BytesIO(), partial(to_and_from, setting))
-        rate = count / (time.perf_counter() - began)
-    yield Row(
-        f"a stream of {width}x{height} decoded, sent to the device and back, encoded", f"{rate:.3g} frames/s"
-    )
-
-
-def to_and_from(setting: Setting, frame: Field) -> Field:
-    return replace(frame, samples=frame.samples.to(setting.device).mul(1).cpu())
+        for name, turn in turns.items():
+            began = time.perf_counter()
+            styled(path, io.BytesIO(), turn)
+            rate = count / (time.perf_counter() - began)
+            yield Row(f"a stream of {width}x{height} {name}", f"{rate:.3g} frames a second")
 
 
 PARTS: Mapping[str, tuple[Callable[[Setting], Iterator[Row]], float]] = {
@@ -262,8 +234,8 @@ PARTS: Mapping[str, tuple[Callable[[Setting], Iterator[Row]], float]] = {
     "steps": (shares, 20),
     "film": (film, 180),
     "sums": (grams, 5),
-    "learning": (learning, 0),
-    "applying": (applying, 30),
+    "learning": (learning, 60),
+    "applying": (applying, 60),
 }
 """Name -> what is measured, and seconds that must be left for it."""
 
