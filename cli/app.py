@@ -55,8 +55,14 @@ def about(
 @app.command()
 @takes(VideoOptions)
 def video(options: VideoOptions) -> None:
-    """Style a clip. Its frames are optimized together and held along their motion; its sound is kept."""
-    _style(options)
+    """Style a clip; its sound is kept. A short clip is optimized, all its frames together along their motion. On a
+    longer one a style is learned, which paints it at its own size. - is a stream from or to another program."""
+    from .run.stream import is_stream, pass_stream
+    from .screen import Screen
+
+    if not is_stream(options):
+        return _style(options)
+    raise typer.Exit(pass_stream(options, Screen(quiet=options.quiet, aside=True)))
 
 
 @app.command()

@@ -9,10 +9,11 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 
 class Screen(Console):
-    """Standard output: plain lines, whole paths, no color of its own; colors and bars only on a terminal."""
+    """Standard output: plain lines, whole paths, no color of its own; colors and bars only on a terminal. aside:
+    standard error, where standard output is the result."""
 
-    def __init__(self, *, quiet: bool = False) -> None:
-        super().__init__(quiet=quiet, soft_wrap=True, highlight=False, markup=False, emoji=False)
+    def __init__(self, *, quiet: bool = False, aside: bool = False) -> None:
+        super().__init__(quiet=quiet, soft_wrap=True, highlight=False, markup=False, emoji=False, stderr=aside)
 
     def entry(self, name: str, text: str) -> None:
         """Print a name and a text about it in one line."""

@@ -68,7 +68,7 @@ def ours(network: Network, content: Tensor, style: Tensor, image: Tensor) -> Cal
     style_taps = {tap: weight / sum(network.style_taps.values()) for tap, weight in network.style_taps.items()}
     content_taps = network.content_taps
     reach = extractor.reach({**style_taps, **content_taps})
-    shape = (HEIGHT, WIDTH)
+    shape = tuple(image.shape[2:])
     blocks = plan(shape, shape, *reach)
     source = SourceFeatures(extractor, content[0], content_taps)
     objective = Objective(

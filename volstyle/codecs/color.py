@@ -59,6 +59,13 @@ class Color:
     transfer: int = UNSPECIFIED
     centered: bool = False
 
+    @property
+    def is_special(self) -> bool:
+        """Whether players that know neither primaries nor transfer would show other colors: those of BT.709 and
+        BT.601 are what they take."""
+        usual = (_BT709, UNSPECIFIED, 5, _BT601)
+        return self.primaries not in usual or self.transfer not in usual
+
     @staticmethod
     def of(context: Any) -> Color:
         """The color of a stream, from its codec context. Where the matrix is not tagged, or is one that nobody

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -16,7 +16,7 @@ from av.stream import Disposition
 from numpy.typing import NDArray
 
 from volstyle.codecs.api import Moment, Selection
-from volstyle.codecs.clip import ClipOrigin
+from volstyle.codecs.clip import ClipOrigin, briefly
 from volstyle.codecs.color import BT709, Color, to_samples
 from volstyle.codecs.gif import is_whole
 from volstyle.errors import InputError
@@ -25,6 +25,17 @@ _ALPHA_DECODERS = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
 
 LEFT_OUT = ", left out"
 """The end of each note on a damaged frame, by which such notes are found."""
+
+_NOT_CARRIED = {
+    Type.MASTERING_DISPLAY_METADATA: "the description of the display it was mastered on",
+    Type.CONTENT_LIGHT_LEVEL: "its content light level",
+    Type.DYNAMIC_HDR_PLUS: "its HDR10+ metadata",
+    Type.DOVI_METADATA: "its Dolby Vision metadata",
+    Type.SPHERICAL: "its spherical projection",
+    Type.STEREO3D: "its stereoscopic layout",
+    Type.A53_CC: "its closed captions",
+}
+"""What a frame may carry beside its samples and is not written again -> how a note calls it."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +69,7 @@ class Seen:
     packets: int = 0
     ticks: int = 0
     end: Fraction = Fraction(0)
+    place_in_file: int = 0
 
 
 @dataclass(frozen=True)
@@ -101,19 +113,23 @@ def opened(path: Path) -> Iterator[tuple[Any, Any]]:
             f"{path}: damaged, or not a clip FFmpeg knows; give MP4, MOV, MKV, WebM or GIF"
         ) from error
     with container:
-        stream = main_stream(container)
-        if stream is None:
-            kinds = {"attached picture" if s.type == "video" else s.type for s in container.streams}
-            raise InputError(
-                f"{path}: no video stream (found: {', '.join(sorted(kinds)) or 'nothing'}); give a clip"
-            )
-        if stream.codec_context is None:
-            raise InputError(f"{path}: damaged, or its pictures are of a kind that FFmpeg cannot decode")
+        stream = pictures_of(path, container)
         stream.thread_type = "AUTO"
         yield container, stream
 
 
-def main_stream(container: Any) -> Any | None:
+def pictures_of(path: Path, container: Any) -> Any:
+    """The stream of an open container that is the clip. path: how messages call it. Raises InputError."""
+    stream = _main_stream(container)
+    if stream is None:
+        kinds = {"attached picture" if s.type == "video" else s.type for s in container.streams}
+        raise InputError(f"{path}: no video stream (found: {', '.join(sorted(kinds)) or 'nothing'}); give a clip")
+    if stream.codec_context is None:
+        raise InputError(f"{path}: damaged, or its pictures are of a kind that FFmpeg cannot decode")
+    return stream
+
+
+def _main_stream(container: Any) -> Any | None:
     """The video stream that players show: the first that is marked as the default, else the first. Attached
     pictures, such as a cover, and thumbnails are none."""
     aside = Disposition.attached_pic | Disposition.timed_thumbnails
@@ -121,6 +137,37 @@ def main_stream(container: Any) -> Any | None:
     return next(
         (stream for stream in streams if stream.disposition & Disposition.default), next(iter(streams), None)
     )
+
+
+def origin_of(path: Path, stream: Any) -> VideoOrigin:
+    """What a stream says of itself before its frames are decoded; their time stamps are not in it."""
+    context = stream.codec_context
+    return VideoOrigin(
+        path=path,
+        stream=stream.index,
+        rate=rate_of(stream),
+        time_base=Fraction(stream.time_base),
+        bits=context.format.components[0].bits if context.format else 8,
+        aspect=Fraction(stream.sample_aspect_ratio or 1) or Fraction(1),
+        color=Color.of(context),
+    )
+
+
+def brief(notes: Sequence[str]) -> tuple[str, ...]:
+    """Notes on frames that were left out in two lines, the others as they are."""
+    frames = [note for note in notes if note.endswith(LEFT_OUT)]
+    return (*briefly(frames), *(note for note in notes if note not in frames))
+
+
+def left_out(path: Path, frame: Any, pose: Pose) -> Iterator[str]:
+    """What a frame says that its samples do not, and that is not written again."""
+    if frame.interlaced_frame:
+        yield f"{path.name}: is interlaced; its frames are styled and written as progressive ones"
+    if not pose.exact:
+        yield f"{path.name}: is turned by an angle that is no quarter turn; the nearest one is taken"
+    for kind, name in _NOT_CARRIED.items():
+        if frame.side_data.get(kind) is not None:
+            yield f"{path.name}: {name} is left out"
 
 
 def rate_of(stream: Any) -> Fraction:
@@ -149,12 +196,19 @@ def undamaged(path: Path, container: Any, stream: Any, selection: Selection, see
         raise InputError(f"{path}: no frame between --start and --end; the clip lasts {lasts:.2f} s")
 
 
-def decoded(container: Any, stream: Any, selection: Selection, seen: Seen) -> Iterator[Any]:
+def _ignored(_: Any) -> None:
+    """For packets of other streams, which nobody asked for."""
+
+
+def decoded(
+    container: Any, stream: Any, selection: Selection, seen: Seen, aside: Callable[[Any], None] = _ignored
+) -> Iterator[Any]:
     """The frames of the range, decoded one by one; in place of one that is damaged, text that says so.
 
-    The range counts from the first frame of the file, whatever its time stamp."""
+    The range counts from the first frame of the file, whatever its time stamp. aside: is given each packet of the
+    other streams when it comes."""
     seconds = Fraction(0)
-    for frame in _all_decoded(container, stream, seen):
+    for frame in _all_decoded(container, stream, seen, aside):
         seen.place += 1
         if not isinstance(frame, str):
             now = Fraction((frame.pts or 0) * stream.time_base)
@@ -173,7 +227,7 @@ def decoded(container: Any, stream: Any, selection: Selection, seen: Seen) -> It
         yield missing
 
 
-def _all_decoded(container: Any, stream: Any, seen: Seen) -> Iterator[Any]:
+def _all_decoded(container: Any, stream: Any, seen: Seen, aside: Callable[[Any], None]) -> Iterator[Any]:
     """All frames, by the decoder that knows transparency where FFmpeg's own does not; in place of one that cannot
     be decoded, the reason. Frames that an edit list hides do not come."""
     decoder = stream.codec_context
@@ -192,7 +246,9 @@ def _all_decoded(container: Any, stream: Any, seen: Seen) -> Iterator[Any]:
             return
         if packet.pts is not None:
             seen.end = max(seen.end, (packet.pts + (packet.duration or 0)) * packet.time_base)
+            seen.place_in_file = (packet.pos or 0) + packet.size
         if packet.stream.index != stream.index:
+            aside(packet)
             continue
         if packet.dts is not None:
             seen.packets += 1

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Protocol
 
 import av
 import numpy as np
@@ -30,8 +30,18 @@ _FIRST = {"movflags": "+faststart"}
 # Sound begins before 0 with what its decoder needs to warm up; all else would be moved behind it. Matroska's
 # identifiers are random unless it is to be bit-exact.
 _AS_GIVEN = {"avoid_negative_ts": "disabled", "fflags": "+bitexact"}
-_CONTAINERS = dict.fromkeys((".mp4", ".m4v", ".mov"), _FIRST) | dict.fromkeys((".mkv", ".webm", ".avi"), _AS_GIVEN)
+# What a stream is given goes out at once: whoever gives it has put it in order. NUT cannot say that something is
+# before 0; all is moved then.
+_AT_ONCE = {"fflags": "+bitexact", "flush_packets": "1", "max_interleave_delta": "1"}
+_CONTAINERS = {
+    **dict.fromkeys((".mp4", ".m4v", ".mov"), _FIRST),
+    **dict.fromkeys((".mkv", ".webm", ".avi"), _AS_GIVEN),
+    ".nut": _AT_ONCE,
+}
 """Suffix -> options of FFmpeg's writer."""
+
+_SOUND_AHEAD = Fraction(5)
+"""Seconds that sound of a stream waits at most for the pictures it is heard with."""
 
 
 _ASKED_FROM = 8192
@@ -67,10 +77,11 @@ def choose_format(path: Path, quality: str, *, deep: bool, alpha: bool, even: bo
     depth = "10le" if deep else ""
     if quality == "prores":
         if suffix not in (".mov", ".mkv"):
-            raise OutputError(f"{path}: ProRes does not fit into {suffix}; use .mov")
+            instead = "lossless" if suffix == ".nut" else ".mov"
+            raise OutputError(f"{path}: ProRes does not fit into {suffix}; use {instead}")
         return Format("prores_ks", "yuva444p10le" if alpha else "yuv422p10le", {"profile": "4" if alpha else "3"})
     if quality == "lossless":
-        if suffix in (".mkv", ".avi"):
+        if suffix in (".mkv", ".avi", ".nut"):
             return Format("ffv1", f"gbr{'a' if alpha else ''}p10le" if deep else ("bgra" if alpha else "bgr0"))
         if suffix == ".webm":
             return Format("libvpx-vp9", "gbrp", {"lossless": "1"} | _SAME_BYTES)
@@ -84,6 +95,8 @@ def choose_format(path: Path, quality: str, *, deep: bool, alpha: bool, even: bo
         "preset": "medium",
         "x264-params": "chroma-qp-offset=-8:no-dct-decimate=1:no-mbtree=1",
     } | _SAME_BYTES
+    if suffix == ".nut":  # a stream, out of which each picture comes before the next one goes in
+        return Format("libx264", f"yuv{chroma}p{depth}", visual | {"tune": "zerolatency"})
     # AVI has no time stamps: pictures are shown in the order in which they are written.
     return Format("libx264", f"yuv{chroma}p{depth}", visual | ({"bf": "0"} if suffix == ".avi" else {}))
 
@@ -103,49 +116,66 @@ def check_size(path: Path, chosen: Format, width: int, height: int) -> None:
         ) from error
 
 
+class Writable(Protocol):
+    """What a stream is written to."""
+
+    def write(self, data: bytes, /) -> int | None:
+        """All of data. Raises OSError."""
+        ...
+
+
 class Encoder:
     """A clip being written; a context manager that completes it.
 
-    path: what it will be called. temporary: where it is written. shape: (T, H, W). origin: time stamps, color and
-    the clip whose sound is carried over. alpha: whether frames are see-through. notes: lines for the user on what
-    could not be kept.
+    path: what it will be called. target: where it is written, a file under another name for now, or an object with
+    `write`, which need not seek. shape: (…, H, W). origin: time stamps, color and the clip whose sound is carried
+    over. alpha: whether frames are see-through. beside: the container of a stream, whose sound is carried over as
+    it is given to `carry`. notes: lines for the user on what could not be kept.
     """
 
     def __init__(
         self,
         path: Path,
-        temporary: Path,
+        target: Path | Writable,
         shape: tuple[int, ...],
         origin: VideoOrigin,
         encoding: Encoding,
         *,
         alpha: bool,
+        beside: Any | None = None,
     ) -> None:
         self.notes: list[str] = []
         self._path, self._origin = path, origin
         self._deep = origin.bits > 8
-        height, width = shape[1:]
+        height, width = shape[-2:]
         even = width % 2 == 0 and height % 2 == 0
         self._format = choose_format(path, encoding.quality, deep=self._deep, alpha=alpha, even=even)
         self._alpha = alpha and any(c.is_alpha for c in av.VideoFormat(self._format.pixels).components)
         if alpha and not self._alpha:
-            self.notes.append(
-                f"{path.name}: no transparency in this format, left out; WebM and --quality prores keep it"
-            )
+            instead = "--quality lossless keeps" if path.suffix == ".nut" else "WebM and --quality prores keep"
+            self.notes.append(f"{path.name}: no transparency in this format, left out; {instead} it")
         kept = 12 if self._format.codec == "prores_ks" else 10  # decoders give 12 bits of what ProRes made of 10
         if origin.bits > kept and "10" in self._format.pixels:
             self.notes.append(f"{path.name}: {origin.bits}-bit samples written as 10 bit")
         if self._deep and self._format.pixels in ("rgb24", "gbrp", "pal8", "yuv420p", "yuva420p"):
             self.notes.append(f"{path.name}: {origin.bits}-bit samples written as 8 bit")
+        if path.suffix == ".nut" and self._format.codec == "ffv1" and origin.color.is_special:
+            self.notes.append(
+                f"{path.name}: no place for color tags, left out: primaries {origin.color.primaries}, transfer "
+                f"{origin.color.transfer}"
+            )
         with _said(path):
             settings = _CONTAINERS.get(path.suffix.lower(), {})
-            self._container: Any = av.open(str(temporary), "w", container_options=settings)
+            place = str(target) if isinstance(target, Path) else target
+            kind = None if isinstance(target, Path) else path.suffix[1:]
+            self._container: Any = av.open(place, "w", kind, container_options=settings)
             self._stream = self._add_stream(width, height)
         self._graph = _palette(width, height, origin.time_base) if self._format.codec == "gif" else None
         # A range that was cut out begins at 0; a whole clip keeps its first time stamp.
         self._first = 0 if origin.length is not None else round(origin.offset / origin.time_base)
         self._durations: dict[int, int] = {}
-        self._sound = self._add_sound(path)
+        self._reached = Fraction(0)
+        self._sound = self._add_sound(path, beside)
 
     def __enter__(self) -> Encoder:
         return self
@@ -160,6 +190,16 @@ class Encoder:
                 self._graph.push(frame)
             else:
                 self._mux(self._stream.encode(frame))
+
+    def carry(self, packet: Any) -> None:
+        """A packet of another stream than that of the pictures, from the container `beside`; it waits until they
+        have come as far."""
+        if self._sound is None or packet.dts is None:
+            return
+        with _said(self._path):
+            self._sound.take(packet)
+            for other in self._sound.until(max(self._reached, packet.dts * packet.time_base - _SOUND_AHEAD)):
+                self._container.mux(other)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
@@ -202,9 +242,9 @@ class Encoder:
             origin.color.tag(context, rgb=self._format.is_rgb)
         return stream
 
-    def _add_sound(self, path: Path) -> SoundTrack | None:
-        source = self._origin.path
-        if source is None or not source.is_file():
+    def _add_sound(self, path: Path, beside: Any | None) -> SoundTrack | None:
+        source = self._origin.path if beside is None else beside
+        if source is None or (isinstance(source, Path) and not source.is_file()):
             return None
         start = self._origin.offset if self._origin.length is not None else Fraction(0)
         main, length = self._origin.stream, self._origin.length
@@ -214,7 +254,8 @@ class Encoder:
         for packet in packets:
             packet.duration = self._durations.pop(packet.pts, packet.duration)
             if self._sound is not None and packet.dts is not None:
-                for other in self._sound.until(packet.dts * packet.time_base):
+                self._reached = packet.dts * packet.time_base
+                for other in self._sound.until(self._reached):
                     self._container.mux(other)
             self._container.mux(packet)
 

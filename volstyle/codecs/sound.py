@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import io
 import itertools
+from collections import deque
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -29,8 +30,9 @@ _MP4 = ("mp4", "ipod")
 class SoundTrack:
     """The other streams of a clip on their way into a new one.
 
-    source: the clip they are taken from. container: the new one, which has its stream of pictures; its header must
-    not be written yet. start, length: the range in the source, in seconds; length None is all there is after
+    source: the clip they are taken from, or the open container of a stream, whose packets are given to `take` by
+    whoever reads it. container: the new one, which has its stream of pictures; its header must not be written yet.
+    start, length: the range in the source, in seconds; length None is all there is after
     start. Times are moved so that start becomes 0, whole packets are kept, so a cut is exact to a packet (some
     20 ms), never out of sync. main: the number of the source's stream that became the pictures, or None. notes:
     gets a line for each stream that could not be copied bit for bit.
@@ -38,7 +40,7 @@ class SoundTrack:
 
     def __init__(
         self,
-        source: Path,
+        source: Path | Any,
         container: Any,
         suffix: str,
         start: Fraction,
@@ -47,23 +49,24 @@ class SoundTrack:
         notes: list[str],
     ) -> None:
         self._start, self._length, self._notes, self._suffix = start, length, notes, suffix
-        self._container, self._path = container, source
+        self._container, self._path = container, source if isinstance(source, Path) else None
         # A whole track begins before 0 with what its decoder needs to warm up, but in AVI, which cannot say so; a
         # part of one begins at 0.
         self._warms_up = length is None and suffix != ".avi"
-        self._source: Any = av.open(str(source), metadata_errors="replace")
+        self._source = _container(source)
         self._label(container)
-        self._packets: Iterator[tuple[Fraction, Any]] = iter(())
-        self._next: tuple[Fraction, Any] | None = None
+        self._coming: Iterator[Any] = iter(())
+        self._waiting: deque[tuple[Fraction, Any]] = deque()
+        self._ended = False
         self._targets: dict[int, Any] = {}
         self._encoders: dict[int, tuple[Any, Any]] = {}
-        self._first: list[Any] = []
         self._keep_time_code(main)
         for stream in self._source.streams:
             if stream.index != main:
                 self._add(stream)
-        if self._targets or self._encoders or self._first:
-            self._packets = self._carried(self._targets, self._encoders)
+        if self._path is not None and (self._targets or self._encoders):
+            streams = [self._source.streams[index] for index in (*self._targets, *self._encoders)]
+            self._coming = self._source.demux(streams)
 
     def _add(self, stream: Any) -> None:
         """Make room for a stream in the new file, or note that the format has none for it."""
@@ -91,7 +94,8 @@ class SoundTrack:
     def _is_taken(self, stream: Any, codec: str) -> bool:
         """Whether the new file can hold the packets of a stream as they are: its writer is asked."""
         name = self._container.format.name
-        if codec.startswith("pcm_") and name in _MP4 and self._path.suffix.lower() not in (".mp4", ".m4v"):
+        from_mp4 = self._path is not None and self._path.suffix.lower() in (".mp4", ".m4v")
+        if codec.startswith("pcm_") and name in _MP4 and not from_mp4:
             return False  # FFmpeg writes it, most players do not play it
         try:
             with av.open(io.BytesIO(), "w", format=name) as trial:
@@ -119,8 +123,7 @@ class SoundTrack:
 
     def _add_cover(self, stream: Any) -> None:
         """A picture attached to the clip: MP4 has a place for it, Matroska keeps it as a file."""
-        with av.open(str(self._path), metadata_errors="replace") as again:
-            data = next((bytes(packet) for packet in again.demux(again.streams[stream.index]) if packet.size), b"")
+        data = self._picture(stream)
         codec = stream.codec_context.name if stream.codec_context else ""
         name = self._container.format.name
         if data and name in _WITH_COVER:
@@ -128,13 +131,21 @@ class SoundTrack:
             target.disposition = stream.disposition
             packet = av.Packet(data)
             packet.stream, packet.pts, packet.dts = target, 0, 0
-            self._first.append(packet)
+            self._waiting.append((Fraction(0), packet))
         elif data and name in _WITH_FILES:
             ending = {"mjpeg": ("jpg", "jpeg")}.get(codec, (codec, codec))
             named = stream.metadata.get("filename", f"cover.{ending[0]}")
             self._container.add_attachment(named, stream.metadata.get("mimetype", f"image/{ending[1]}"), data)
         else:
             self._notes.append(f"cover: does not fit into {self._suffix}, left out; .mp4 and .mkv keep it")
+
+    def _picture(self, stream: Any) -> bytes:
+        """A picture attached to a clip that can be read again; none of a stream."""
+        if self._path is None:
+            return b""
+        with av.open(str(self._path), metadata_errors="replace") as again:
+            packets = again.demux(again.streams[stream.index])
+            return next((bytes(packet) for packet in packets if packet.size), b"")
 
     def _keep_time_code(self, main: int | None) -> None:
         """The time code of the first frame; that of a later one is not worked out."""
@@ -153,16 +164,29 @@ class SoundTrack:
 
     def until(self, seconds: Fraction | None) -> Iterator[Any]:
         """Packets up to a time of the new clip, in order; None is all that are left."""
-        while True:
-            self._next = self._next or next(self._packets, None)
-            if self._next is None or (seconds is not None and self._next[0] > seconds):
+        while self._waiting or self._read(to_end=seconds is None):
+            if seconds is not None and self._waiting[0][0] > seconds:
                 return
-            packet = self._next[1]
-            self._next = None
-            yield packet
+            yield self._waiting.popleft()[1]
+
+    def take(self, packet: Any) -> None:
+        """The next packet of the source, of any stream but that of the pictures."""
+        self._waiting.extend(self._carried(packet))
+
+    def _read(self, *, to_end: bool) -> bool:
+        """Whether something waits once a clip was read on. to_end: nobody gives more packets of a stream."""
+        for packet in self._coming:
+            self.take(packet)
+            if self._waiting:
+                return True
+        if not self._ended and (to_end or self._path is not None):
+            self._ended = True
+            self._waiting.extend(self._held_back())
+        return bool(self._waiting)
 
     def close(self) -> None:
-        self._source.close()
+        if self._path is not None:
+            self._source.close()
 
     def _label(self, container: Any) -> None:
         """Tags of the whole file, and the chapters of the range."""
@@ -190,35 +214,37 @@ class SoundTrack:
                 self._notes.append(note)
             return []
 
-    def _carried(
-        self, targets: dict[int, Any], encoders: dict[int, tuple[Any, Any]]
-    ) -> Iterator[tuple[Fraction, Any]]:
-        yield from ((Fraction(0), packet) for packet in self._first)
-        streams = [self._source.streams[index] for index in (*targets, *encoders)]
-        if not streams:
+    def _carried(self, packet: Any) -> Iterator[tuple[Fraction, Any]]:
+        """What becomes of a packet in the new clip, and when; nothing of a stream that has no place there."""
+        index = packet.stream.index
+        if packet.dts is None or (index not in self._targets and index not in self._encoders):
             return
-        for packet in self._source.demux(streams):
-            if packet.dts is None:
-                continue
-            at = packet.dts * packet.time_base - self._start
-            if (at < 0 and not self._warms_up) or (self._length is not None and at >= self._length):
-                continue
-            if packet.stream.index in targets:
-                shift = round(self._start / packet.time_base)
-                packet.pts, packet.dts = (packet.pts or packet.dts) - shift, packet.dts - shift
-                packet.stream = targets[packet.stream.index]
-                yield at, packet
-            else:
-                target, resampler = encoders[packet.stream.index]
-                for frame in self._decoded(packet):
-                    if frame.pts is not None:
-                        frame.pts -= round(self._start / frame.time_base)
-                    for ready in resampler.resample(frame):
-                        yield from ((at, made) for made in target.encode(ready))
-        for target, resampler in encoders.values():
+        at = packet.dts * packet.time_base - self._start
+        if (at < 0 and not self._warms_up) or (self._length is not None and at >= self._length):
+            return
+        if index in self._targets:
+            shift = round(self._start / packet.time_base)
+            packet.pts, packet.dts = (packet.pts or packet.dts) - shift, packet.dts - shift
+            packet.stream = self._targets[index]
+            yield at, packet
+            return
+        target, resampler = self._encoders[index]
+        for frame in self._decoded(packet):
+            if frame.pts is not None:
+                frame.pts -= round(self._start / frame.time_base)
+            for ready in resampler.resample(frame):
+                yield from ((at, made) for made in target.encode(ready))
+
+    def _held_back(self) -> Iterator[tuple[Fraction, Any]]:
+        """What encoders have not given yet."""
+        for target, resampler in self._encoders.values():
             for ready in resampler.resample(None):
                 yield from ((Fraction(0), made) for made in target.encode(ready))
             yield from ((Fraction(0), made) for made in target.encode(None))
+
+
+def _container(source: Path | Any) -> Any:
+    return av.open(str(source), metadata_errors="replace") if isinstance(source, Path) else source
 
 
 def _encodable(name: str, rate: int, layout: str, channels: int) -> tuple[int, str]:

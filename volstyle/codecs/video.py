@@ -14,23 +14,22 @@ from fractions import Fraction
 from functools import partial
 from itertools import groupby, pairwise
 from pathlib import Path
-from typing import Any
 
 import av
 import torch
-from av.sidedata.sidedata import Type
 
 from volstyle.codecs.api import WHOLE, Encoding, Facts, Selection, check_axes
 from volstyle.codecs.atomic import arriving, check_target
 from volstyle.codecs.borders import check_room
-from volstyle.codecs.clip import Clip, ClipOrigin, Look, PictureOrigin, briefly
-from volstyle.codecs.color import Color
+from volstyle.codecs.clip import Clip, ClipOrigin, Look, PictureOrigin
 from volstyle.codecs.decoder import (
-    LEFT_OUT,
     Pose,
     Seen,
+    brief,
     decoded,
+    left_out,
     opened,
+    origin_of,
     rate_of,
     seconds_of,
     sides_of,
@@ -44,17 +43,6 @@ from volstyle.grid.field import Axis, Field
 
 _GLANCE = 256
 """Long side of the frames that a `Look` gets. FFmpeg makes them, ten times as quickly as frames of exact color."""
-
-_NOT_CARRIED = {
-    Type.MASTERING_DISPLAY_METADATA: "the description of the display it was mastered on",
-    Type.CONTENT_LIGHT_LEVEL: "its content light level",
-    Type.DYNAMIC_HDR_PLUS: "its HDR10+ metadata",
-    Type.DOVI_METADATA: "its Dolby Vision metadata",
-    Type.SPHERICAL: "its spherical projection",
-    Type.STEREO3D: "its stereoscopic layout",
-    Type.A53_CC: "its closed captions",
-}
-"""What a frame may carry beside its samples and what is not written again -> its name in a note."""
 
 
 def probe(path: Path) -> Facts:
@@ -89,7 +77,7 @@ def open_clip(path: Path, selection: Selection, look: Look | None = None) -> Cli
     seen = Seen()
     see_through, sides, pose = False, (0, 0), Pose()
     with opened(path) as (container, stream):
-        origin = _origin(path, stream)
+        origin = origin_of(path, stream)
         pixels = stream.codec_context.width * stream.codec_context.height
         check_room(path, 8 * pixels, 8 * pixels)  # of a frame as it is decoded, and as it is made smaller
         is_avi = container.format.name == "avi"
@@ -103,7 +91,7 @@ def open_clip(path: Path, selection: Selection, look: Look | None = None) -> Cli
                 width, height = sides_of(frame, _GLANCE)
                 look(frame.reformat(width=width, height=height, format="rgb24").to_ndarray())
             last, pose = frame.duration or 0, Pose.of(frame)
-            seen.notes += [note for note in _left_out(path, frame, pose) if note not in seen.notes]
+            seen.notes += [note for note in left_out(path, frame, pose) if note not in seen.notes]
             now = sides_of(frame, selection.size)
             now = now[::-1] if pose.swapped else now
             sides = sides if any(sides) else now
@@ -138,24 +126,7 @@ def open_clip(path: Path, selection: Selection, look: Look | None = None) -> Cli
     )
     axes = (Axis("t", float(1 / origin.rate), "s"), Axis("y"), Axis("x"))
     frames = partial(_fields, path, selection, origin, see_through)
-    return Clip((len(ticks), height, width), axes, origin, frames, see_through, _brief(seen.notes))
-
-
-def _brief(notes: list[str]) -> tuple[str, ...]:
-    """Notes on frames that were left out in two lines, the others as they are."""
-    frames = [note for note in notes if note.endswith(LEFT_OUT)]
-    return (*briefly(frames), *(note for note in notes if note not in frames))
-
-
-def _left_out(path: Path, frame: Any, pose: Pose) -> Iterator[str]:
-    """What a frame says that its samples do not, and that is not written again."""
-    if frame.interlaced_frame:
-        yield f"{path.name}: is interlaced; its frames are styled and written as progressive ones"
-    if not pose.exact:
-        yield f"{path.name}: is turned by an angle that is no quarter turn; the nearest one is taken"
-    for kind, name in _NOT_CARRIED.items():
-        if frame.side_data.get(kind) is not None:
-            yield f"{path.name}: {name} is left out"
+    return Clip((len(ticks), height, width), axes, origin, frames, see_through, brief(seen.notes))
 
 
 def _in_order(ticks: Sequence[int | None], usual: int) -> tuple[list[int], int]:
@@ -270,16 +241,3 @@ def _hundredths(origin: VideoOrigin) -> tuple[list[int], VideoOrigin]:
     end = max(round((origin.ticks[-1] + origin.durations[-1]) * scale), ticks[-1] + 2)
     durations = tuple(b - a for a, b in pairwise([*ticks, end]))
     return shown, replace(origin, time_base=Fraction(1, 100), ticks=tuple(ticks), durations=durations)
-
-
-def _origin(path: Path, stream: Any) -> VideoOrigin:
-    context = stream.codec_context
-    return VideoOrigin(
-        path=path,
-        stream=stream.index,
-        rate=rate_of(stream),
-        time_base=Fraction(stream.time_base),
-        bits=context.format.components[0].bits if context.format else 8,
-        aspect=Fraction(stream.sample_aspect_ratio or 1) or Fraction(1),
-        color=Color.of(context),
-    )

@@ -44,8 +44,7 @@ class TemporalTerm:
         cost = torch.zeros((), device=samples.device)
         fixed = samples.new_zeros(samples.shape[1]) if self.fixed is None else self.fixed.to(samples)
         for link in self.links:
-            known = max(int(link.trust.sum(dtype=torch.int64)), 1)
-            scale = self.weight / (len(self.links) * known * samples.shape[0] * self.variance)
+            scale = self.weight / (len(self.links) * link.known * samples.shape[0] * self.variance)
             of_all = (frame_pairs(part, link) for part in (samples, gradient, fixed[None, :, None, None]))
             for (now, then, flow, trust), (to_now, to_then, *_), (now_fixed, then_fixed, *_) in zip(
                 *of_all, strict=True

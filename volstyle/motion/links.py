@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -37,6 +38,11 @@ class Link:
     trust: Tensor
     loop: bool = False
 
+    @cached_property
+    def known(self) -> int:
+        """How many samples are trusted, at least 1. Counted once, since a GPU is waited for when it is asked."""
+        return max(int(self.trust.sum(dtype=torch.int64)), 1)
+
     @property
     def first(self) -> int:
         """The first t that has a frame t + gap."""
@@ -48,8 +54,8 @@ class Link:
         if (old_height, old_width) == (height, width):
             return self
         shape = (self.flow.shape[0], height, width)
-        scale = torch.tensor([width / old_width, height / old_height]).view(2, 1, 1, 1)
-        flow = resize(self.flow.float().movedim(1, 0), shape, kind="linear") * scale
+        flow = resize(self.flow.float().movedim(1, 0), shape, kind="linear")
+        flow *= flow.new_tensor([width / old_width, height / old_height]).view(2, 1, 1, 1)
         trust = resize(self.trust.float().movedim(1, 0), shape, kind="linear") > 0.99
         return replace(self, flow=flow.movedim(0, 1).half(), trust=trust.movedim(0, 1).to(torch.uint8))
 
