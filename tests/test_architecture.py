@@ -23,7 +23,7 @@ ORDER = (
     {"loss"},
     {"engine"},
     {"media", "judges"},
-    {"torchio"},
+    {"napari", "torchio"},
 )
 """Rooms of the package, each a folder or a module; a room imports itself and what stands in a line above it."""
 

@@ -23,6 +23,7 @@ from torch.utils.data import get_worker_info
 from volstyle.errors import InputError, RecipeError
 from volstyle.grid.field import Axis, Field
 from volstyle.media.choices import nested
+from volstyle.media.intensity import in_type
 from volstyle.media.order import style_named
 from volstyle.media.style import Samples, style
 from volstyle.recipe import Recipe, merged
@@ -88,7 +89,7 @@ class Style(torchio.IntensityTransform):
             warnings.warn(note, stacklevel=2)
         samples = result.field.samples
         changed = (samples != content.samples).transpose(1, 3)
-        return torch.where(changed, _as_type(samples.transpose(1, 3), image.data.dtype), image.data)
+        return torch.where(changed, in_type(samples.transpose(1, 3), image.data.dtype), image.data)
 
 
 class RandomStyle(RandomTransform, torchio.IntensityTransform):
@@ -109,7 +110,7 @@ class RandomStyle(RandomTransform, torchio.IntensityTransform):
         mask: str | None = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
+        super().__init__(**kwargs)  # type: ignore[no-untyped-call]
         self.styles, self.choices, self.size, self.mask = _checked(styles), dict(choices or {}), size, mask
         self.strength = (strength, strength) if isinstance(strength, int | float) else tuple(strength)
         if len(self.strength) != 2 or self.strength[0] > self.strength[1]:
@@ -140,13 +141,6 @@ def _labels(subject: torchio.Subject, name: str) -> Field:
         maps = ", ".join(key for key, image in subject.items() if isinstance(image, torchio.LabelMap))
         raise InputError(f"mask: {name!r} is no label map of the subject, must be one of: {maps or 'it has none'}")
     return _field(labels)
-
-
-def _as_type(samples: Tensor, kind: torch.dtype) -> Tensor:
-    if kind.is_floating_point:
-        return samples.to(kind)
-    most = torch.iinfo(kind)
-    return samples.round().clamp(most.min, most.max).to(kind)
 
 
 def _checked(styles: Samples | Sequence[Samples]) -> list[Samples]:
