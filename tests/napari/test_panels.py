@@ -71,8 +71,9 @@ def finish(panel: Any, watch: Callable[[], None] = lambda: None) -> None:
 def test_a_panel_styles_the_selected_layer(viewer: ViewerModel) -> None:
     panel = style_panel(viewer)
     assert panel.layer.value is viewer.layers["scan"]
-    assert panel.medium.choices == ("volume", "video")
-    assert (panel.size.value, panel.content.value) == (256, 0.5)
+    assert panel.medium.choices == (None, "volume", "video")
+    panel.reset_choices()  # as napari does when it puts the panel into its window
+    assert (panel.medium.value, panel.size.value, panel.content.value) == ("volume", 256, 0.5)
     said: list[str] = []
     shares: list[int] = []
     seen: list[Any] = []

@@ -69,8 +69,8 @@ class Panel(Container[Any]):
         self.start = PushButton(text=self.title, name="start")
         self.stop = PushButton(text="Stop here", name="stop", enabled=False)
         self.cancel = PushButton(text="Cancel", name="cancel", enabled=False)
-        self.bar = ProgressBar(value=0, max=_PARTS, name="bar")
-        self.status = Label(value="", name="status")
+        self.bar = ProgressBar(value=0, max=_PARTS, name="bar", label=" ")
+        self.status = Label(value="", name="status", label=" ")
         self.status.native.setWordWrap(True)
         buttons = Container(widgets=[self.start, self.stop, self.cancel], layout="horizontal", labels=False)
         super().__init__(widgets=[self.layer, *self.choices(), buttons, self.bar, self.status])
@@ -84,8 +84,8 @@ class Panel(Container[Any]):
         layers = napari_viewer.layers
         layers.selection.events.active.connect(self._selected)
         for event in (layers.events.inserted, layers.events.removed):
-            event.connect(self.refresh)
-        self.refresh()
+            event.connect(self.reset_choices)
+        self.reset_choices()
         self._selected()
 
     def takes(self, layer: Any) -> bool:
@@ -104,10 +104,6 @@ class Panel(Container[Any]):
     def chosen(self) -> Any:
         """The layer that is chosen, else the selected one, which may be of another kind or none."""
         return self._viewer.layers.selection.active if self.layer.value is None else self.layer.value
-
-    def refresh(self, event: object = None) -> None:
-        """The layers to choose from are others now."""
-        self.layer.reset_choices()
 
     def _selected(self, event: object = None) -> None:
         """A layer that is selected is chosen, if it is one to choose from."""
@@ -220,7 +216,7 @@ class StylePanel(Panel):
 
     def choices(self) -> list[Any]:
         self.picture = FileEdit(name="picture", filter=_PICTURES)
-        self.medium = ComboBox(name="medium", choices=("image",))
+        self.medium = ComboBox(name="medium", choices=self._media, nullable=True)
         self.size = SpinBox(name="size", min=16, max=4096, tooltip="Samples of the long side that is optimized")
         self.content = FloatSpinBox(name="content", label="content weight", min=0, max=10, step=0.05)
         self.content.tooltip = "A higher one keeps more of the layer"
@@ -239,28 +235,27 @@ class StylePanel(Panel):
         mask = None if self.mask.value == _NO_MASK else self.mask.value
         return style_job(self.chosen, replace(wishes, color=self.color.value), mask)
 
-    def refresh(self, event: object = None) -> None:
-        super().refresh(event)
-        self.mask.reset_choices()
-
     def _masks(self, widget: object) -> list[Any]:
         return [_NO_MASK, *(layer for layer in self._viewer.layers if isinstance(layer, Labels))]
 
+    def _media(self, widget: object) -> tuple[str, ...]:
+        """What the layer that is chosen may be; napari asks anew whenever a layer comes or goes."""
+        try:
+            return media_of(self.layer.value)
+        except VolstyleError:
+            return ()
+
     def _layer_chosen(self, layer: Any) -> None:
         """Offer what fits the layer."""
-        if layer is None:
-            return
-        try:
-            found = media_of(layer)
-        except VolstyleError as error:
-            self._say(str(error))
-            return
-        self.medium.choices = found
-        self.medium.value = found[0]
-        self.window.enabled = self.color.enabled = not layer.rgb
-        self._medium_chosen(found[0])
+        self.medium.reset_choices()
+        found = self._media(self.medium)
+        if found:
+            self.medium.value = found[0]
+            self.window.enabled = self.color.enabled = not layer.rgb
+            self._medium_chosen(found[0])
 
     def _medium_chosen(self, medium: str | None) -> None:
+        """Begin with the medium's defaults."""
         if medium is not None:
             self.size.value = SIZES[medium]
             self.content.value = defaults(medium).content.weight
