@@ -2,10 +2,10 @@
 
 uv run python samples/scanner.py
 
-Phantoms are drawn by formula: a body with a few round lesions, seen by scanner A, which is clean, and by scanner B,
-which has less contrast, grain, and a bias field. A tiny network learns to find the lesions on A alone, from plain
-phantoms and from ones that TorchIO's transforms or volstyle's have changed; what it finds on B is counted (Dice,
-1 is all). STEPS, SEEDS and NETWORK in the environment say how much work it is.
+Phantoms are drawn by formula: a body with a few round lesions, seen by scanner A, which is clean, and by scanner
+B, which has less contrast, grain, and a bias field. A tiny network learns to find the lesions on A alone, from
+plain phantoms and from ones that TorchIO's transforms or volstyle's have changed; what it finds on B is counted
+(Dice, 1 is all). STEPS, SEEDS, SIDE, SCANS and NETWORK in the environment say how much work it is.
 """
 
 # %% What all of it shares
@@ -24,7 +24,7 @@ HERE = Path(__file__).parent if "__file__" in globals() else Path("samples")
 STEPS = int(os.environ.get("STEPS", "250"))
 SEEDS = int(os.environ.get("SEEDS", "3"))
 CHOICES = {"network.name": os.environ.get("NETWORK", "builtin"), "schedule.steps": min(STEPS, 30)}
-SIDE, SCANS = 32, 6
+SIDE, SCANS = int(os.environ.get("SIDE", "32")), int(os.environ.get("SCANS", "6"))
 
 
 # %% Two scanners
@@ -130,4 +130,7 @@ for name, (subjects, change) in LESSONS.items():
         network = learned(subjects, change)
         results.append([dice(network, UNSEEN[scanner]) for scanner in "AB"])
     here, there = torch.tensor(results).unbind(1)
-    print(f"{name:<30} A {here.mean():.2f}  B {there.mean():.2f} ({there.min():.2f} to {there.max():.2f})", flush=True)
+    print(
+        f"{name:<30} A {here.mean():.2f}  B {there.mean():.2f} ({there.min():.2f} to {there.max():.2f})",
+        flush=True,
+    )

@@ -17,6 +17,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 import volstyle
+from tests.lessons import learn
 from tests.scans import SHAPE, counts
 from tests.tiny import numbers
 from volstyle.codecs import write
@@ -104,6 +105,16 @@ def test_what_was_drawn_is_repeated_by_the_history() -> None:
         assert same(one.get_composed_history()(before), one)
     torch.manual_seed(0)
     assert same(draw(before), styled[0])  # the suite's own seed
+
+
+def test_learned_styles_are_drawn_too() -> None:
+    learn("two.safetensors", ("art.png", "other.png"), "scan.nii.gz", "volume")
+    before = patient()
+    after = RandomStyle(["two.safetensors#art"], strength=1, mask="labels")(before)
+    changed = samples(after) != samples(before)
+    assert changed.any()
+    assert not changed[samples(before, "labels") == 0].any()
+    assert same(after.get_composed_history()(before), after)
 
 
 def test_workers_of_a_loader_style_as_the_program_does() -> None:

@@ -24,7 +24,8 @@ from volstyle.errors import InputError, RecipeError
 from volstyle.grid.field import Axis, Field
 from volstyle.media.choices import nested
 from volstyle.media.intensity import in_type
-from volstyle.media.order import style_named
+from volstyle.media.order import StyleOrder, style_named
+from volstyle.media.painted import is_learned
 from volstyle.media.style import Samples, style
 from volstyle.recipe import Recipe, merged
 
@@ -35,6 +36,8 @@ except ImportError as error:
     message = "volstyle.torchio: needs torchio; install it: pip install 'volstyle[torchio]'"
     raise ImportError(message, name=error.name) from error
 
+_NOTHING = Field(torch.zeros(3, 1, 1), (Axis("y"), Axis("x")))
+
 
 class Style(torchio.IntensityTransform):
     """Give the scalar images of a subject the hand of one or several pictures, or of learned styles.
@@ -43,7 +46,8 @@ class Style(torchio.IntensityTransform):
     samples outside the window keep their bits. Label maps, affines and all else stay. The same subject gives the
     same samples, and the subject's history repeats them.
 
-    styles: one or several paths, `Field`s or arrays; "b.jpg@0.5" has half the weight, see `volstyle.style`.
+    styles: one or several paths, `Field`s or arrays; "b.jpg@0.5" has half the weight, and "c.safetensors#candy" is
+    one of the styles in a file that `volstyle learn` made, which takes seconds; see `volstyle.style`.
     choices: single choices of the recipe, as {"schedule.steps": 20, "volume.window": "soft"}. size: the long side
     that is optimized. mask: the name of a label map; images change where it is not 0. kwargs: those of
     `torchio.Transform`, as p, include and exclude.
@@ -84,12 +88,15 @@ class Style(torchio.IntensityTransform):
         choices = self.choices
         if get_worker_info() is not None and "device" not in merged(*nested(choices)):
             choices = {**choices, "device": "cpu"}
-        result = style(content, self.styles, choices=choices, size=self.size, mask=where, medium="volume")
+        # A learned style paints all of an image; what lies outside the mask is put back below.
+        given = None if any(map(is_learned, map(_ordered, self.styles))) else where
+        result = style(content, self.styles, choices=choices, size=self.size, mask=given, medium="volume")
         for note in result.notes:
             warnings.warn(note, stacklevel=2)
         samples = result.field.samples
-        changed = (samples != content.samples).transpose(1, 3)
-        return torch.where(changed, in_type(samples.transpose(1, 3), image.data.dtype), image.data)
+        changed = (samples != content.samples) & (True if where is None else where.samples != 0)
+        styled = in_type(samples.transpose(1, 3), image.data.dtype)
+        return torch.where(changed.transpose(1, 3), styled, image.data)
 
 
 class RandomStyle(RandomTransform, torchio.IntensityTransform):
@@ -149,9 +156,15 @@ def _checked(styles: Samples | Sequence[Samples]) -> list[Samples]:
     if not found:
         raise RecipeError("style: none given, must be at least one")
     for one in found:
-        if isinstance(one, str | PathLike) and not style_named(str(one)).path.exists():
+        source = _ordered(one).source
+        if not isinstance(source, Field) and not source.exists():
             raise InputError(f"style {one}: no such file")
     return found
+
+
+def _ordered(given: Samples) -> StyleOrder:
+    """A style as it is asked for; of one in memory, that it is."""
+    return style_named(str(given)) if isinstance(given, str | PathLike) else StyleOrder(_NOTHING)
 
 
 def _check(choices: Mapping[str, Any]) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from napari.layers import Image, Labels, Points
 
+from tests.lessons import learn
 from tests.scans import counts
 from tests.tiny import numbers
 from volstyle.codecs import write
@@ -132,6 +133,20 @@ def test_a_clip_and_a_volume_over_time_are_styled() -> None:
     job = style_job(Image(counts(10, 12, 14)[None], name="scan"), wishes("volume"))
     assert job.notes == ("layer 'scan': has one time, styled as a volume",)
     assert done(job).data.shape == (1, 10, 12, 14)
+
+
+def test_a_learned_style_paints_where_the_mask_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(layers, "style", style)
+    learned = learn("hand.safetensors", ("art.png",), "art.png", "image")
+    before = Image(counts(40, 48, dtype=np.uint16), name="cells")
+    mask = Labels(np.zeros((40, 48), int), name="there")
+    mask.data[9:20, 9:20] = 1
+    job = style_job(before, Wishes(learned, "image", 16, 0.2), mask)
+    assert job.notes == ("hand.safetensors: learned, so that size and content weight are its own",)
+    after = done(job)
+    assert after.name == "cells, hand"
+    assert (after.data != before.data).any()
+    assert np.array_equal(after.data[mask.data == 0], before.data[mask.data == 0])
 
 
 def test_the_finest_level_of_a_pyramid_is_styled() -> None:

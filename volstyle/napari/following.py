@@ -8,10 +8,11 @@ from collections.abc import Callable
 from torch import Tensor
 
 from volstyle.engine.checkpoint import Reached
+from volstyle.engine.machine import Machine
 from volstyle.engine.stylize import Step, Stylized
 from volstyle.grid.field import Field
 from volstyle.grid.resample import resize
-from volstyle.media.follower import Follower, Plan
+from volstyle.media.follower import Follower, PaintPlan, Plan
 from volstyle.media.progress import Pace
 
 _SHOWN_EVERY_S = 1.0
@@ -32,15 +33,23 @@ class Watcher(Follower):
         self._say, self._show, self._stop = say, show, stop
         self._plan: Plan | None = None
         self._pace: Pace | None = None
+        self._parts = 1
         self._finished: dict[int, Tensor | None] = {}
         self._due = 0.0
 
     def planned(self, plan: Plan) -> None:
         self._plan, self._pace = plan, Pace(plan.work)
-        device = plan.run.machine.device.type
-        place = "the CPU, for there is no GPU" if device == "cpu" else f"the GPU ({device})"
+        place = _place(plan.run.machine)
         self._say(f"runs on {place}: measuring how long", 0.0)
         self._say(f"runs on {place}: {_about(plan.estimate().seconds)}", 0.0)
+
+    def painting(self, plan: PaintPlan) -> None:
+        self._parts = plan.count
+        self._say(f"paints on {_place(plan.machine)}, in one pass", 0.0)
+
+    def painted(self, number: int, made: Tensor) -> bool:
+        self._say(f"{number} of {self._parts} painted", number / self._parts)
+        return self._stop()
 
     def stepped(self, step: Step) -> bool:
         assert self._plan is not None
@@ -66,6 +75,11 @@ class Watcher(Follower):
         self._finished[number] = opened.kept(number, done).finished
         result = opened.result(self._finished.get)
         return result if isinstance(result, Field) else result.whole()
+
+
+def _place(machine: Machine) -> str:
+    kind = machine.device.type
+    return "the CPU, for there is no GPU" if kind == "cpu" else f"the GPU ({kind})"
 
 
 def _about(seconds: float) -> str:

@@ -17,6 +17,8 @@ from volstyle.errors import InputError, RecipeError
 from volstyle.grid.field import Axis, Field
 from volstyle.media.follower import Follower
 from volstyle.media.intensity import WINDOWS, IntensityRange, in_type
+from volstyle.media.order import style_named
+from volstyle.media.painted import is_learned
 from volstyle.media.result import Result
 from volstyle.media.style import style
 from volstyle.media.table import MEDIA
@@ -50,8 +52,9 @@ class Job:
 
 @dataclass(frozen=True)
 class Wishes:
-    """What the user asks for. picture: the style's file. medium: its name. size: the long side that is optimized.
-    content: the content weight. window: one of `CHOSEN_WINDOWS`, or "LO,HI". color: whether gray becomes R, G, B.
+    """What the user asks for. picture: the style's file, which may be one that `volstyle learn` made. medium: its
+    name. size: the long side that is optimized. content: the content weight. window: one of `CHOSEN_WINDOWS`, or
+    "LO,HI". color: whether gray becomes R, G, B.
     """
 
     picture: Path
@@ -90,26 +93,31 @@ def style_job(layer: Any, wishes: Wishes, mask: Any = None) -> Job:
     known = media_of(layer)
     if wishes.medium not in known:
         raise RecipeError(f"medium: is {wishes.medium}, must be {' or '.join(known)} as {layer.name!r} is")
-    if not wishes.picture.is_file():
+    picture = style_named(str(wishes.picture))
+    if not picture.path.is_file():
         raise InputError(f"picture {wishes.picture}: no such file; choose a picture to style by")
     seen = _Seen.of(layer, wishes)
     where = None if mask is None else _where(mask, layer, seen)
-    choices: dict[str, Any] = {"content.weight": wishes.content}
+    spatial, learned = _is_spatial(wishes.medium), is_learned(picture)
+    choices: dict[str, Any] = {"volume.window": seen.window_text, "volume.color": wishes.color}
+    if not spatial:
+        choices = {"colors": "style" if seen.is_colored else "content"}
     given: dict[str, Any] = {}
-    if _is_spatial(wishes.medium):
-        choices |= {"volume.window": seen.window_text, "volume.color": wishes.color}
-        given = {} if where is None else {"mask": _named(where, seen.axes)}
+    notes = [f"layer {layer.name!r}: has one time, styled as a volume"] if _has_one_time(layer) else []
+    if learned:  # it paints everywhere, and `data` puts back what the mask leaves
+        notes.append(f"{picture.path.name}: learned, so that size and content weight are its own")
     else:
-        gray = not layer.rgb and not wishes.color
-        choices |= {"colors": "content" if gray else "style"}
-        given = {} if where is None else {"masks": [_named(where.astype(np.float32), seen.axes)]}
+        choices |= {"content.weight": wishes.content}
+        given = {"size": wishes.size}
+        if where is not None:
+            mask_field = _named(where, seen.axes)
+            given |= {"mask": mask_field} if spatial else {"masks": [mask_field]}
 
     def call(follower: Follower) -> Result:
         return style(
             seen.field(),
-            [wishes.picture],
+            [str(wishes.picture)],
             medium=wishes.medium,
-            size=wishes.size,
             choices=choices,
             progress=follower,
             **given,
@@ -123,8 +131,9 @@ def style_job(layer: Any, wishes: Wishes, mask: Any = None) -> Job:
             else np.where(where[..., None] if seen.is_colored else where, styled, seen.before)
         )
 
-    notes = (f"layer {layer.name!r}: has one time, styled as a volume",) if _has_one_time(layer) else ()
-    return Job(f"{layer.name}, {wishes.picture.stem}", call, data, _look(layer, color=seen.is_colored), notes)
+    return Job(
+        f"{layer.name}, {wishes.picture.stem}", call, data, _look(layer, color=seen.is_colored), tuple(notes)
+    )
 
 
 def solid_job(layer: Any, shape: tuple[int, ...], *, window: str = LIMITS, periodic: bool = False) -> Job:

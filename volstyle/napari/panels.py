@@ -69,11 +69,12 @@ class Panel(Container[Any]):
         self.start = PushButton(text=self.title, name="start")
         self.stop = PushButton(text="Stop here", name="stop", enabled=False)
         self.cancel = PushButton(text="Cancel", name="cancel", enabled=False)
-        self.bar = ProgressBar(value=0, max=_PARTS, name="bar", label=" ")
-        self.status = Label(value="", name="status", label=" ")
+        self.bar = ProgressBar(value=0, max=_PARTS, name="bar")
+        self.status = Label(value="", name="status")
         self.status.native.setWordWrap(True)
         buttons = Container(widgets=[self.start, self.stop, self.cancel], layout="horizontal", labels=False)
-        super().__init__(widgets=[self.layer, *self.choices(), buttons, self.bar, self.status])
+        progress: Container[Any] = Container(widgets=[self.bar, self.status], labels=False)
+        super().__init__(widgets=[self.layer, *self.choices(), buttons, progress])
         self.result: Any = None
         self._worker: Any = None
         self._error: Exception | None = None
