@@ -198,6 +198,7 @@ ZEROS = Labels(np.zeros((10, 12, 14), int), name="cells")
             lambda: style_job(scan(), wishes("volume"), Labels(np.ones((3, 4), int), name="a")),
             "mask 'a': 3x4",
         ),
+        (lambda: style_job(Image(np.ones((20, 24), bool)), wishes("image")), "samples are bool, must be real"),
         (lambda: solid_job(scan(), (9, 9, 9)), "layer 'scan': has 3 axes, a section has 2"),
         (lambda: solid_job(Image(counts(20, 24)), (0, 9, 9)), "shape: '0,9,9' has a side of 0"),
         (lambda: style_job(Image(np.zeros((20, 24))), wishes("image", window="auto")), "every sample is 0"),

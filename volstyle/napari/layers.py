@@ -125,15 +125,12 @@ def style_job(layer: Any, wishes: Wishes, mask: Any = None) -> Job:
 
     def data(result: Field) -> NDArray[Any]:
         styled = seen.data(result)
-        return (
-            styled
-            if where is None
-            else np.where(where[..., None] if seen.is_colored else where, styled, seen.before)
-        )
+        if where is None:
+            return styled
+        return np.where(where[..., None] if seen.is_colored else where, styled, seen.before)
 
-    return Job(
-        f"{layer.name}, {wishes.picture.stem}", call, data, _look(layer, color=seen.is_colored), tuple(notes)
-    )
+    name = f"{layer.name}, {picture.named or picture.path.stem}"
+    return Job(name, call, data, _look(layer, color=seen.is_colored), tuple(notes))
 
 
 def solid_job(layer: Any, shape: tuple[int, ...], *, window: str = LIMITS, periodic: bool = False) -> Job:
@@ -178,6 +175,8 @@ class _Seen:
     @staticmethod
     def of(layer: Any, wishes: Wishes) -> _Seen:
         array = np.asarray(layer.data[0] if layer.multiscale else layer.data)
+        if array.dtype.kind not in "iuf":
+            raise InputError(f"layer {layer.name!r}: samples are {array.dtype}, must be real numbers")
         array = np.require(array, array.dtype.newbyteorder("="), ["C", "W"])
         text = wishes.window
         if text == LIMITS:
