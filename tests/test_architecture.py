@@ -23,6 +23,7 @@ ORDER = (
     {"loss"},
     {"engine"},
     {"media", "judges"},
+    {"napari", "torchio"},
 )
 """Rooms of the package, each a folder or a module; a room imports itself and what stands in a line above it."""
 

@@ -27,3 +27,24 @@ def test_the_library_styles_an_array_a_scan_and_a_clip(tmp_path: Path) -> None:
     assert "100%" in done.stderr
     assert probe(tmp_path / "styled" / "harbor.mp4").shape[0] == 6
     assert probe(tmp_path / "styled" / "shell.nii.gz").shape == probe(SAMPLES / "shell.nii.gz").shape
+
+
+def test_a_segmentation_is_trained_on_styled_scans(tmp_path: Path) -> None:
+    few = os.environ | {"STEPS": "1", "SEEDS": "1", "NETWORK": "random", "SIDE": "20", "SCANS": "1"}
+    done = subprocess.run(
+        [sys.executable, str(SAMPLES / "scanner.py")],
+        cwd=tmp_path,
+        env=few,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    lines = done.stdout.splitlines()
+    assert [line[:30].strip() for line in lines] == [
+        "plain",
+        "TorchIO's gamma, bias, noise",
+        "paintings",
+        "a slice of B",
+        "a slice of B, and TorchIO's",
+    ]
+    assert all(" A " in line and " B " in line for line in lines)

@@ -37,7 +37,8 @@ from volstyle.engine.stylize import Step, stylize
 from volstyle.grid.field import Axis, Field
 from volstyle.media.defaults import defaults
 from volstyle.media.follower import Follower
-from volstyle.media.learned import learn_order, lesson
+from volstyle.media.learned import learn_order
+from volstyle.media.lesson import lesson
 from volstyle.media.order import StyleOrder
 from volstyle.motion.windows import BEYOND, HELD, plan_windows
 from volstyle.networks.inflation import standard_placement

@@ -88,6 +88,14 @@ class IntensityRange:
         return torch.where(changed, share * (self.high - self.low) + self.low, source)
 
 
+def in_type(samples: Tensor, kind: torch.dtype) -> Tensor:
+    """Samples as a type holds them: for whole numbers rounded, and none beyond the least and the largest."""
+    if kind.is_floating_point:
+        return samples.to(kind)
+    most = torch.iinfo(kind)
+    return samples.round().clamp(most.min, most.max).to(kind)
+
+
 def _has_background(samples: Tensor) -> bool:
     """Whether some of the samples have the lowest intensity, most of them surrounded by the same."""
     lowest = (samples == samples.min()).float()[None]
