@@ -6,7 +6,7 @@ from pathlib import Path
 
 from volstyle.codecs import Encoding, Selection
 from volstyle.media.follower import Follower
-from volstyle.media.learned import lesson
+from volstyle.media.lesson import lesson
 from volstyle.media.order import StyleOrder
 from volstyle.media.run import carry_out
 

@@ -45,7 +45,7 @@ OTHER = Recipe().updated(
             "examples": 5,
             "crop": 128,
             "nearness": 0.5,
-            "steadiness": 2.0,
+            "steadiness": 3.0,
         },
         "volume": {"window": "lung", "color": True},
         "series": {"autocorrelation": 1, "quantiles": 2, "lags": 16},

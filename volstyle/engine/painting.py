@@ -23,6 +23,8 @@ from volstyle.networks.weights import load_weights
 
 FORMAT = 1
 SUFFIX = ".safetensors"
+_ABOUT = "volstyle_learned"
+"""The entry of a file's metadata that says all of it, as JSON."""
 
 _TILE = 2**22
 """Samples of the largest tile that is painted at once."""
@@ -76,13 +78,16 @@ class LearnedStyle:
             for name, weight in stage.generator.weights.items()
         }
         about = {
+            "format": FORMAT,
             "stages": [{"size": stage.size, "plan": asdict(stage.generator.plan)} for stage in self.stages],
             "names": self.names,
             "network": self.network,
             "ratio": self.ratio,
             **facts,
         }
-        save_tensors(tensors, path, {"volstyle_learned": str(FORMAT), "about": json.dumps(about)})
+        save_tensors(
+            tensors, path, {_ABOUT: json.dumps(about)}
+        )  # of one entry, since their order is left to chance
 
     @staticmethod
     def load(path: Path) -> LearnedStyle:
@@ -91,12 +96,12 @@ class LearnedStyle:
             weights = load_weights(path)
         except WeightsError as error:
             raise InputError(str(error)) from error
-        found = weights.metadata.get("volstyle_learned")
-        if found != str(FORMAT):
-            says = "is no learned style" if found is None else f"is a learned style of version {found}"
-            raise InputError(f"{path}: {says}; must be one of version {FORMAT}, made by `volstyle learn`")
         try:
-            about = json.loads(weights.metadata["about"])
+            about = json.loads(weights.metadata.get(_ABOUT, "{}"))
+            found = about.get("format")
+            if found != FORMAT:
+                says = "is no learned style" if found is None else f"is a learned style of version {found}"
+                raise InputError(f"{path}: {says}; must be one of version {FORMAT}, made by `volstyle learn`")
             stages = tuple(
                 LearnedStage(int(stage["size"]), _generator(Plan(**stage["plan"]), weights.tensors, number))
                 for number, stage in enumerate(about["stages"])

@@ -136,7 +136,8 @@ def is_done(order: Order) -> bool:
 
 def _unresolved(resolved: Recipe, asked: Recipe) -> Recipe:
     """A recipe of a record without what was found out because it was not asked for."""
-    found: dict[str, Any] = {key: AUTO for key in ("device", "precision", "memory") if getattr(asked, key) == AUTO}
+    found: dict[str, Any] = {key: AUTO for key in ("device", "precision") if getattr(asked, key) == AUTO}
+    found["memory"] = asked.memory  # which was written out in bytes
     for part in ("content", "style"):
         choices = {key: getattr(getattr(asked, part), key) for key in ("taps", "fine_taps")}
         found[part] = {key: taps for key, taps in choices.items() if not taps}
