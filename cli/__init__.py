@@ -12,7 +12,8 @@ WRONG = 2
 def main(arguments: list[str] | None = None) -> int:
     """Run a command line; the process's own if none is given. Returns the exit code.
 
-    0: done; 1: a replay that gave other bytes; 2: something was wrong, said in one line on stderr; 130: stopped.
+    0: done; 1: a replay that gave other bytes, or a batch of which some failed; 2: something was wrong, said in
+    one line on stderr; 130: stopped.
     """
     # Threads of OpenMP that wait for each other spin by default, and keep the processor from other programs: three
     # runs at once on two cores were seven times as slow as one. It must be said before torch is imported.

@@ -7,22 +7,25 @@ from typing import Annotated
 
 import typer
 
+from .batch.options import BatchOptions
 from .options import (
     DemoOptions,
     EvalOptions,
     ImageOptions,
     InfoOptions,
     LearnOptions,
-    RecipeOptions,
     SaveOptions,
+    ShowOptions,
     SignalOptions,
     StyleOptions,
-    UnitsOptions,
     VideoOptions,
     VolumeOptions,
     WebOptions,
 )
 from .parameters import takes
+from .plans import plans
+from .sheet.options import SheetOptions
+from .units.options import UnitsOptions
 
 app = typer.Typer(
     name="volstyle",
@@ -31,6 +34,7 @@ app = typer.Typer(
 )
 recipes = typer.Typer(help="Print, save or edit the recipe: all choices of a run.", no_args_is_help=True)
 app.add_typer(recipes, name="recipe")
+app.add_typer(plans, name="plan")
 
 _STOPPED, _DIFFERENT = 130, 1
 
@@ -91,7 +95,9 @@ def _style(options: StyleOptions) -> None:
     from .run.order import errand_of
     from .screen import Screen
 
-    if run_errand(errand_of(options), Screen(quiet=options.quiet)):
+    errand = errand_of(options)
+    # What is said goes to stderr where the picture goes to stdout.
+    if run_errand(errand, Screen(quiet=options.quiet, aside=errand.order.output is None)):
         raise typer.Exit(_STOPPED)
 
 
@@ -104,6 +110,30 @@ def learn(options: LearnOptions) -> None:
 
     if learn_style(options, Screen(quiet=options.quiet)):
         raise typer.Exit(_STOPPED)
+
+
+@app.command()
+@takes(BatchOptions)
+def batch(options: BatchOptions) -> None:
+    """Style many files of any kind, each by the defaults of its own; what is done is left as it is.
+
+    A volstyle.toml in a folder gives the files below it their own choices; the nearest folder's win. A failure
+    stops no other file (exit code 1). --force replaces only results that were made otherwise.
+    """
+    from .batch.command import run_batch
+    from .screen import Screen
+
+    raise typer.Exit(run_batch(options, Screen(quiet=options.quiet or options.json)))
+
+
+@app.command()
+@takes(SheetOptions)
+def sheet(options: SheetOptions) -> None:
+    """One photograph in all styles, or in one at several content weights and sizes of strokes, to choose from."""
+    from .screen import Screen
+    from .sheet.command import draw_sheet
+
+    draw_sheet(options, Screen(quiet=options.quiet))
 
 
 @app.command()
@@ -196,12 +226,14 @@ def report(
 
 
 @recipes.command()
-@takes(RecipeOptions)
-def show(options: RecipeOptions) -> None:
-    """Print all choices as TOML: the defaults, or those of a file or a record, changed by --set."""
+@takes(ShowOptions)
+def show(options: ShowOptions) -> None:
+    """Print all choices as TOML: the defaults, or those of a file or a record, changed by --preset and --set."""
     from .recipes import recipe_of
+    from .shapes import recipe_json
 
-    typer.echo(recipe_of(options).to_toml(), nl=False)
+    recipe = recipe_of(options)
+    typer.echo(recipe_json(recipe) if options.json else recipe.to_toml(), nl=options.json)
 
 
 @recipes.command()

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
@@ -24,6 +22,7 @@ from volstyle.networks.registry import load_network
 
 from .options import EvalOptions
 from .screen import Screen
+from .shapes import EvalJson, json_text
 
 Judged = Mapping[str, tuple[Verdict, ...]]
 """What a result is called -> what the judges say of it."""
@@ -44,7 +43,7 @@ def say_verdicts(screen: Screen, options: EvalOptions) -> None:
         source = read(content, replace(selection, size=max(result.shape[-2:])))
         judged[name] = judge(result, source, pictures, network)
     if options.json:
-        screen.print(_json(content, styles, network.name, judged), soft_wrap=True)
+        screen.print(json_text(_json(content, styles, network.name, judged)))
     else:
         _say_table(screen, judged)
         _say_about_network(screen, options)
@@ -114,16 +113,13 @@ def _say_about_network(screen: Screen, options: EvalOptions) -> None:
             screen.entry("note", f"{path} was optimized in {options.network}: its style distance flatters it")
 
 
-def _json(content: Path, styles: Sequence[Path], network: str, judged: Judged) -> str:
-    values: dict[str, Any] = {
-        "content": str(content),
-        "styles": [str(style) for style in styles],
-        "network": network,
-        "results": {
-            name: [dataclasses.asdict(verdict) for verdict in verdicts] for name, verdicts in judged.items()
-        },
-    }
-    return json.dumps(values, indent=1)
+def _json(content: Path, styles: Sequence[Path], network: str, judged: Judged) -> EvalJson:
+    return EvalJson(
+        content=str(content),
+        styles=[str(style) for style in styles],
+        network=network,
+        results={name: [dataclasses.asdict(verdict) for verdict in verdicts] for name, verdicts in judged.items()},
+    )
 
 
 def _check_plot(path: Path, force: bool) -> None:

@@ -11,6 +11,8 @@ from typer import Argument, Option
 
 from volstyle.media.defaults import SIZES
 
+from .completion import assignments, networks, presets
+
 
 class Quality(StrEnum):
     VISUAL = "visual"
@@ -49,6 +51,12 @@ class RecipeOptions:
             rich_help_panel=_LOOK,
         ),
     ] = None
+    preset: Annotated[
+        str | None,
+        Option(
+            help="Look of the result: calm, bold, fine or fast.", rich_help_panel=_LOOK, autocompletion=presets
+        ),
+    ] = None
     set_: Annotated[
         list[str],
         Option(
@@ -56,6 +64,7 @@ class RecipeOptions:
             metavar="KEY=VALUE",
             help="Set any choice by its key: schedule.steps=300. `volstyle recipe show` prints all.",
             rich_help_panel=_LOOK,
+            autocompletion=assignments,
         ),
     ] = field(default_factory=list)
 
@@ -66,7 +75,7 @@ class RecipeOptions:
 
     def choices(self) -> dict[str, Any]:
         """What the options say of a recipe, nested as in its TOML; --set is apart."""
-        return {}
+        return _given(preset=self.preset)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,7 +85,9 @@ class EngineOptions(RecipeOptions):
     network: Annotated[
         str | None,
         Option(
-            help="Network whose features are compared: vgg19, builtin, random, r3d_18, …", rich_help_panel=_LOOK
+            help="Network whose features are compared: vgg19, builtin, random, r3d_18, …",
+            rich_help_panel=_LOOK,
+            autocompletion=networks,
         ),
     ] = None
     weights: Annotated[
@@ -193,7 +204,33 @@ class LearnOptions(RunOptions):
 
 
 @dataclass(frozen=True, kw_only=True)
-class StyleOptions(RunOptions):
+class LookOptions(RunOptions):
+    """Size and balance, for the commands that style something."""
+
+    size: Annotated[
+        int | None,
+        Option(min=1, help=_SIZE_HELP, rich_help_panel=_LOOK),
+    ] = None
+    content_weight: Annotated[
+        float | None,
+        Option(min=0, help="Weight of the content: more keeps more of its structure.", rich_help_panel=_LOOK),
+    ] = None
+    style_weight: Annotated[
+        float | None, Option(min=0, help="Weight of the style: more changes more.", rich_help_panel=_LOOK)
+    ] = None
+    style_scale: Annotated[
+        float | None,
+        Option(min=0.01, help="Size of the strokes: 0.5 makes them half as large.", rich_help_panel=_LOOK),
+    ] = None
+
+    def choices(self) -> dict[str, Any]:
+        content = _given(weight=self.content_weight)
+        style = _given(weight=self.style_weight, scale=self.style_scale)
+        return super().choices() | {"content": content, "style": style}
+
+
+@dataclass(frozen=True, kw_only=True)
+class StyleOptions(LookOptions):
     """Options of the commands that style something: image, video, volume and signal."""
 
     style: Annotated[
@@ -230,21 +267,6 @@ class StyleOptions(RunOptions):
             rich_help_panel=_FILES,
         ),
     ] = None
-    size: Annotated[
-        int | None,
-        Option(min=1, help=_SIZE_HELP, rich_help_panel=_LOOK),
-    ] = None
-    content_weight: Annotated[
-        float | None,
-        Option(min=0, help="Weight of the content: more keeps more of its structure.", rich_help_panel=_LOOK),
-    ] = None
-    style_weight: Annotated[
-        float | None, Option(min=0, help="Weight of the style: more changes more.", rich_help_panel=_LOOK)
-    ] = None
-    style_scale: Annotated[
-        float | None,
-        Option(min=0.01, help="Size of the strokes: 0.5 makes them half as large.", rich_help_panel=_LOOK),
-    ] = None
     init: Annotated[
         str | None,
         Option(help="What the optimization starts from: content, noise or a file.", rich_help_panel=_LOOK),
@@ -254,9 +276,7 @@ class StyleOptions(RunOptions):
     ] = None
 
     def choices(self) -> dict[str, Any]:
-        content = _given(weight=self.content_weight)
-        style = _given(weight=self.style_weight, scale=self.style_scale)
-        return super().choices() | _given(init=self.init) | {"content": content, "style": style}
+        return super().choices() | _given(init=self.init)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -478,7 +498,11 @@ class EvalOptions:
         Option(metavar="RESULT", help="Another result from the same content and style, to judge beside it."),
     ] = field(default_factory=list)
     network: Annotated[
-        str, Option(help="Network that measures the style; take another than the one that was optimized.")
+        str,
+        Option(
+            help="Network that measures the style; take another than the one that was optimized.",
+            autocompletion=networks,
+        ),
     ] = "random"
     weights: Annotated[
         Path | None, Option(help="File with the weights of the network, where volstyle does not find them itself.")
@@ -505,6 +529,7 @@ class InfoOptions(EngineOptions):
         Path, Argument(metavar="FILE", help="Clip, image, volume, signal, or the record (.json) of a run.")
     ]
     size: Annotated[int | None, Option(min=1, help=_SIZE_HELP, rich_help_panel=_LOOK)] = None
+    json: Annotated[bool, Option("--json", help="Print it as JSON.")] = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -515,41 +540,10 @@ class DemoOptions(RunOptions):
 
 
 @dataclass(frozen=True, kw_only=True)
-class UnitsOptions(RunOptions):
-    """Options of `volstyle units`."""
+class ShowOptions(RecipeOptions):
+    """Options of `volstyle recipe show`."""
 
-    inputs: Annotated[
-        list[Path],
-        Argument(
-            metavar="[IN]...", help="Files and folders to show to the network. Default: pictures made by formula."
-        ),
-    ] = field(default_factory=list)
-    layer: Annotated[
-        str | None,
-        Option(help="Layer whose units are shown, such as relu2_1. Default: the first.", rich_help_panel=_LOOK),
-    ] = None
-    unit: Annotated[
-        list[int],
-        Option(help="Number of a unit to show; give it again for more. Default: all.", rich_help_panel=_LOOK),
-    ] = field(default_factory=list)
-    of: Annotated[
-        Path | None,
-        Option(
-            metavar="RESULT",
-            help="Also compare which units this result, its content and its style light up.",
-            rich_help_panel=_LOOK,
-        ),
-    ] = None
-    size: Annotated[
-        int, Option(min=1, help="Long side at which files are shown to the network.", rich_help_panel=_LOOK)
-    ] = 256
-    count: Annotated[int, Option(min=1, help="Number of pictures made by formula.", rich_help_panel=_LOOK)] = 96
-    output: Annotated[
-        Path,
-        Option(
-            "--output", "-o", help="Page to write; a contact sheet (.png) lies beside it.", rich_help_panel=_FILES
-        ),
-    ] = Path("units.html")
+    json: Annotated[bool, Option("--json", help="Print it as JSON, with the keys of the TOML.")] = False
 
 
 @dataclass(frozen=True, kw_only=True)

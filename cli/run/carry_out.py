@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from volstyle.codecs import Encoding, check_writable
 from volstyle.codecs.atomic import check_target
+from volstyle.errors import OutputError
 from volstyle.media.run import carry_out, check_not_read
 
 from ..draw.drawing import said_after
 from ..screen import Screen
 from .acts import Teller
 from .order import Errand
+from .pipes import check_out, picture_out
 
 _PICTURE, _CLIP = ("y", "x"), ("t", "y", "x")
 
@@ -19,7 +21,7 @@ def run_errand(errand: Errand, screen: Screen) -> bool:
 
     Raises VolstyleError, and leaves nothing half-written.
     """
-    _check_drawings(errand)
+    check_drawings(errand)
     teller = Teller(screen, errand.preview)
     result = carry_out(errand.order, teller)
     for note in result.notes:
@@ -32,6 +34,9 @@ def run_errand(errand: Errand, screen: Screen) -> bool:
         screen.entry("wrote", f"{result.output}; the same command goes on with what it learned")
         return True
     said_after(teller.opened, result, errand, screen)
+    if result.output is None:
+        picture_out(result.field)
+        return result.stopped
     screen.entry("wrote", f"{result.output} and its record {errand.order.record_path}")
     if errand.report:
         from ..draw.report import write_report  # its curves need matplotlib, which other runs do without
@@ -41,9 +46,13 @@ def run_errand(errand: Errand, screen: Screen) -> bool:
     return result.stopped
 
 
-def _check_drawings(errand: Errand) -> None:
+def check_drawings(errand: Errand) -> None:
     """Raises OutputError now for a picture or a page that could not be written after the work."""
     force = errand.order.encoding.force
+    if errand.order.output is None:
+        check_out()
+        if errand.report:
+            raise OutputError(f"{errand.report}: a report is of a result in a file; give -o FILE")
     for picture, axes in ((errand.preview, _PICTURE), (errand.turn, _CLIP)):
         if picture:
             check_writable(picture, Encoding(force=force), axes)

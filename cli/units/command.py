@@ -18,11 +18,11 @@ from volstyle.networks.extractor import Extractor, Network
 from volstyle.networks.inflation import placements
 from volstyle.recipe import AUTO, NetworkChoice, Recipe
 
-from ..options import UnitsOptions
 from ..recipes import recipe_of
 from ..screen import Screen
 from .comparison import record_path, unit_means_of
 from .inputs import gallery
+from .options import UnitsOptions
 from .page import Exhibition, Shown, as_page, as_sheet, shown
 
 

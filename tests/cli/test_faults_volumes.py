@@ -14,12 +14,12 @@ from tests.codecs.slices import counts, series, slice_of
 from tests.scans import loaded
 from volstyle.codecs.stored import Array
 from volstyle.errors import CapacityError, InputError, RecipeError
-from volstyle.media.order import StyleOrder
+from volstyle.media.names import default_output
+from volstyle.media.table import MEDIA
 from volstyle.media.volume import shape_of
 from volstyle.recipe import Recipe
 from volstyle.record import Record, StageRecord
 from volstyle_cli import main
-from volstyle_cli.run.order import _default_volume
 
 QUICK = ("--size", "16", "--set", "schedule.steps=1", "--set", "network.name=random", "-q")
 
@@ -73,7 +73,7 @@ def test_a_shape_that_is_none(text: str) -> None:
 def test_names_of_results(tmp_path: Path, name: str, output: str) -> None:
     content = tmp_path / name.rstrip("/")
     content.mkdir() if name.endswith("/") else content.touch()
-    assert _default_volume(content, [StyleOrder(Path("a.png"))]) == Path(output)
+    assert default_output(MEDIA["volume"], content, [Path("a.png")]) == Path(output)
 
 
 @pytest.mark.parametrize("output", ["out.dcm", "folder"])

@@ -164,7 +164,7 @@ def _to_read(path: Path, *, signal: bool) -> Codec:
         raise InputError(f"{path}: the file is empty")
     table = OF_SIGNALS if signal else OF_ALL
     name = by_suffix(path, table)
-    if name is None and _is_dicom(path):
+    if name is None and is_dicom(path):
         name = "waveform" if signal else "dicom"
     if name is None:
         raise InputError(f"{path}: suffix {path.suffix!r} is not known; {nearest(path.suffix, table)}")
@@ -176,10 +176,10 @@ def _has_images(folder: Path) -> bool:
     files = [file for file in folder.iterdir() if not file.name.startswith(".") and file.is_file()]
     pictures = [file for file in files if file.suffix.lower() in PICTURES]
     others = (file for file in files if by_suffix(file) in (None, "dicom"))
-    return bool(pictures) and not any(map(_is_dicom, others))
+    return bool(pictures) and not any(map(is_dicom, others))
 
 
-def _is_dicom(path: Path) -> bool:
+def is_dicom(path: Path) -> bool:
     """Whether a file begins as DICOM does, whatever its name."""
     with path.open("rb") as file:
         return file.read(132)[128:] == b"DICM"

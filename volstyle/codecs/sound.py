@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import av
-from av.stream import Disposition
+from av.stream import Discard, Disposition
 
 _RATES = {"libopus": 48000}
 _USUAL_RATE = 48000
@@ -81,7 +81,8 @@ class SoundTrack:
             else:
                 self._notes.append(f"attachment: {name} left out; .mkv keeps it")
         elif stream.type not in ("audio", "subtitle"):
-            if "timecode" not in stream.metadata:  # a track of it, which the writer makes anew
+            # Tracks of the time code, and of chapters, which nobody is to read, are made anew by the writer.
+            if "timecode" not in stream.metadata and stream.discard != Discard.all:
                 self._notes.append(f"{stream.type}: stream {stream.index}, {codec}, left out")
         elif self._is_taken(stream, codec):
             self._targets[stream.index] = self._container.add_stream_from_template(stream)

@@ -74,8 +74,7 @@ def _multiplies_bfloat16(device: torch.device) -> bool:
 def choose_budget(text: str, device: torch.device) -> int:
     """Bytes for activations: "4GB", "512MB"; "auto" is half of what is free. Raises RecipeError."""
     if text == AUTO:
-        free = torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else psutil.virtual_memory().available
-        return int(free) // 2
+        return free_memory(device) // 2
     match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT]?)i?B?", text.strip(), re.IGNORECASE)
     if not match:
         raise RecipeError(f"memory: {text!r} is no amount; write 4GB or 512MB, or auto")
@@ -83,6 +82,11 @@ def choose_budget(text: str, device: torch.device) -> int:
     if count >= _MOST_BYTES:
         raise RecipeError(f"memory: {text!r} is more than any machine has; write 4GB or 512MB, or auto")
     return int(count)
+
+
+def free_memory(device: torch.device) -> int:
+    """Bytes of a device's memory that can be had."""
+    return int(torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else psutil.virtual_memory().available)
 
 
 def is_out_of_memory(error: RuntimeError) -> bool:

@@ -8,17 +8,19 @@ from pathlib import Path
 from typing import Any
 
 from volstyle.errors import InputError, RecipeError
+from volstyle.media.presets import without_preset
 from volstyle.recipe import Recipe, read_choices
 from volstyle.record import Record
 
 
 def load_choices(path: Path) -> dict[str, Any]:
-    """The choices in a TOML file, or those of a record, nested. Raises VolstyleError."""
+    """The choices in a TOML file, which may name a preset, or those of a record, nested. Raises VolstyleError."""
     if path.suffix == ".json":
         return dataclasses.asdict(Record.load(path).recipe)
     try:
         choices = read_choices(path.read_text(encoding="utf-8"))
-        Recipe().updated(choices)
+        _, [known] = without_preset(choices)
+        Recipe().updated(known)
     except FileNotFoundError as error:
         raise InputError(f"{path}: no such recipe; `volstyle recipe save {path}` makes one") from error
     except (OSError, UnicodeDecodeError) as error:

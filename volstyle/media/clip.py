@@ -179,6 +179,10 @@ class ClipMedium:
     name: str = "video"
     called: str = "a clip"
     axes: tuple[str, ...] = AXES
+    texture: str = "texture"
+
+    def suffix(self, content: Path | None, style: Path, quality: str) -> str:
+        return ".mov" if quality == "prores" else ".mp4"
 
     def size(self, asked: int | None) -> tuple[int | None, Mapping[str, Any]]:
         return asked or SIZES[self.name], {}

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from volstyle.errors import RecipeError, nearest
+from volstyle.media.presets import with_preset, without_preset
 from volstyle.recipe import Recipe, merged
 
 SIZES = {"image": 512, "video": 256, "volume": 256}
@@ -85,11 +86,13 @@ def defaults(kind: str, network: str | None = None) -> Recipe:
 def composed(kind: str, *choices: Mapping[str, Any]) -> Recipe:
     """The recipe of a kind of content with choices on top, nested as in TOML; the last wins.
 
-    A network that is chosen brings the defaults that fit it. Raises RecipeError.
+    A network that is chosen brings the defaults that fit it, and a preset multiplies those; choices go before
+    both. Raises RecipeError.
     """
-    network = merged(*choices).get("network")
+    preset, layers = without_preset(*choices)
+    network = merged(*layers).get("network")
     name = network.get("name") if isinstance(network, Mapping) else None
-    recipe = defaults(kind, name if isinstance(name, str) else None)
-    for layer in choices:
+    recipe = with_preset(defaults(kind, name if isinstance(name, str) else None), preset)
+    for layer in layers:
         recipe = recipe.updated(layer)
     return recipe

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -35,6 +36,10 @@ class ImageMedium:
     name: str = "image"
     called: str = "an image"
     axes: tuple[str, ...] = ("y", "x")
+    texture: str = "texture"
+
+    def suffix(self, content: Path | None, style: Path, quality: str) -> str:
+        return ".png"
 
     def size(self, asked: int | None) -> tuple[int | None, Mapping[str, Any]]:
         return asked or SIZES[self.name], {}

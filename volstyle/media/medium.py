@@ -7,6 +7,7 @@ parts that the engine styles one after the other, and the way their results go b
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any, Protocol
 
 from torch import Tensor
@@ -112,6 +113,16 @@ class Medium(Protocol):
     @property
     def axes(self) -> tuple[str, ...]:
         """The names of its axes, the slowest first; a volume over time has one more."""
+        ...
+
+    @property
+    def texture(self) -> str:
+        """What the name of a result without a content begins with."""
+        ...
+
+    def suffix(self, content: Path | None, style: Path, quality: str) -> str:
+        """What the name of a result ends in if nobody names it: a format that keeps what its content's has, empty
+        for a folder. content: None for a texture, which is like its style."""
         ...
 
     def size(self, asked: int | None) -> tuple[int | None, Mapping[str, Any]]:

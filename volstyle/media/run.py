@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from math import prod
@@ -15,13 +16,14 @@ from torch import Tensor
 from volstyle.codecs import check, check_writable, write
 from volstyle.codecs.atomic import check_target
 from volstyle.engine.checkpoint import Reached
-from volstyle.engine.machine import choose_budget
+from volstyle.engine.estimate import peak_memory
+from volstyle.engine.machine import choose_budget, free_memory
 from volstyle.engine.outline import Outline, outline
 from volstyle.engine.stylize import Step, stylize
-from volstyle.errors import CapacityError, OutputError, WeightsError
+from volstyle.errors import CapacityError, OutputError, RecipeError, WeightsError
 from volstyle.grid.field import Field
 from volstyle.media.command import save_record
-from volstyle.media.follower import Follower, Plan
+from volstyle.media.follower import Follower, LearnPlan, Plan
 from volstyle.media.learned import learn_order
 from volstyle.media.lesson import check_lesson
 from volstyle.media.lock import alone
@@ -62,39 +64,84 @@ def carry_out(order: Order, follower: Follower) -> Result:
     Raises VolstyleError, and leaves nothing half-written.
     """
     with alone(order):
+        order = _checked(order)
+        if order.examples:
+            return learn_order(order, follower)
+        if order.lesson is not None and not is_done(order.lesson):
+            learned = carry_out(order.lesson, follower)
+            if learned.stopped:
+                return learned
+        if any(map(is_learned, order.styles)):
+            return paint_order(order, follower)
         return _carried_out(order, follower)
 
 
-def _carried_out(order: Order, follower: Follower) -> Result:
+def plan_of(order: Order) -> Plan | LearnPlan:
+    """What a run of an order will do, without doing it; for a clip on which a style is learned, that. Raises
+    VolstyleError for whatever would keep the run from beginning its work, as too little memory or disk."""
+    order = _checked(order)
+    if order.lesson is not None and not is_done(order.lesson):
+        with suppress(_Planned):
+            carry_out(order.lesson, watcher := _Planner())
+        return watcher.plan
+    learned = next(filter(is_learned, order.styles), None)
+    if learned:
+        raise RecipeError(f"plan: {learned.path} was learned and paints in one pass, which has no stages; run it")
+    with state_folder(order) as folder:
+        return _planned(order, folder)[0]
+
+
+class _Planned(Exception):  # noqa: N818 - it is no error
+    """Ends a run once it is planned."""
+
+
+class _Planner(Follower):
+    """Ends a run that learns before its first step, and keeps its plan."""
+
+    plan: LearnPlan
+
+    def learning(self, plan: LearnPlan) -> None:
+        self.plan = plan
+        raise _Planned
+
+
+def _checked(order: Order) -> Order:
+    """An order that may write over what it was writing when it was killed. Raises OutputError or RecipeError for
+    what else would go wrong after the work."""
     if was_writing(order):
         order = replace(order, encoding=replace(order.encoding, force=True))
     if order.examples:
         check_lesson(order)
         check_not_read(order, [path_of(order.output), order.record_path])
-        return learn_order(order, follower)
-    _check_output(order)
-    if order.lesson is not None and not is_done(order.lesson):
-        learned = carry_out(order.lesson, follower)
-        if learned.stopped:
-            return learned
-    if any(map(is_learned, order.styles)):
-        return paint_order(order, follower)
+    else:
+        _check_output(order)
+    return order
+
+
+def _carried_out(order: Order, follower: Follower) -> Result:
+    with state_folder(order) as folder:
+        plan, resume = _planned(order, folder)
+        resume = resume.begun(plan.run.recipe)
+        follower.planned(plan)
+        done = _stylized(plan.order, plan.opened, plan.run, resume, follower)
+        return _given_back(plan.order, plan.opened, plan.run, resume, done)
+
+
+def _planned(order: Order, folder: Path) -> tuple[Plan, Resume]:
+    """The plan of an order, once it can be carried out, and the state in a folder with which it goes on."""
     opened = open_order(order)
     if order.output is not None:
         check(order.output, opened.expected(), order.encoding)
     grid = max(opened.grids, key=lambda grid: prod(grid.shape))
     if order.style_size is not None:
         order = replace(order, recipe=with_style_size(order.recipe, order.style_size, grid))
-    with state_folder(order) as folder:
-        run = outline(grid, order.recipe)
-        _check_network(order, run)
-        resume = Resume.open(order, folder)
-        run = _as_it_began(run, grid, resume)
-        resume = resume.begun(run.recipe)
-        order = replace(order, recipe=run.recipe, cuts=opened.cuts)
-        follower.planned(Plan(order, opened, run, _checked_room(order, opened, run, resume)))
-        done = _stylized(order, opened, run, resume, follower)
-        return _given_back(order, opened, run, resume, done)
+    run = outline(grid, order.recipe)
+    _check_network(order, run)
+    resume = Resume.open(order, folder)
+    run = _as_it_began(run, grid, resume)
+    order = replace(order, recipe=run.recipe, cuts=opened.cuts)
+    _check_memory(grid, run)
+    return Plan(order, opened, run, _checked_room(order, opened, run, resume)), resume
 
 
 def _stylized(order: Order, opened: Opened, run: Outline, resume: Resume, follower: Follower) -> _Done:
@@ -184,6 +231,16 @@ def check_not_read(order: Order, written: Sequence[Path]) -> None:
     for path in order.inputs:
         if path.resolve() in targets:
             raise OutputError(f"{path}: is read and would be written over; give another --output")
+
+
+def _check_memory(grid: Field, run: Outline) -> None:
+    """Raises CapacityError when a run takes more memory than is free, in the tiles that were chosen."""
+    need, free = peak_memory(grid, run), free_memory(run.machine.device)
+    if need > free:
+        raise CapacityError(
+            f"memory: takes about {bytes_text(need)}, {bytes_text(free)} are free; "
+            "choose a smaller --size or --memory"
+        )
 
 
 def _checked_room(order: Order, opened: Opened, run: Outline, resume: Resume) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -77,6 +78,12 @@ class SignalMedium:
     name: str = "signal"
     called: str = "a signal"
     axes: tuple[str, ...] = ("t",)
+    texture: str = "texture"
+
+    def suffix(self, content: Path | None, style: Path, quality: str) -> str:
+        """A series keeps the format of its content, a sound becomes WAV."""
+        suffix = (content or style).suffix
+        return ".wav" if suffix.lower() in SIGNALS["audio"] else suffix
 
     def size(self, asked: int | None) -> tuple[int | None, Mapping[str, Any]]:
         if asked is not None:

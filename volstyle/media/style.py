@@ -75,7 +75,8 @@ def style(
 
     size: the long side that is optimized; the medium has a default. A file is made that small when it is read,
     unless `full_size` brings the style back to its own size; samples in memory always keep their grid. recipe: all
-    choices, or a file of some. choices: single ones by their keys, on top of the medium's defaults and the recipe.
+    choices, or a file of some. choices: single ones by their keys, on top of the medium's defaults and the recipe;
+    {"preset": "bold"} multiplies the former (see `media.presets`).
     medium: image, video, volume or signal, where the content does not tell: the sound of a clip is a signal.
 
     progress: whether to draw a bar; or who follows the run. on_step: called after each step; True stops the run,

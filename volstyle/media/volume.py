@@ -6,12 +6,13 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from volstyle.codecs import Facts, read
+from volstyle.codecs import CODECS, Facts, read, suffix_of
 from volstyle.codecs.borders import free_memory
 from volstyle.codecs.stored import Stored
 from volstyle.engine.checkpoint import Reached
@@ -29,6 +30,9 @@ from volstyle.media.single import Single
 from volstyle.recipe import Recipe
 
 _AXES = (["z", "y", "x"], ["t", "z", "y", "x"])
+_ONE_FILE = {".mhd": ".mha", ".nhdr": ".nrrd"}
+"""Suffixes of headers whose samples lie in another file -> those of formats that have both in one."""
+
 _MILLIMETERS = {"um": 1e-3, "µm": 1e-3, "mm": 1.0, "cm": 10.0, "m": 1e3}
 
 
@@ -162,6 +166,15 @@ class VolumeMedium:
     name: str = "volume"
     called: str = "a volume"
     axes: tuple[str, ...] = ("z", "y", "x")
+    texture: str = "solid"
+
+    def suffix(self, content: Path | None, style: Path, quality: str) -> str:
+        if content is None:
+            return ".nii.gz"
+        suffix = suffix_of(content)
+        if content.is_dir() and suffix.lower() not in CODECS["ngff"]:
+            return ""  # a folder of slices, whatever its name
+        return _ONE_FILE.get(suffix.lower(), suffix)
 
     def size(self, asked: int | None) -> tuple[int | None, Mapping[str, Any]]:
         """A volume is read whole, and made smaller in its stages."""

@@ -50,8 +50,7 @@ def load_network(
     channels; `builtin` with three axes is `builtin3d`. Raises NetworkError for an unknown name, WeightsError for
     weights that cannot be had or are another's.
     """
-    if name not in _BUILDERS:
-        raise NetworkError(f"network: {name!r} is unknown; {nearest(name, _BUILDERS)}")
+    check_name(name)
     if pooling not in POOLINGS:
         raise NetworkError(f"pooling: {pooling!r} is unknown; {nearest(pooling, POOLINGS)}")
     if name == "builtin" and axes == 3 and weights is None:
@@ -63,6 +62,12 @@ def load_network(
     if name == "builtin1d":
         return signal_network(seed, channels)
     return _BUILDERS[name](name, weights, pooling)
+
+
+def check_name(name: str) -> None:
+    """Raises NetworkError for a name that no network has."""
+    if name not in _BUILDERS:
+        raise NetworkError(f"network: {name!r} is unknown; {nearest(name, _BUILDERS)}")
 
 
 def _builtin(name: str, weights: Path | None, pooling: str) -> Network:

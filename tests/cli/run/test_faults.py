@@ -20,10 +20,10 @@ from volstyle.codecs.clip import ClipOrigin
 from volstyle.errors import InputError
 from volstyle.grid.field import Axis, Field
 from volstyle.media.clip import Film, read_film
+from volstyle.media.names import stem_of
 from volstyle.media.order import Order
 from volstyle.recipe import Recipe
 from volstyle_cli import main
-from volstyle_cli.run.order import stem_of
 
 Run = Callable[..., tuple[int, str]]
 

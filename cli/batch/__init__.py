@@ -1,0 +1,1 @@
+"""Many files styled by one command."""

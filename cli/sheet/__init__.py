@@ -1,0 +1,1 @@
+"""One photograph styled in many ways, on one sheet, to choose from."""
