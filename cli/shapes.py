@@ -55,8 +55,8 @@ class EngineJson(TypedDict):
 class PlanJson(EngineJson):
     """`volstyle plan … --json`. content: null for a texture or for a picture from stdin; output: null for stdout.
     parts: how many pieces are styled one after the other, as windows of a clip. disk: at most, on the way. method:
-    "optimize", or "learn" for a clip on which a style is learned first: then output is that of the style, parts are
-    the contents it is learned on, shape is that of an example, and disk is 0."""
+    "optimize", or "learn" for a clip on which a style is learned first: then output is that of the style, parts
+    are the contents it is learned on, shape is that of an example, and disk is 0."""
 
     method: str
     medium: str

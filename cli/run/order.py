@@ -39,9 +39,7 @@ class Errand:
 def errand_of(options: StyleOptions) -> Errand:
     """The errand that the options describe. Raises VolstyleError."""
     if isinstance(options, VolumeOptions | SignalOptions) and PIPE in (options.content, options.output):
-        raise RecipeError(
-            f"-: is for `volstyle image` and `volstyle video`; give `volstyle {options.medium}` a file"
-        )
+        raise RecipeError(f"-: is for images and clips; give `volstyle {options.medium}` a file")
     turn = options.turn if isinstance(options, VolumeOptions) else None
     order = replace(_order_of(options), resume=not options.no_resume)
     if order.lesson is not None:

@@ -107,7 +107,7 @@ def test_a_pipe_at_one_end(run: Run, piped: Piped) -> None:
         (b"no picture", "image - --style art.png", "stdin: 10 bytes that are no picture"),
         (b"", "image - --style art.png", "stdin: 0 bytes"),
         (b"cut", "image - --style art.png", "stdin: "),
-        (b"", "video - --style art.png", "give `volstyle video` a file"),
+        (b"", "signal - --style art.png", "give `volstyle signal` a file"),
         (b"", "volume photo.png --style art.png -o -", "give `volstyle volume` a file"),
         (b"", "image photo.png --style art.png -o - --report a.html", "a.html: a report is of a result in a file"),
     ],
