@@ -17,7 +17,7 @@ from volstyle.media.command import command_of
 from volstyle.media.lesson import lesson, style_names
 from volstyle.media.order import Order, StyleOrder
 from volstyle.media.painted import is_learned
-from volstyle.media.table import medium_named
+from volstyle.media.table import medium_named, medium_of
 from volstyle.recipe import AUTO, Recipe
 from volstyle.record import Record
 
@@ -59,6 +59,8 @@ def _frames(order: Order) -> int:
     """About how many frames are styled, 0 for a clip in memory or a result that stays there."""
     if not isinstance(order.content, Path) or order.output is None:
         return 0
+    if medium_of(order.content).axes != medium_named(order.kind).axes:
+        return 0  # what it is instead is said when it is opened
     facts = probe(order.content)
     step = facts.axes[0].step if facts.axes else 1 / RATE
 
