@@ -177,7 +177,12 @@ class LearnOptions(RunOptions):
         float | None, Option(min=0.01, help="Size of strokes: 0.5 is half as large.", rich_help_panel=_LOOK)
     ] = None
     steps: Annotated[
-        int | None, Option(min=1, help="Most steps of each stage. Default: 1200.", rich_help_panel=_LOOK)
+        int | None,
+        Option(
+            min=1,
+            help="Most steps of each stage; the first takes twice as many. Default: 1200.",
+            rich_help_panel=_LOOK,
+        ),
     ] = None
     start: Annotated[
         str | None, Option(help="Learn from here on in a clip: 2s, 1:30 or 48f.", rich_help_panel=_FILES)

@@ -129,10 +129,11 @@ class LearnChoice:
     """How a style is learned: a network for each stage makes in one pass what else is optimized.
 
     smallest: long side of the first stage at most. ratio: from one stage to the next. steps: of each stage at
-    most. largest: long side of the last stage at most; larger contents are painted at their own size by its
-    network. rate: the step size. examples: pieces of the contents that each stage learns from. crop: their long
-    side at most, in samples. nearness: weight with which a finer stage keeps what the one before it composed.
-    steadiness: how many times more than the first stage a finer one is held together along a clip's motion.
+    most, in the first one twice as many. largest: long side of the last stage at most; larger contents are painted
+    at their own size by its network. rate: the step size. examples: pieces of the contents that each stage learns
+    from. crop: their long side at most, in samples. nearness: weight with which a finer stage keeps what the one
+    before it composed. steadiness: how many times more than the first stage a finer one is held together along a
+    clip's motion.
     """
 
     smallest: int = 120

@@ -67,7 +67,7 @@ def test_two_doors_learn_the_same_bytes() -> None:
         assert all(torch.equal(w, theirs.generator.weights[n]) for n, w in mine.generator.weights.items())
     record = json.loads(Path("door.safetensors.json").read_text())
     assert record["command"]["examples"] == ["clip.mp4"]
-    assert [stage["steps"] for stage in record["stages"]] == [3, 3]
+    assert [stage["steps"] for stage in record["stages"]] == [6, 3]
 
 
 def test_a_clip_is_painted_at_its_own_size_and_again_with_the_same_bytes() -> None:

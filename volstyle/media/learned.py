@@ -227,7 +227,8 @@ def _planned(order: Order, contents: Sequence[Studied]) -> tuple[Outline, tuple[
         piece = tuple(
             min(a, b) for a, b in zip(shape, fitted(shape, choice.crop, (False,) * len(shape)), strict=True)
         )
-        stages.append(Stage((2, *piece) if any(kept) else piece, choice.steps))
+        steps = choice.steps if stages else 2 * choice.steps  # the first composes, and its steps are cheap
+        stages.append(Stage((2, *piece) if any(kept) else piece, steps))
     axes = tuple(Axis(name) for name in medium.axes)
     grid = Field(torch.empty(channels.pop(), *stages[-1].shape, device="meta"), axes)
     return replace(outline(grid, order.recipe), stages=tuple(stages)), sizes
