@@ -17,6 +17,7 @@ from volstyle.codecs.atomic import check_target
 from volstyle.engine.checkpoint import Reached
 from volstyle.engine.machine import choose_budget
 from volstyle.engine.outline import Outline, outline
+from volstyle.engine.ranks import Ranks, present
 from volstyle.engine.stylize import Step, stylize
 from volstyle.errors import CapacityError, OutputError, WeightsError
 from volstyle.grid.field import Field
@@ -58,14 +59,15 @@ class _Done:
 
 def carry_out(order: Order, follower: Follower) -> Result:
     """Style what an order asks for. Where a follower asks to stop, the samples as they are then are the result.
+    Where processes have joined, this one is the first of them, and the others see to their tiles.
 
     Raises VolstyleError, and leaves nothing half-written.
     """
     with alone(order):
-        return _carried_out(order, follower)
+        return _carried_out(order, follower, present())
 
 
-def _carried_out(order: Order, follower: Follower) -> Result:
+def _carried_out(order: Order, follower: Follower, ranks: Ranks) -> Result:
     if was_writing(order):
         order = replace(order, encoding=replace(order.encoding, force=True))
     if order.examples:
@@ -86,9 +88,9 @@ def _carried_out(order: Order, follower: Follower) -> Result:
     if order.style_size is not None:
         order = replace(order, recipe=with_style_size(order.recipe, order.style_size, grid))
     with state_folder(order) as folder:
-        run = outline(grid, order.recipe)
+        run = outline(grid, order.recipe, ranks)
         _check_network(order, run)
-        resume = Resume.open(order, folder)
+        resume = Resume.open(order, folder, ranks.count)
         run = _as_it_began(run, grid, resume)
         resume = resume.begun(run.recipe)
         order = replace(order, recipe=run.recipe, cuts=opened.cuts)
@@ -154,7 +156,7 @@ def _as_it_began(run: Outline, grid: Field, resume: Resume) -> Outline:
     """The run with all choices as an earlier run, which was cut off, had resolved them."""
     recipe = resume.recipe
     if recipe is None or replace(recipe, memory=run.recipe.memory) != run.recipe:
-        return run if recipe is None else outline(grid, recipe)
+        return run if recipe is None else outline(grid, recipe, run.ranks)
     budget = choose_budget(recipe.memory, run.machine.device)
     return replace(run, recipe=recipe, machine=replace(run.machine, budget=budget))
 
