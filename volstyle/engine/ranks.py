@@ -12,12 +12,14 @@ less, and is not worth its code while a step computes for far longer than that (
 
 from __future__ import annotations
 
+import atexit
 import os
 import pickle
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from datetime import timedelta
+from functools import cache
 from typing import Any
 
 import torch
@@ -150,6 +152,10 @@ class Joined(Ranks):
     def tell(self, news: Callable[[], object]) -> None:
         self._tell(_NEWS, news())
 
+    def begin(self) -> None:
+        """Another run; those before it have ended."""
+        self._ended = False
+
     def end(self, outcome: object = None) -> None:
         """Tell the others that the run is over, if they are still there; the first time counts."""
         if not self._ended:
@@ -258,17 +264,8 @@ def joined() -> Iterator[Ranks]:
     if int(os.environ.get("WORLD_SIZE", "1")) == 1:
         yield ALONE
         return
-    from torch import distributed
-
-    is_ours = not distributed.is_initialized()  # else the caller's own program has, and will end it
-    if is_ours:
-        try:
-            distributed.init_process_group("gloo", timeout=_BEGIN)
-        except (RuntimeError, ValueError) as error:
-            raise RankError(
-                f"ranks: the processes do not find each other ({error}); start them with torchrun"
-            ) from error
-    ranks = Joined()
+    ranks = _found()
+    ranks.begin()
     token = _present.set(ranks)
     try:
         yield ranks
@@ -276,8 +273,23 @@ def joined() -> Iterator[Ranks]:
         _present.reset(token)
         if ranks.leads:
             ranks.end()
-        if is_ours:
-            distributed.destroy_process_group()
+
+
+@cache
+def _found() -> Joined:
+    """All processes, who find each other once and stay together until they exit: torch's store keeps where a
+    process was, so that it cannot be found again elsewhere."""
+    from torch import distributed
+
+    if not distributed.is_initialized():  # else the caller's own program has, and will end it
+        try:
+            distributed.init_process_group("gloo", timeout=_BEGIN)
+        except (RuntimeError, ValueError) as error:
+            raise RankError(
+                f"ranks: the processes do not find each other ({error}); start them with torchrun"
+            ) from error
+        atexit.register(distributed.destroy_process_group)
+    return Joined()
 
 
 _present: ContextVar[Ranks] = ContextVar("ranks", default=ALONE)
