@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
 
 import cloudpickle
+import psutil
 import pytest
 
 from volstyle.errors import RecipeError
@@ -72,7 +74,8 @@ def test_a_job_that_makes_room_is_queued_again(tmp_path: Path, monkeypatch: pyte
         if begun.exists() and begun.read_text() and not interrupted:
             interrupted = True
             (submitted,) = here._running
-            submitted._interrupt()
+            (task,) = psutil.Process(submitted._process.pid).children()
+            task.send_signal(signal.SIGUSR2)  # as Slurm does
         sleep(seconds)
 
     sleep = time.sleep

@@ -7,6 +7,7 @@ for another, is queued again and does its work anew, which must go on where it w
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import sys
 import time
@@ -104,10 +105,11 @@ class Cluster(Generic[Job, Outcome]):
         try:
             submitted = self._executor.map_array(self._task, jobs)
         except FailedJobError as error:
-            raise RecipeError(f"cluster: {_last_line(error)}") from error
+            raise RecipeError(f"cluster: {_last_line(str(error))}") from error
         for one, job in zip(submitted, jobs, strict=True):
             self._running[one] = job
-            log = self._folder / f"{self._named(job)}.{one.job_id}.log"
+            name = re.sub(r"[^\w.-]+", "_", self._named(job))
+            log = self._folder / f"{name}.{one.job_id}.log"
             log.unlink(missing_ok=True)
             log.symlink_to(one.paths.stdout.name)
 
@@ -117,7 +119,8 @@ class Cluster(Generic[Job, Outcome]):
         try:
             found: Outcome = submitted.result()
         except FailedJobError as error:
-            return self._lost(job, f"{_last_line(error)}; its log is {submitted.paths.stdout}")
+            _, trace, *_ = re.split(r"-{22}\n", str(error))
+            return self._lost(job, f"{_last_line(trace)}; its log is {submitted.paths.stdout}")
         except UncompletedJobError:
             return self._lost(job, f"its process died; its log is {submitted.paths.stdout}")
         return found
@@ -175,5 +178,5 @@ def _executor(engine: str, folder: Path, allotment: Allotment) -> Any:
     return executor
 
 
-def _last_line(error: Exception) -> str:
-    return [line for line in str(error).splitlines() if line.strip(" -")][-1].strip()
+def _last_line(text: str) -> str:
+    return text.strip().splitlines()[-1]
