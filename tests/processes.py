@@ -41,8 +41,8 @@ def started(count: int, work: Callable[..., object], *given: object) -> list[Mem
     for index in range(count):
         here, there = CONTEXT.Pipe(duplex=False)
         names = {"RANK": index, "LOCAL_RANK": index, "WORLD_SIZE": count, "LOCAL_WORLD_SIZE": count}
-        names |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
         environment = {name: str(value) for name, value in names.items()}
+        environment |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
         process = CONTEXT.Process(target=_work, args=(environment, str(Path.cwd()), there, work, given))
         process.start()
         there.close()

@@ -6,8 +6,9 @@ sees to its own tiles, the sums of tiles that belong together are added up over 
 the costs are added up at the first. So only the first has an optimizer, and the samples of all are its own.
 
 For a field of S samples a step moves 4 S bytes of samples from the first to the others, 4 S bytes of gradient
-back, and the sums: as much as one all-reduce of the gradient. To exchange only the windows of tiles would move
-less, and is not worth its code while a step computes for far longer than that (`tests/benchmarks/ranks.py`).
+back, and the sums: as much as one all-reduce of the gradient, whatever the number of processes. Within a machine
+that is little beside what a step computes; between many fast graphics cards it would be most of a step, and only
+the windows of tiles should be exchanged there (`tests/benchmarks/ranks.py`).
 """
 
 from __future__ import annotations
