@@ -16,9 +16,9 @@ alone (the optimizer, smoothness, the pull along motion) is not in it.
     volume of 512x512x512    761 ms  101.6 ms,  6 %         75.5 ms, 84 %
 
 So 8 GPUs of one machine are 6.6 to 8.7 times as fast as one (more than 8, since a GPU with one tile need not look
-at it twice), and 64 of 8 machines are hardly worth it for one content: every GPU gets all samples and gives a whole
-gradient, of which it has a 64th. To exchange only windows would be a small part of that. Many contents are better shared
-out as jobs (`volstyle.media.cluster`).
+at it twice), and 64 of 8 machines are hardly worth it for one content: every GPU gets all samples and gives a
+whole gradient, of which it has a 64th. Windows alone would be a small part of that. Many contents are better
+shared out as jobs (`volstyle.media.cluster`).
 """
 
 from __future__ import annotations

@@ -166,7 +166,7 @@ def _spoil(failing: str) -> None:
             raise ValueError("of no use")
         return look(samples, *given)
 
-    blockwise._look = spoiled
+    pytest.MonkeyPatch().setattr(blockwise, "_look", spoiled)
 
 
 def test_one_that_runs_out_of_memory_makes_all_cut_smaller_tiles() -> None:

@@ -15,7 +15,6 @@ import psutil
 import pytest
 
 from volstyle.errors import RecipeError
-from volstyle.media import cluster
 from volstyle.media.cluster import Allotment, Cluster
 
 cloudpickle.register_pickle_by_value(sys.modules[__name__])
@@ -80,7 +79,7 @@ def test_a_job_that_makes_room_is_queued_again(tmp_path: Path, monkeypatch: pyte
 
     sleep = time.sleep
     with Cluster("local", Path("logs"), counted, lost) as here:
-        monkeypatch.setattr(cluster.time, "sleep", wait)
+        monkeypatch.setattr(time, "sleep", wait)
         assert list(here.run([str(begun)])) == [f"{begun} 2"]
 
 
@@ -102,7 +101,7 @@ def test_what_has_not_ended_is_cancelled(tmp_path: Path, monkeypatch: pytest.Mon
 
     sleep = time.sleep
     with pytest.raises(KeyboardInterrupt), Cluster("local", Path("logs"), counted, lost) as here:
-        monkeypatch.setattr(cluster.time, "sleep", stop)
+        monkeypatch.setattr(time, "sleep", stop)
         list(here.run([str(begun)]))
     (submitted,) = here._running
     monkeypatch.undo()

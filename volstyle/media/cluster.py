@@ -162,7 +162,7 @@ def _executor(engine: str, folder: Path, allotment: Allotment) -> Any:
         raise RecipeError("cluster: Slurm is not on this machine (no srun); go to one of its own, or use local")
     times = {f"{engine}_max_num_timeout": _TIMEOUTS}
     executor = submitit.AutoExecutor(folder=folder, cluster=engine, **times)
-    slurm = {"slurm_array_parallelism": allotment.at_once or _ARRAY}
+    slurm: dict[str, Any] = {"slurm_array_parallelism": allotment.at_once or _ARRAY}
     if allotment.partition is not None:
         slurm["slurm_partition"] = allotment.partition
     if allotment.memory_gb is not None:
