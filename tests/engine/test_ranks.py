@@ -136,7 +136,7 @@ RECIPE = Recipe().updated(
     {
         "network": {"name": "builtin"},
         "precision": "float32",
-        "schedule": {"smallest": 200, "steps": 2},
+        "schedule": {"smallest": 300, "steps": 2},
         "style": {"statistic": "gram"},
     }
 )
@@ -151,7 +151,7 @@ def styled(failing: str) -> list[str]:
             serve(ranks)
             return ["served"]
         assert present() is ranks
-        content, style = tiny_field(96, 112), Style(tiny_field(24, 24, seed=1))
+        content, style = tiny_field(240, 248), Style(tiny_field(24, 24, seed=1))
         result = stylize(outline(content, RECIPE, ranks), Part(content, (style,)))
         return list(result.record.notes)
 
@@ -172,7 +172,7 @@ def _spoil(failing: str) -> None:
 def test_one_that_runs_out_of_memory_makes_all_cut_smaller_tiles() -> None:
     notes, served = together(2, styled, "memory")
     assert served == ["served"]
-    assert notes == ["memory: ran out at 96x112, went on in smaller tiles"]
+    assert notes == ["memory: ran out at 240x248, went on in smaller tiles"]
 
 
 def test_one_that_fails_says_so_by_the_first() -> None:

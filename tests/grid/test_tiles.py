@@ -217,7 +217,7 @@ def test_all_have_about_as_much_to_do(field: Shape, count: int) -> None:
     blocks = plan(field, core, stride, halo)
     work = [sum(block.work for block in dealt(blocks, index, count)) for index in range(count)]
     assert min(work) > 0.5 * max(work)
-    assert max(work) < 2 * prod(field) / count
+    assert max(work) < 2.5 * prod(field) / count  # halos
 
 
 def test_frames_with_statistics_of_their_own_are_not_cut() -> None:
