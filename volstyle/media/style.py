@@ -88,9 +88,9 @@ def style(
     style_size: the length of the style's long side in a volume, as "40mm". value_range: the values of content in
     memory that are black and white. quality: visual, lossless or prores. method: "optimize" the samples of a clip,
     or "learn" its style first and paint it with that at its own size; "auto" learns on long clips. force: replace
-    files that are there. resume: go on from what a run of the same output left when it was cut off. together: share
-    the run among all processes that torchrun started, each of which must make this call and gets the result; the
-    first process alone reads and writes files, calls `on_step` and shows progress.
+    files that are there. resume: go on from what a run of the same output left when it was cut off. together:
+    share the run among all processes that torchrun started, each of which must make this call and gets the result;
+    the first process alone reads and writes files, calls `on_step` and shows progress.
 
     Raises VolstyleError, one line for the user.
     """
