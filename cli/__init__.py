@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
+from functools import partial
 
 STOPPED = 130
 WRONG = 2
@@ -25,7 +27,7 @@ def main(arguments: list[str] | None = None) -> int:
     from .app import app
 
     try:
-        code = app(arguments, prog_name="volstyle", standalone_mode=False)
+        code = _shared(partial(app, arguments, prog_name="volstyle", standalone_mode=False))
     except VolstyleError as error:
         return _wrong(str(error))
     except TyperException as error:
@@ -33,6 +35,24 @@ def main(arguments: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         return STOPPED
     return int(code or 0)
+
+
+def _shared(command: Callable[[], int | None]) -> int | None:
+    """A command, together with all processes that torchrun started, if it did: the first one carries it out and
+    speaks, the others compute."""
+    if int(os.environ.get("WORLD_SIZE", "1")) == 1:
+        return command()
+    import signal
+
+    from volstyle.engine.ranks import Joined, joined
+    from volstyle.engine.shared import serve
+
+    with joined() as ranks:
+        if ranks.leads or not isinstance(ranks, Joined):
+            return command()
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # the first one hears it, and says when to end
+        serve(ranks)
+        return 0
 
 
 def _wrong(message: str) -> int:

@@ -28,6 +28,7 @@ def test_surface() -> None:
         "OutputError",
         "Outline",
         "Part",
+        "RankError",
         "Recipe",
         "RecipeError",
         "Record",

@@ -16,6 +16,7 @@ from .errors import CapacityError as CapacityError
 from .errors import InputError as InputError
 from .errors import NetworkError as NetworkError
 from .errors import OutputError as OutputError
+from .errors import RankError as RankError
 from .errors import RecipeError as RecipeError
 from .errors import ShapeError as ShapeError
 from .errors import VolstyleError as VolstyleError

@@ -7,7 +7,8 @@ VolstyleError
 ├── ShapeError        samples that do not fit each other or the network
 ├── NetworkError      an extractor that does not exist or cannot be had
 │   └── WeightsError  weights that are missing, damaged or of another network
-└── CapacityError     not enough memory or disk, even in the smallest tiles
+├── CapacityError     not enough memory or disk, even in the smallest tiles
+└── RankError         one of several processes that share a run is gone, or failed
 
 Each message is one line: what, its value, what is allowed, what to do. Foreign exceptions are mapped where
 they enter (``raise InputError(...) from error``), so a caller who catches VolstyleError has caught them all.
@@ -49,6 +50,10 @@ class WeightsError(NetworkError):
 
 class CapacityError(VolstyleError):
     """Not enough memory or disk, even in the smallest tiles."""
+
+
+class RankError(VolstyleError):
+    """One of several processes that share a run is gone, or failed."""
 
 
 def nearest(word: str, allowed: Iterable[str]) -> str:

@@ -34,10 +34,10 @@ class StageRecord:
 class Record:
     """What happened.
 
-    recipe: with every choice resolved. network, weights: the extractor and the hash of its weights.
-    device, precision, threads: where it ran. versions: of what it ran on. stages: their costs. notes: anything
-    not as asked. command: what the caller needs to do it again (inputs with their hashes, output, encoding);
-    the engine leaves it empty.
+    recipe: with every choice resolved. network, weights: the extractor and the hash of its weights. device,
+    precision, threads: where it ran. versions: of what it ran on. stages: their costs. notes: anything not as
+    asked. command: what the caller needs to do it again (inputs with their hashes, output, encoding); the engine
+    leaves it empty. ranks: how many processes shared it.
     """
 
     recipe: Recipe
@@ -50,6 +50,7 @@ class Record:
     stages: tuple[StageRecord, ...]
     notes: tuple[str, ...] = ()
     command: dict[str, Any] = field(default_factory=dict)
+    ranks: int = 1
 
     def to_json(self) -> str:
         return json.dumps({"volstyle_record": FORMAT, **dataclasses.asdict(self)}, indent=1)
@@ -78,8 +79,9 @@ class Record:
         check_entries(path, record)
         for stage in record.stages:
             check_entries(path, stage)
-        if record.threads < 1:
-            raise InputError(f"{path}: a record with threads {record.threads}, must be 1 or more")
+        for name, count in (("threads", record.threads), ("ranks", record.ranks)):
+            if count < 1:
+                raise InputError(f"{path}: a record with {name} {count}, must be 1 or more")
         return record
 
 

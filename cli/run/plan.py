@@ -70,7 +70,8 @@ def say_painting(screen: Screen, plan: PaintPlan) -> None:
 def say_engine(screen: Screen, run: Outline, medium: Medium) -> None:
     """Print the network, the machine and the stages of a run."""
     screen.entry("network", f"{run.network.name} ({run.network.digest[:8]})")
-    screen.entry("device", f"{run.recipe.device}, {run.recipe.precision}, {threads()} threads")
+    shared = f", {run.ranks.count} processes" if run.ranks.count > 1 else ""
+    screen.entry("device", f"{run.recipe.device}, {run.recipe.precision}, {threads()} threads{shared}")
     for number, stage in enumerate(run.stages, start=1):
         screen.entry(f"stage {number}", f"{medium.sized(stage.shape)}, {stage.steps} steps")
 

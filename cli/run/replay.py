@@ -6,6 +6,7 @@ from pathlib import Path
 
 import torch
 
+from volstyle.engine.ranks import present
 from volstyle.media.command import digest, order_again
 from volstyle.media.order import path_of
 from volstyle.record import Record, versions
@@ -24,6 +25,8 @@ def run_again(path: Path, output: Path | None, screen: Screen, *, force: bool) -
         now = versions().get(name)
         if now != then:
             screen.entry("note", f"made with {name} {then}, here is {now}: bytes may differ")
+    if record.ranks != present().count:
+        screen.entry("note", f"made by {record.ranks} processes, here are {present().count}: bytes may differ")
     torch.set_num_threads(record.threads)
     if run_errand(Errand(order), screen) and order.stop_after is None:
         return 130

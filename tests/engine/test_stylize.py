@@ -436,10 +436,10 @@ def test_samples_beyond_0_and_1_are_refused(scale: float) -> None:
 def out_of_memory(monkeypatch: pytest.MonkeyPatch, largest: int, error: RuntimeError) -> None:
     """A machine that can hold tiles of windows up to a number of samples."""
 
-    def limited(samples: Tensor, objective: object, plans: object) -> object:
+    def limited(samples: Tensor, objective: object, plans: object, ranks: object) -> object:
         if any(tile.window_size > largest for blocks in plans for block in blocks for tile in block.tiles):  # type: ignore[attr-defined]
             raise error
-        return evaluate(samples, objective, plans)  # type: ignore[arg-type]
+        return evaluate(samples, objective, plans, ranks)  # type: ignore[arg-type]
 
     evaluate = stylizing.evaluate
     monkeypatch.setattr(stylizing, "evaluate", limited)

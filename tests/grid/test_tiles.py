@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from tests.tiny import CPU, TAPS, tiny_network
 from volstyle.engine.machine import Machine, bytes_per_sample, choose_core
 from volstyle.errors import CapacityError
-from volstyle.grid.tiles import Block, Shape, Tile, plan, shrink
+from volstyle.grid.tiles import Block, Shape, Tile, dealt, plan, shrink, spread
 
 
 @dataclass(frozen=True)
@@ -27,6 +27,10 @@ class Plan:
     halo: Shape
     group: int | None
     blocks: list[Block]
+
+    def first(self, block: Block) -> int:
+        """Which of the blocks has the same first group."""
+        return [one.first for one in self.blocks].index(block.first)
 
 
 @st.composite
@@ -186,3 +190,45 @@ def test_no_two_axes_are_mixed_up() -> None:
     blocks = plan((6, 40), (2, 16), (1, 8), (1, 8))
     assert [(t.core[0].start, t.core[1].start) for t in tiles(blocks)] == list(product((0, 2, 4), (0, 16, 32)))
     assert tiles(blocks)[4].window == (slice(1, 5), slice(8, 40))
+
+
+# ---- several processes
+
+
+@given(plans(), st.integers(1, 5))
+def test_every_tile_is_dealt_once(found: Plan, count: int) -> None:
+    """And a block of which a process has only a share is known to all of them, in one order."""
+    hands = [dealt(found.blocks, index, count) for index in range(count)]
+    of_all = [tile for hand in hands for tile in tiles(hand)]
+    assert sorted(map(repr, of_all)) == sorted(map(repr, tiles(found.blocks)))
+    cut = [[(block.first, block.groups) for block in hand if block.elsewhere] for hand in hands]
+    assert all(one == cut[0] for one in cut)
+    for hand in hands:
+        for block in hand:
+            assert len(block.tiles) + block.elsewhere == len(found.blocks[found.first(block)].tiles)
+    assert sum(block.share for hand in hands for block in hand) == pytest.approx(len(found.blocks))
+
+
+@pytest.mark.parametrize("count", [2, 3, 4, 6, 8])
+@pytest.mark.parametrize("field", [(4000,), (240, 320), (64, 80, 72), (24, 90, 160)], ids=len)
+def test_all_have_about_as_much_to_do(field: Shape, count: int) -> None:
+    stride, halo = (8,) * len(field), (8,) * len(field)
+    core = spread(field, count, stride, halo)
+    blocks = plan(field, core, stride, halo)
+    work = [sum(block.work for block in dealt(blocks, index, count)) for index in range(count)]
+    assert min(work) > 0.5 * max(work)
+    assert max(work) < 2.5 * prod(field) / count  # halos
+
+
+def test_frames_with_statistics_of_their_own_are_not_cut() -> None:
+    """So that nothing but gradients must be exchanged."""
+    core = spread((12, 96, 128), 4, (1, 8, 8), (0, 16, 16), 1)
+    assert core == (3, 96, 128)
+    assert [[block.elsewhere for block in dealt(plan((12, 96, 128), core, (1, 8, 8), (0, 16, 16), 1), index, 4)]
+            for index in range(4)] == [[0]] * 4  # fmt: skip
+
+
+def test_one_process_cuts_nothing() -> None:
+    assert spread((30, 40), 1, (8, 8), (8, 8)) == (30, 40)
+    blocks = plan((30, 40), (16, 16), (8, 8), (8, 8))
+    assert dealt(blocks, 0, 1) == blocks

@@ -4,7 +4,8 @@ A cost that depends on features through N, ΣF and ΣFFᵀ needs no more memory 
 after Galerne et al., arXiv 2212.13459): pass 1 adds up the sums without gradient; the cost is differentiated
 with respect to the sums; pass 2 runs each tile again and backpropagates that. Each feature is owned by one
 tile, and a tile adds its gradient over its whole window; cropping the gradient to the core, as they do, needs
-twice the halo. When one tile holds all positions of its groups, the first pass is also the second.
+twice the halo. When one tile holds all positions of its groups, or all that are seen to here, the first pass is
+also the second.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from volstyle.engine.ranks import ALONE, Ranks
 from volstyle.grid.tiles import Block, Shape, Tile, plan
 from volstyle.loss.features import owned_features
 from volstyle.loss.objective import Objective, View
@@ -52,21 +54,29 @@ def plan_views(objective: Objective, shape: Shape, core: Shape) -> Plans:
     return tuple(plans)
 
 
-def evaluate(samples: Tensor, objective: Objective, plans: Plans) -> Evaluation:
-    """Cost and gradient at samples (C, *S). Memory beyond the gradient is that of the largest tile."""
-    seen = samples if objective.margin is None else continued(samples, objective.margin)
-    gradient = torch.zeros_like(seen)
-    costs: dict[str, float] = {}
-    for view, blocks in zip(objective.views, plans, strict=True):
-        first = 0
-        for block in blocks:
-            for term, cost in _add_block(seen, gradient, view, block, first).items():
-                costs[term] = costs.get(term, 0.0) + cost
-            first += len(block.groups)
-    if objective.margin is not None:
-        gradient = _gathered(gradient, objective.margin)
+def evaluate(samples: Tensor, objective: Objective, plans: Plans, ranks: Ranks = ALONE) -> Evaluation:
+    """Cost and gradient at samples (C, *S). Memory beyond the gradient is that of the largest tile. plans: this
+    process's own, where several share the evaluation."""
+    found = seen_by_views(samples, objective, plans, ranks)
+    costs, gradient = dict(found.costs), found.gradient
     for name, sample_term in objective.sample_terms.items():
         costs[name] = sample_term.add_gradient(samples, gradient)
+    return Evaluation(costs, gradient)
+
+
+def seen_by_views(samples: Tensor, objective: Objective, plans: Plans, ranks: Ranks = ALONE) -> Evaluation:
+    """Cost and gradient of all views at samples (C, *S): the first of the ranks gets those of all."""
+    with ranks.agreeing():
+        seen = samples if objective.margin is None else continued(samples, objective.margin)
+        gradient = torch.zeros_like(seen)
+        costs = {"style": 0.0, "content": 0.0}
+        for view, blocks in zip(objective.views, plans, strict=True):
+            for block in blocks:
+                for term, cost in _add_block(seen, gradient, view, block, ranks).items():
+                    costs[term] += cost
+        if objective.margin is not None:
+            gradient = _gathered(gradient, objective.margin)
+    gradient, costs = ranks.gathered(gradient, costs)
     return Evaluation(costs, gradient)
 
 
@@ -97,16 +107,18 @@ def style_sums(
     blocks: Sequence[Block],
     taps: Collection[str],
     regions: Tensor | None = None,
+    ranks: Ranks = ALONE,
 ) -> dict[str, Sums]:
-    """tap -> Sums over the whole of samples (C, *S), tile by tile, without gradient; R regions or one."""
-    total: dict[str, Sums] = {}
+    """tap -> Sums over the whole of samples (C, *S), tile by tile, without gradient; R regions or one. blocks: of
+    all ranks."""
+    total = _no_sums(extractor, taps, 1, regions, samples.device)
     everything = (slice(0, samples.shape[1]),)
     with torch.no_grad():
-        for tile in (tile for block in blocks for tile in block.tiles):
+        for tile in (tile for block in ranks.own(blocks) for tile in block.tiles):
             features = owned_features(extractor, samples, tile, taps)
             for tap, (found,) in group_sums(extractor, features, tile, everything, regions).items():
-                total[tap] = total[tap] + found.double() if tap in total else found.double()
-    return {tap: sums.float() for tap, sums in total.items()}
+                total[tap][0] += found.double()
+    return {tap: sums for tap, (sums,) in _over(ranks, total).items()}
 
 
 def group_sums(
@@ -168,8 +180,8 @@ def _look(samples: Tensor, view: View, block: Block, tile: Tile) -> _Look:
     return _Look(tile, window, features, sums)
 
 
-def _add_block(samples: Tensor, gradient: Tensor, view: View, block: Block, first: int) -> dict[str, float]:
-    """Costs of one block; its gradient is added to gradient. first: the number of its first group."""
+def _add_block(samples: Tensor, gradient: Tensor, view: View, block: Block, ranks: Ranks) -> dict[str, float]:
+    """Costs of one block, or of this process's share of it; its gradient is added to gradient."""
     if len(block.tiles) == 1:
         look = _look(samples, view, block, block.tiles[0])
         looks: Iterable[_Look] = (look,)
@@ -180,7 +192,10 @@ def _add_block(samples: Tensor, gradient: Tensor, view: View, block: Block, firs
     costs = {"style": 0.0, "content": 0.0}
     slopes: GroupSums = {}
     if view.style is not None:
-        costs["style"], slopes = _style_slopes(view.style, sums, first)
+        if block.elsewhere:
+            sums = _over(ranks, sums)
+        cost, slopes = _style_slopes(view.style, sums, block.first)
+        costs["style"] = cost * block.share
     for look in looks:
         outputs, weights = _paired(look.sums, slopes)
         if view.content is not None:
@@ -196,13 +211,34 @@ def _add_block(samples: Tensor, gradient: Tensor, view: View, block: Block, firs
 
 def _total_sums(samples: Tensor, view: View, block: Block) -> GroupSums:
     """Pass 1: the sums of a block, added up in float64."""
-    total: GroupSums = {}
+    if view.style is None:
+        return {}
+    total = _no_sums(view.extractor, view.style.taps, len(block.groups), view.regions, samples.device)
     with torch.no_grad():
-        for tile in block.tiles if view.style is not None else ():
+        for tile in block.tiles:
             for tap, groups in _look(samples, view, block, tile).sums.items():
-                exact = [sums.double() for sums in groups]
-                total[tap] = [a + b for a, b in zip(total[tap], exact, strict=True)] if tap in total else exact
+                total[tap] = [a + b.double() for a, b in zip(total[tap], groups, strict=True)]
     return {tap: [sums.float() for sums in groups] for tap, groups in total.items()}
+
+
+def _no_sums(
+    extractor: Extractor, taps: Collection[str], groups: int, regions: Tensor | None, device: torch.device
+) -> GroupSums:
+    """tap -> Sums of no position for each group, in float64."""
+    count = 1 if regions is None else len(regions)
+
+    def none(channels: int) -> Sums:
+        shapes = ((count,), (count, channels), (count, channels, channels))
+        return Sums(*(torch.zeros(shape, dtype=torch.float64, device=device) for shape in shapes))
+
+    return {tap: [none(extractor.tap(tap).channels)] * groups for tap in taps}
+
+
+def _over(ranks: Ranks, sums: GroupSums) -> GroupSums:
+    """Sums added up over all ranks, in float64."""
+    groups = [group.double() for tap in sums for group in sums[tap]]
+    found = iter(ranks.summed([part for group in groups for part in (group.count, group.first, group.second)]))
+    return {tap: [Sums(next(found), next(found), next(found)).float() for _ in sums[tap]] for tap in sums}
 
 
 def _style_slopes(term: StyleTerm, sums: GroupSums, first: int) -> tuple[float, GroupSums]:

@@ -9,6 +9,7 @@ from math import prod
 from volstyle.engine.machine import bytes_per_sample
 from volstyle.engine.outline import Outline
 from volstyle.engine.part import Part
+from volstyle.engine.ranks import ALONE
 from volstyle.engine.stylize import Step, stylize
 from volstyle.grid.field import Axis, Field
 from volstyle.grid.resample import resize
@@ -64,8 +65,9 @@ def estimate(part: Part, run: Outline) -> Estimate:
     # L-BFGS may find nothing to do; a step of any optimizer is an evaluation.
     recipe = replace(run.recipe, schedule=schedule, init="content").set("optimizer.name=adam")
     recipe = recipe.set("temporal.flow=dis")
-    stylize(replace(run, recipe=recipe), Part(piece, (style,)), watch)
-    each = (times[-1] - times[0]) / (len(times) - 1) / _step_work(run, shape)
+    alone = replace(run, recipe=recipe, ranks=ALONE)
+    stylize(alone, Part(piece, (style,)), watch)
+    each = (times[-1] - times[0]) / (len(times) - 1) / _step_work(alone, shape)
     return Estimate(each * sum(stage_work(run)), peak_memory(content, run))
 
 
@@ -88,12 +90,11 @@ def peak_memory(content: Field, run: Outline) -> float:
 
 
 def _step_work(run: Outline, shape: Shape) -> float:
-    """The work of all tiles; a block of several tiles runs forward twice, which is a third more."""
+    """The work of all tiles, or of the first rank's, which has as much to do as any."""
     return sum(
-        extractor.work(run.taps) * tile.window_size * (4 / 3 if len(block.tiles) > 1 else 1)
+        extractor.work(run.taps) * block.work
         for extractor, blocks in zip(run.extractors, run.plans(shape), strict=True)
-        for block in blocks
-        for tile in block.tiles
+        for block in run.ranks.own(blocks)
     )
 
 

@@ -11,7 +11,7 @@ import psutil
 import torch
 
 from volstyle.errors import CapacityError, RecipeError, nearest
-from volstyle.grid.tiles import Shape, shrink
+from volstyle.grid.tiles import Shape, shrink, spread
 from volstyle.networks.extractor import Extractor
 from volstyle.recipe import AUTO
 
@@ -33,10 +33,11 @@ class Machine:
     budget: int
 
     @staticmethod
-    def choose(device: str, precision: str, memory: str) -> Machine:
-        """By the names of a recipe; "auto" is found out. Raises RecipeError."""
+    def choose(device: str, precision: str, memory: str, sharing: int = 1) -> Machine:
+        """By the names of a recipe; "auto" is found out. sharing: how many processes share the machine's memory.
+        Raises RecipeError."""
         place = choose_device(device)
-        return Machine(place, choose_precision(precision, place), choose_budget(memory, place))
+        return Machine(place, choose_precision(precision, place), choose_budget(memory, place, sharing))
 
 
 def choose_device(name: str) -> torch.device:
@@ -71,10 +72,11 @@ def _multiplies_bfloat16(device: torch.device) -> bool:
     return False
 
 
-def choose_budget(text: str, device: torch.device) -> int:
-    """Bytes for activations: "4GB", "512MB"; "auto" is half of what is free. Raises RecipeError."""
+def choose_budget(text: str, device: torch.device, sharing: int = 1) -> int:
+    """Bytes for activations: "4GB", "512MB"; "auto" is half of what is free, of which each of the processes that
+    are `sharing` it gets as much; a graphics card has one. Raises RecipeError."""
     if text == AUTO:
-        return free_memory(device) // 2
+        return free_memory(device) // 2 // (1 if device.type == "cuda" else sharing)
     match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT]?)i?B?", text.strip(), re.IGNORECASE)
     if not match:
         raise RecipeError(f"memory: {text!r} is no amount; write 4GB or 512MB, or auto")
@@ -117,12 +119,15 @@ def choose_core(
     shape: Shape,
     group: int | None,
     along: int = 0,
+    processes: int = 1,
 ) -> Shape:
-    """The largest core of a tile whose window fits the machine. Raises CapacityError when none does."""
+    """The largest core of a tile whose window fits the machine, and that leaves tiles for so many processes as far
+    as there are any. Raises CapacityError when none fits."""
     reach = extractor.reach(taps)
     each = bytes_per_sample(extractor, taps, machine.dtype)
     most = min(machine.budget / each, _MOST_SAMPLES[machine.device.type])
-    for core in shrink(shape, shape, reach.stride, reach.halo, group, along):
+    largest = spread(shape, processes, reach.stride, reach.halo, group, along)
+    for core in shrink(largest, shape, reach.stride, reach.halo, group, along):
         window = prod(min(c + 2 * h, s) for c, h, s in zip(core, reach.halo, shape, strict=True))
         if window <= most:
             return core

@@ -10,6 +10,7 @@ from typing import TypeVar
 
 from volstyle.engine.blockwise import Plans
 from volstyle.engine.machine import Machine, bytes_per_sample, choose_core
+from volstyle.engine.ranks import ALONE, Ranks
 from volstyle.engine.schedule import Stage, optimized_shape, plan_stages
 from volstyle.errors import RecipeError, ShapeError, nearest
 from volstyle.grid.field import Field
@@ -29,7 +30,8 @@ _Choice = TypeVar("_Choice", ContentChoice, StyleChoice)
 class Outline:
     """What a run will do, before it does it.
 
-    recipe: with every choice resolved. kept: axes of the content that are never resampled.
+    recipe: with every choice resolved. kept: axes of the content that are never resampled. ranks: the processes
+    that share it.
     """
 
     recipe: Recipe
@@ -37,6 +39,7 @@ class Outline:
     machine: Machine
     stages: tuple[Stage, ...]
     kept: tuple[bool, ...]
+    ranks: Ranks = ALONE
 
     @cached_property
     def placements(self) -> tuple[Placement, ...]:
@@ -95,11 +98,11 @@ class Outline:
         return -(-self.recipe.style.frames // step) * step, along
 
     def plans(self, shape: Shape) -> Plans:
-        """The tiles in which a stage of this shape is evaluated, for each view."""
+        """The tiles in which a stage of this shape is evaluated, for each view; those of all ranks."""
         plans = []
         for extractor in self.extractors:
             grouped = self.grouped(extractor)
-            core = choose_core(extractor, self.taps, self.machine, shape, *grouped)
+            core = choose_core(extractor, self.taps, self.machine, shape, *grouped, self.ranks.count)
             reach = extractor.reach(self.taps)
             blocks = plan(shape, core, *reach, *grouped)
             plans.append(tuple(wrapped(blocks, self.margin, reach.halo) if self.margin else blocks))
@@ -141,14 +144,15 @@ class Outline:
             device=self.recipe.device,
             precision=self.recipe.precision,
             threads=threads(),
+            ranks=self.ranks.count,
             versions=versions(),
             stages=stages,
             notes=notes,
         )
 
 
-def outline(content: Field, recipe: Recipe) -> Outline:
-    """Load the network, fill in what the recipe leaves open, and plan the stages.
+def outline(content: Field, recipe: Recipe, ranks: Ranks = ALONE) -> Outline:
+    """Load the network, fill in what the recipe leaves open, and plan the stages. ranks: who shares the run.
 
     Raises RecipeError, NetworkError or ShapeError for choices that cannot be met.
     """
@@ -160,7 +164,7 @@ def outline(content: Field, recipe: Recipe) -> Outline:
     ):
         if value not in allowed:
             raise RecipeError(f"{name}: {value!r} is unknown; {nearest(value, allowed)}")
-    machine = Machine.choose(recipe.device, recipe.precision, recipe.memory)
+    machine = Machine.choose(recipe.device, recipe.precision, recipe.memory, ranks.here)
     network = network_for(content, recipe).to(machine.device, machine.dtype)
     inflation = recipe.network.inflation
     if inflation == "planes" and len(content.axes) > 2 and content.shape[0] == 1:
@@ -174,7 +178,7 @@ def outline(content: Field, recipe: Recipe) -> Outline:
         precision=str(machine.dtype).removeprefix("torch."),
         memory=f"{machine.budget}B",
     )
-    return Outline(recipe, network, machine, (), kept_axes(content)).on(content)
+    return Outline(recipe, network, machine, (), kept_axes(content), ranks).on(content)
 
 
 def _with_taps(choice: _Choice, taps: Mapping[str, float], fine_taps: Mapping[str, float]) -> _Choice:

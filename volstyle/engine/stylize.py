@@ -20,6 +20,7 @@ from volstyle.engine.outline import Outline
 from volstyle.engine.part import Part
 from volstyle.engine.scene import Scene
 from volstyle.engine.schedule import Stage
+from volstyle.engine.shared import SharedStage
 from volstyle.engine.targets import stage_objective
 from volstyle.errors import RecipeError, ShapeError, nearest
 from volstyle.grid.color import luma
@@ -183,6 +184,9 @@ def _run_stage(
             samples[:, there] = resize(frames.to(device), (count, *stage.shape[1:])).clamp(0, 1)
             fixed[there] = True
     links = tuple(link.resized(*stage.shape[1:]).to(device) for link in scene.motion)
+    ranks = run.ranks
+    ranks.tell(partial(SharedStage.of, scene, stage, run))
+    ranks.use(device)
     objective, plans = stage_objective(scene, stage, run, links, fixed)
 
     def free(gradient: Tensor) -> Tensor:
@@ -190,7 +194,7 @@ def _run_stage(
         return gradient
 
     def evaluated(now: Tensor) -> Evaluation:
-        found = evaluate(now, objective, plans)
+        found = evaluate(ranks.shown(now), objective, plans, ranks)
         free(found.gradient)
         return found
 

@@ -30,8 +30,15 @@ from volstyle.networks.inflation import INFLATIONS, standard_placement
 def stage_objective(
     scene: Scene, stage: Stage, run: Outline, links: tuple[Link, ...], fixed: Tensor
 ) -> tuple[Objective, Plans]:
-    """What is minimized in a stage, its targets taken at the stage's size, and the tiles to do it in. links: how a
-    clip moves, at that size. fixed: (T,), frames that stay as they are."""
+    """What is minimized in a stage, its targets taken at the stage's size, and the tiles of this process to do it
+    in. links: how a clip moves, at that size. fixed: (T,), frames that stay as they are."""
+    with run.ranks.agreeing():
+        return _stage_objective(scene, stage, run, links, fixed)
+
+
+def _stage_objective(
+    scene: Scene, stage: Stage, run: Outline, links: tuple[Link, ...], fixed: Tensor
+) -> tuple[Objective, Plans]:
     device = run.machine.device
     content = resize(scene.content, stage.shape).clamp(0, 1).to(device)
     regions = None if scene.regions is None else resize(scene.regions, stage.shape, kind="linear").to(device)
@@ -53,7 +60,7 @@ def objective_of(
     fixed: Tensor | None = None,
     variance: float | None = None,
 ) -> tuple[Objective, Plans]:
-    """What is minimized for a content (C, *S), as it is, and the tiles to do it in.
+    """What is minimized for a content (C, *S), as it is, and the tiles of this process to do it in.
 
     targets: `style_targets`, None where the style has no weight. links: how a clip moves. regions: (R, *S), where
     each style goes. shares: (T, R), what each frame takes of each style. fixed: (T,), frames that stay as they
@@ -65,19 +72,20 @@ def objective_of(
     if run.margin is not None:
         content = continued(content, run.margin)
         regions = None if regions is None else continued(regions, run.margin)
-    views = []
+    views, own = [], []
     for number, (extractor, blocks) in enumerate(zip(run.extractors, plans, strict=True)):
         groups = [group for block in blocks for group in block.groups]
         style = None if targets is None else _style_term(targets[number], run, groups, shares)
         group, along = run.grouped(extractor)
-        source = _content_term(content, extractor, blocks, run)
+        own.append(tuple(run.ranks.own(blocks)))
+        source = _content_term(content, extractor, own[-1], run)
         views.append(View(extractor, style, source, group, regions, along))
     terms: dict[str, SampleTerm] = {}
     if recipe.smoothness:
         terms["smoothness"] = SmoothnessTerm(recipe.smoothness, run.resampled, recipe.periodic)
     if links:
         terms["temporal"] = TemporalTerm(recipe.temporal.weight, links, variance, fixed)
-    return Objective(tuple(views), terms, run.margin), plans
+    return Objective(tuple(views), terms, run.margin), tuple(own)
 
 
 def _series_terms(scene: Scene, run: Outline) -> dict[str, SampleTerm]:
@@ -117,7 +125,10 @@ def _content_term(
     source = SourceFeatures(extractor, content, choice.taps, run.machine.budget / 2 / views)
     if run.recipe.scaling == "gatys":
         return ContentTerm(choice.weight / views, choice.taps, source, dict.fromkeys(choice.taps, 2.0))
-    return ContentTerm(choice.weight / views, _shares(choice.taps), source, source.powers(blocks))
+    own = source.powers(blocks)
+    (powers,) = run.ranks.summed([torch.tensor(list(own.values()), dtype=torch.float64)])
+    scales = dict(zip(own, powers.tolist(), strict=True))
+    return ContentTerm(choice.weight / views, _shares(choice.taps), source, scales)
 
 
 def _shares(taps: Mapping[str, float]) -> dict[str, float]:
@@ -179,7 +190,7 @@ def _style_sums(samples: Tensor, regions: Tensor | None, run: Outline) -> list[d
     for look in dict.fromkeys(looks):
         extractor = run.network.placed(look)
         extractor.check(samples.shape[0], shape, taps)
-        core = choose_core(extractor, taps, run.machine, shape, None)
+        core = choose_core(extractor, taps, run.machine, shape, None, processes=run.ranks.count)
         blocks = plan(shape, core, *extractor.reach(taps))
-        seen[look] = style_sums(extractor, samples, blocks, taps, regions)
+        seen[look] = style_sums(extractor, samples, blocks, taps, regions, run.ranks)
     return [seen[look] for look in looks]

@@ -8,8 +8,8 @@ belong together, because they hold all the positions of the groups in it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from itertools import product
 from math import prod
 
@@ -61,12 +61,25 @@ class Block:
     """Tiles that hold all positions of some groups of frames, or of other slices.
 
     groups: the samples along one axis of each group, disjoint and in order; a single tile may hold many.
-    along: that axis, 0 the first.
+    along: that axis, 0 the first. first: the number of its first group among those of all blocks. elsewhere: how
+    many more tiles the block has, which other processes see to.
     """
 
     tiles: tuple[Tile, ...]
     groups: tuple[slice, ...]
     along: int = 0
+    first: int = 0
+    elsewhere: int = 0
+
+    @property
+    def share(self) -> float:
+        """The part of the block's tiles that are here, from 0 to 1."""
+        return len(self.tiles) / (len(self.tiles) + self.elsewhere)
+
+    @property
+    def work(self) -> float:
+        """Samples that run through a network and back; several tiles run forward twice, which is a third more."""
+        return sum(tile.window_size for tile in self.tiles) * (4 / 3 if len(self.tiles) > 1 else 1)
 
 
 def plan(
@@ -81,15 +94,64 @@ def plan(
     group = frames if group is None else min(group, frames)
     # A block is as many whole groups as one core holds, or one group however many cores that takes.
     span = max(core[along] // group, 1) * group
-    blocks = []
+    blocks: list[Block] = []
     for start in range(0, frames, span):
         stop = min(start + span, frames)
         spans = [slice(start, stop) if axis == along else slice(0, size) for axis, size in enumerate(field)]
         sides = [_cut(*axis) for axis in zip(spans, field, core, stride, halo, strict=True)]
         tiles = tuple(Tile(tuple(c for c, _ in place), tuple(w for _, w in place)) for place in product(*sides))
         groups = tuple(slice(at, min(at + group, stop)) for at in range(start, stop, group))
-        blocks.append(Block(tiles, groups, along))
+        blocks.append(Block(tiles, groups, along, first=start // group))
     return blocks
+
+
+def dealt(blocks: Sequence[Block], index: int, count: int) -> list[Block]:
+    """What the process of an index, from 0, sees to when `count` of them share some blocks.
+
+    Whole blocks if there are enough, since the sums of a block need not leave the process that has all of its
+    tiles; else tiles of each block, and then every process gets all blocks that are cut, with few tiles or none.
+    """
+    if len(blocks) >= count:
+        return [block for number, block in enumerate(blocks) if number * count // len(blocks) == index]
+    found = []
+    for number, block in enumerate(blocks):
+        every = len(block.tiles)
+        own = tuple(t for at, t in enumerate(block.tiles) if (number + at * count // every) % count == index)
+        if own or every > 1:
+            found.append(replace(block, tiles=own, elsewhere=every - len(own)))
+    return found
+
+
+def spread(
+    field: Shape, count: int, stride: Shape, halo: Shape, group: int | None = None, along: int = 0
+) -> Shape:
+    """The largest core with which `count` processes are done soonest: of the ways to cut axes into as many pieces,
+    that in which the one with most to do has least."""
+    if count == 1:
+        return field
+    steps = tuple(
+        step if group is None or axis != along else min(group, field[along]) for axis, step in enumerate(stride)
+    )
+    cores = [
+        tuple(-(-size // (many * step)) * step for size, many, step in zip(field, pieces, steps, strict=True))
+        for pieces in _factored(count, len(field))
+    ]
+
+    def longest(core: Shape) -> float:
+        blocks = plan(field, core, stride, halo, group, along)
+        return max(sum(block.work for block in dealt(blocks, index, count)) for index in range(count))
+
+    return min(cores, key=longest)
+
+
+def _factored(number: int, axes: int) -> Iterator[Shape]:
+    """All ways to write a number as a product of as many factors as there are axes."""
+    if axes == 1:
+        yield (number,)
+        return
+    for factor in range(1, number + 1):
+        if number % factor == 0:
+            yield from ((factor, *rest) for rest in _factored(number // factor, axes - 1))
 
 
 def wrapped(blocks: Iterable[Block], margin: Shape, halo: Shape) -> list[Block]:
@@ -102,16 +164,16 @@ def wrapped(blocks: Iterable[Block], margin: Shape, halo: Shape) -> list[Block]:
         return slice(span.start + by - around, span.stop + by + around)
 
     return [
-        Block(
-            tuple(
+        replace(
+            block,
+            tiles=tuple(
                 Tile(
                     tuple(moved(side, by) for side, by in zip(tile.core, margin, strict=True)),
                     tuple(moved(*sides) for sides in zip(tile.core, margin, halo, strict=True)),
                 )
                 for tile in block.tiles
             ),
-            tuple(moved(group, margin[block.along]) for group in block.groups),
-            block.along,
+            groups=tuple(moved(group, margin[block.along]) for group in block.groups),
         )
         for block in blocks
     ]

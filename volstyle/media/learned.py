@@ -221,7 +221,7 @@ def _planned(order: Order, contents: Sequence[Studied]) -> tuple[Outline, tuple[
     ]
     longest = max(max(side) for side in sides)
     sizes = stage_sizes(min(longest, choice.largest), choice.smallest, choice.ratio)
-    stages = []
+    stages: list[Stage] = []
     for size in sizes:
         shape = fitted(sides[0], size, (False,) * len(sides[0]))
         piece = tuple(

@@ -54,10 +54,10 @@ class Resume:
     recipe: Recipe | None = None
 
     @staticmethod
-    def open(order: Order, folder: Path) -> Resume:
-        """The state that an order has left in a folder, else a new state. Raises OutputError if the folder holds
-        the state of another order."""
-        asked = _asked(order)
+    def open(order: Order, folder: Path, ranks: int = 1) -> Resume:
+        """The state that an order has left in a folder, else a new state. ranks: how many processes share the run.
+        Raises OutputError if the folder holds the state of another order."""
+        asked = {**_asked(order), "ranks": ranks}
         new = Resume(folder, asked, order)
         if not order.resume:
             return new

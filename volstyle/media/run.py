@@ -19,6 +19,7 @@ from volstyle.engine.checkpoint import Reached
 from volstyle.engine.estimate import peak_memory
 from volstyle.engine.machine import choose_budget, free_memory
 from volstyle.engine.outline import Outline, outline
+from volstyle.engine.ranks import present
 from volstyle.engine.stylize import Step, stylize
 from volstyle.errors import CapacityError, OutputError, RecipeError, WeightsError
 from volstyle.grid.field import Field
@@ -60,6 +61,7 @@ class _Done:
 
 def carry_out(order: Order, follower: Follower) -> Result:
     """Style what an order asks for. Where a follower asks to stop, the samples as they are then are the result.
+    Where processes have joined, this one is the first of them, and the others see to their tiles.
 
     Raises VolstyleError, and leaves nothing half-written.
     """
@@ -135,9 +137,10 @@ def _planned(order: Order, folder: Path) -> tuple[Plan, Resume]:
     grid = max(opened.grids, key=lambda grid: prod(grid.shape))
     if order.style_size is not None:
         order = replace(order, recipe=with_style_size(order.recipe, order.style_size, grid))
-    run = outline(grid, order.recipe)
+    ranks = present()
+    run = outline(grid, order.recipe, ranks)
     _check_network(order, run)
-    resume = Resume.open(order, folder)
+    resume = Resume.open(order, folder, ranks.count)
     run = _as_it_began(run, grid, resume)
     order = replace(order, recipe=run.recipe, cuts=opened.cuts)
     _check_memory(grid, run)
@@ -201,7 +204,7 @@ def _as_it_began(run: Outline, grid: Field, resume: Resume) -> Outline:
     """The run with all choices as an earlier run, which was cut off, had resolved them."""
     recipe = resume.recipe
     if recipe is None or replace(recipe, memory=run.recipe.memory) != run.recipe:
-        return run if recipe is None else outline(grid, recipe)
+        return run if recipe is None else outline(grid, recipe, run.ranks)
     budget = choose_budget(recipe.memory, run.machine.device)
     return replace(run, recipe=recipe, machine=replace(run.machine, budget=budget))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ from volstyle.media.progress import Bar
 from volstyle.media.result import Result
 from volstyle.media.run import carry_out
 from volstyle.media.table import MEDIA, medium_named, medium_of
+from volstyle.media.together import together as make_together
 from volstyle.media.volume import shape_of
 from volstyle.recipe import AUTO, Recipe
 
@@ -60,6 +62,7 @@ def style(
     method: str = AUTO,
     force: bool = False,
     resume: bool = True,
+    together: bool = False,
 ) -> Result:
     """Give a content the hand of one or several styles; the same call as `volstyle image`, `video`, `volume` and
     `signal`, with the same samples, bytes and record.
@@ -86,10 +89,14 @@ def style(
     style_size: the length of the style's long side in a volume, as "40mm". value_range: the values of content in
     memory that are black and white. quality: visual, lossless or prores. method: "optimize" the samples of a clip,
     or "learn" its style first and paint it with that at its own size; "auto" learns on long clips. force: replace
-    files that are there. resume: go on from what a run of the same output left when it was cut off.
+    files that are there. resume: go on from what a run of the same output left when it was cut off. together:
+    share the run among all processes that torchrun started, each of which must make this call and gets the result;
+    the first process alone reads and writes files, calls `on_step` and shows progress.
 
     Raises VolstyleError, one line for the user.
     """
+    if together:
+        return make_together(partial(style, **{**locals(), "together": False}))
     source = None if content is None else _source(content)
     wanted = _styles(styles, masks, style_masks)
     chosen = _medium(medium, source, wanted, shape)
