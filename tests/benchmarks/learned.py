@@ -1,11 +1,11 @@
 """A style learned on a clip against optimizing the clip: how good both are, and what they take.
 
-Each side is a process of its own from the command to the file, on one thread, and is timed by the processor. Judged
-on every fifth frame by what knows no network (Portilla–Simoncelli texture, structure kept, grain), and on all frames
+Each side is a process of its own from the command to the file, on one thread, and is timed by the processor. Every
+fifth frame is judged by what knows no network (Portilla–Simoncelli texture, structure kept, grain), and all frames
 by the warping error at 1 and 10 frames, E1 and E10, in multiples of the content's own. The learned style is judged
 again on frames that it was not shown. Results are kept in --out; what is there is not made again.
 
-uv run python -m tests.benchmarks.learned CLIP STYLE [STYLE …] --out FOLDER [--frames 40] [--size 256] [--unseen 40]
+uv run python -m tests.benchmarks.learned CLIP STYLE [STYLE …] --out FOLDER [--frames 40] [--size 256]
 
 What was tried, on the cockatoo at 256×144 (40 frames, starry night), as texture, structure, grain, E1, E10:
 
@@ -15,8 +15,9 @@ What was tried, on the cockatoo at 256×144 (40 frames, starry night), as textur
     the finer held five times as hard  .0188, .803, .48, 2.4, 0.9
     content .05, held 2.5 times        .0124, .779, .55, 3.7, 1.3
 
-Above 256 px, finer stages that are held four times as hard from the first step on learn to copy what they are given.
-With a step size of .002 they broke down after some hundred steps on a clip that moves much; at half of it they learn.
+Above 256 px, finer stages that are held four times as hard from the first step on learn to copy what they are
+given. With a step size of .002 they broke down after some hundred steps on a clip that moves much; at half of it
+they learn.
 """
 
 from __future__ import annotations
