@@ -12,7 +12,7 @@ from volstyle.engine.blockwise import Plans
 from volstyle.engine.machine import Machine, bytes_per_sample, choose_core
 from volstyle.engine.ranks import ALONE, Ranks
 from volstyle.engine.schedule import Stage, optimized_shape, plan_stages
-from volstyle.errors import RecipeError, ShapeError, nearest
+from volstyle.errors import RecipeError, nearest
 from volstyle.grid.field import Field
 from volstyle.grid.tiles import Shape, plan, wrapped
 from volstyle.loss.statistics import STATISTICS
@@ -188,15 +188,19 @@ def _with_taps(choice: _Choice, taps: Mapping[str, float], fine_taps: Mapping[st
 
 
 def _periodic(stages: tuple[Stage, ...], stride: Shape) -> tuple[Stage, ...]:
-    """Stages whose features meet at the ends. Raises ShapeError unless those of the last one do."""
-    if any(size % step for size, step in zip(stages[-1].shape, stride, strict=True)):
-        have, need = ("x".join(map(str, sizes)) for sizes in (stages[-1].shape, stride))
-        raise ShapeError(f"periodic: samples are {have}, must be multiples of {need}, the strides of the network")
-    return tuple(
-        replace(
-            stage, shape=tuple(round(size / step) * step for size, step in zip(stage.shape, stride, strict=True))
-        )
-        for stage in stages
+    """Stages whose features meet at the ends, but for those of the last one, which has the size that is asked for:
+    there the cell of a feature may be cut, and goes on at the other end."""
+    return (
+        *(
+            replace(
+                stage,
+                shape=tuple(
+                    max(1, round(size / step)) * step for size, step in zip(stage.shape, stride, strict=True)
+                ),
+            )
+            for stage in stages[:-1]
+        ),
+        stages[-1],
     )
 
 

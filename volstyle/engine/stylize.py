@@ -22,6 +22,7 @@ from volstyle.engine.scene import Scene
 from volstyle.engine.schedule import Stage
 from volstyle.engine.shared import SharedStage
 from volstyle.engine.targets import stage_objective
+from volstyle.engine.turns import turns
 from volstyle.errors import RecipeError, ShapeError, nearest
 from volstyle.grid.color import luma
 from volstyle.grid.field import Field
@@ -188,13 +189,14 @@ def _run_stage(
     ranks.tell(partial(SharedStage.of, scene, stage, run))
     ranks.use(device)
     objective, plans = stage_objective(scene, stage, run, links, fixed)
+    parts = turns(objective, plans, run.recipe.style.share, run.recipe.seed + index)
 
     def free(gradient: Tensor) -> Tensor:
         gradient[:, fixed] = 0
         return gradient
 
     def evaluated(now: Tensor) -> Evaluation:
-        found = evaluate(ranks.shown(now), objective, plans, ranks)
+        found = evaluate(ranks.shown(now), *next(parts), ranks)
         free(found.gradient)
         return found
 
