@@ -105,7 +105,7 @@ SECTIONS = ["xy.png@z", "xz.png@y", "yz.png@x"]
         (
             SECTIONS,
             ["--style-mode", "inflate"],
-            "style: its axis is one that is not looked along",
+            "style: those that lie across an axis must be one for each axis",
         ),
     ],
 )

@@ -174,23 +174,7 @@ def style_targets(scene: Scene, stage: Shape, run: Outline) -> list[dict[str, Su
     apart = scene.styles[0].at is not None or (scene.regions is not None and len(scene.regions) > 1)
     found = [_style_sums(*style_samples(style, stage, scene, run), run) for style in scene.styles]
     targets = []
-    if not {style.across for style in scene.styles} <= {
-        None,
-        *(look.new[0] for look in run.placements if look.new),
-    }:
-        raise RecipeError(
-            "style: its axis is one that is not looked along; must be seen in slices along each axis "
-            "(--style-mode planes)"
-        )
-    for view, placement in enumerate(run.placements):
-        seen = [
-            n for n, style in enumerate(scene.styles) if style.across is None or placement.new == (style.across,)
-        ]
-        if not seen:
-            raise RecipeError(
-                "style: its axis leaves slices across another one without a style; give one for each axis, "
-                "to be seen in slices along each axis (--style-mode planes)"
-            )
+    for view, seen in enumerate(_seen(scene, run)):
         each, weights = [found[n][view] for n in seen], [scene.styles[n].weight for n in seen]
         targets.append(
             {
@@ -201,6 +185,21 @@ def style_targets(scene: Scene, stage: Shape, run: Outline) -> list[dict[str, Su
             }
         )
     return targets
+
+
+def _seen(scene: Scene, run: Outline) -> list[list[int]]:
+    """Of each view, the numbers of the styles that hold there: all, but for those that lie across another axis.
+    Raises RecipeError for a view without a style, or a style that no view sees."""
+    seen = [
+        [n for n, style in enumerate(scene.styles) if style.across is None or look.new == (style.across,)]
+        for look in run.placements
+    ]
+    if not all(seen) or len({n for each in seen for n in each}) < len(scene.styles):
+        raise RecipeError(
+            "style: those that lie across an axis must be one for each axis, and slices along each be looked at "
+            "(--style-mode planes)"
+        )
+    return seen
 
 
 def style_samples(style: Style, stage: Shape, scene: Scene, run: Outline) -> tuple[Tensor, Tensor | None]:
