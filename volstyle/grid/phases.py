@@ -77,7 +77,7 @@ class Phases:
         each is brought nearer, or farther, by one number for all samples until the shares are met."""
         from scipy import ndimage
 
-        around = ndimage.uniform_filter(samples.numpy(), (1, 3, 3, 3), mode="nearest")
+        around = ndimage.gaussian_filter(samples.numpy(), (0, 2, 2, 2), mode="nearest")
         samples = samples + _SUPPORT * torch.from_numpy(around)
         apart = torch.stack([(samples - code.view(-1, 1, 1, 1)).square().sum(0).flatten() for code in self.codes])
         for _ in range(1 if len(self.levels) == 2 else _ROUNDS):

@@ -33,6 +33,9 @@ REACH = 100
 _BLOCK = 400**3
 """Samples of a real volume that are measured at most: larger ones take more memory than most machines have."""
 
+_LINES = (256, 256, 256)
+"""Of the block in which lines are followed, in eight bytes a sample and more."""
+
 
 @dataclass(frozen=True)
 class Measured:
@@ -172,7 +175,7 @@ def _measured(
         _shares(labels, count),
         _surface(curves),
         curves,
-        {name: _lines(inner, axis, reach) for axis, name in enumerate(AXES)},
+        {name: _lines(_middle(there, _LINES).numpy(), axis, reach) for axis, name in enumerate(AXES)},
         float(euler_number(there.numpy(), connectivity=1)) / there.numel() * 1e6,
         percolates,
         {name: _tortuosity(inner, axis, ends) for axis, (name, ends) in enumerate(percolates.items())}
