@@ -172,7 +172,10 @@ def _run_stage(
 ) -> tuple[Reached, bool]:
     """Run the next stage from where the last one ended. Returns the state after it, and whether it was stopped."""
     index, device = len(reached.stages), run.machine.device
-    stage, momentum = run.stages[index], reached.momentum
+    stage = run.stages[index]
+    # Terms of the samples are far from their targets again on a finer grid: steps sized by the small gradients of
+    # the end of a coarse stage would throw each sample to an end of [0, 1].
+    momentum = None if run.recipe.solid.weights else reached.momentum
     run = run.at(stage)
     began = time.perf_counter()
     costs: dict[str, list[float]] = {}
