@@ -136,8 +136,8 @@ def path_of(source: Source | None) -> Path:
 
 def style_named(text: str) -> StyleOrder:
     """A style as it is written in an option: "b.jpg@0.5@2s" is b.jpg with weight 0.5 at 2 s, "xy.png@z" is for the
-    slices across z, "c.safetensors#candy" is one of the styles in a file of learned styles. Where a file has such a
-    name itself, that file is meant. Raises RecipeError."""
+    slices across z, "c.safetensors#candy" is one of the styles in a file of learned styles. Where a file has such
+    a name itself, that file is meant. Raises RecipeError."""
     found = StyleOrder(Path(text))
     while not found.path.exists() and (match := re.fullmatch(r"(.+)@([\d.:]+[sf]?|[zyx])", str(found.path))):
         found = replace(found, source=Path(match[1]))
