@@ -43,7 +43,7 @@ _MEDIA: Mapping[str, Mapping[str, Any]] = {
         "content": {"weight": 0.0},
         # A network that is asked for sees a tenth of the slices at each step.
         "style": {"weight": 0.0, "own_size": True, "frames": 16, "share": 0.1},
-        "solid": {"two_point": 100.0, "values": 1.0, "variation": 10.0},
+        "solid": {"two_point": 100.0, "values": 1.0, "variation": 10.0, "lags": 64},
         "smoothness": 0.0,
         "schedule": {"smallest": 52, "largest": SIZES["volume"], "ratio": 2.5, "steps": 150, "growth": 0.5},
         "optimizer": {"rate": 0.05},
