@@ -60,7 +60,7 @@ def say_verdicts(screen: Screen, options: EvalOptions) -> None:
 def _say_solid(screen: Screen, options: EvalOptions) -> None:
     verdict = judged_solid(options)
     if options.json:
-        screen.print(json_text(json_of(options, verdict)))
+        screen.print(json_of(options, verdict))
     else:
         say_solid(screen, verdict)
     if options.plot:

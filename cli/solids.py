@@ -21,6 +21,7 @@ from volstyle.media.solid import read_section
 
 from .options import EvalOptions
 from .screen import Screen
+from .shapes import json_text
 
 
 def is_solid(options: EvalOptions) -> bool:
@@ -93,23 +94,22 @@ def _word(value: float) -> str:
     return f"{value:.2f}" if math.isfinite(value) else "∞"
 
 
-def json_of(options: EvalOptions, verdict: SolidVerdict) -> dict[str, Any]:
-    """All numbers, curves too."""
+def json_of(options: EvalOptions, verdict: SolidVerdict) -> str:
+    """All numbers as JSON, curves too."""
     columns = {"solid": verdict.solid, "sections": verdict.sections, "real": verdict.real}
-    return {
+    values = {
         "solid": str(options.result),
         "levels": verdict.levels,
         "phase": verdict.levels[verdict.phase],
         "measured": {name: _plain(column) for name, column in columns.items() if column is not None},
     }
+    return json_text(values)
 
 
 def _plain(measured: Measured) -> dict[str, Any]:
     found = dict(vars(measured))
     for kind in ("two_points", "lines"):
         found[kind] = {axis: curve.tolist() for axis, curve in found[kind].items()}
-    if measured.tortuosity is not None:  # JSON knows no infinity
-        found["tortuosity"] = {a: t if math.isfinite(t) else None for a, t in measured.tortuosity.items()}
     return found
 
 
