@@ -23,6 +23,7 @@ from volstyle.networks.registry import load_network
 from .options import EvalOptions
 from .screen import Screen
 from .shapes import EvalJson, json_text
+from .solids import draw_solid, is_solid, json_of, judged_solid, say_solid
 
 Judged = Mapping[str, tuple[Verdict, ...]]
 """What a result is called -> what the judges say of it."""
@@ -33,6 +34,9 @@ def say_verdicts(screen: Screen, options: EvalOptions) -> None:
     neither an option nor a record names content and style."""
     if options.plot:
         _check_plot(options.plot, options.force)
+    if is_solid(options):
+        _say_solid(screen, options)
+        return
     content, styles, selection = _sources(options)
     network = load_network(options.network, weights=options.weights)
     paths = [options.result, *options.compare]
@@ -49,6 +53,18 @@ def say_verdicts(screen: Screen, options: EvalOptions) -> None:
         _say_about_network(screen, options)
     if options.plot:
         _draw(options.plot, options.force, judged)
+        if not options.json:
+            screen.entry("wrote", str(options.plot))
+
+
+def _say_solid(screen: Screen, options: EvalOptions) -> None:
+    verdict = judged_solid(options)
+    if options.json:
+        screen.print(json_of(options, verdict))
+    else:
+        say_solid(screen, verdict)
+    if options.plot:
+        draw_solid(options.plot, options.force, verdict)
         if not options.json:
             screen.entry("wrote", str(options.plot))
 

@@ -241,9 +241,10 @@ class StyleOptions(LookOptions):
     style: Annotated[
         list[str],
         Option(
-            metavar="FILE[@WEIGHT][@TIME]",
+            metavar="FILE[@WEIGHT][@TIME|@AXIS]",
             help="File whose style is taken. Several are blended: --style a.jpg --style b.jpg@0.5. In a clip, "
-            "times turn one style into the next: --style a.jpg@0s --style b.jpg@4s.",
+            "times turn one style into the next: --style a.jpg@0s --style b.jpg@4s. In a volume, axes give each "
+            "style the slices across one: --style xy.png@z --style xz.png@y --style yz.png@x.",
             rich_help_panel=_LOOK,
         ),
     ]
@@ -396,6 +397,14 @@ class VolumeOptions(StyleOptions):
         str | None,
         Option(metavar="Z,Y,X", help="Without IN: make a solid texture of this size.", rich_help_panel=_LOOK),
     ] = None
+    phases: Annotated[
+        str | None,
+        Option(
+            metavar="auto|N",
+            help="Of a solid: its levels are those of the sections, or N, in their shares.",
+            rich_help_panel=_LOOK,
+        ),
+    ] = None
     periodic: Annotated[
         bool,
         Option(
@@ -453,6 +462,7 @@ class VolumeOptions(StyleOptions):
         if self.style_mode is not None:
             found["network"] |= {"inflation": _INFLATIONS[self.style_mode]}
         found |= {"volume": _given(window=self.window, color=self.color or None)}
+        found |= {"solid": _given(phases=self.phases)}
         found |= _given(strength=self.strength, periodic=self.periodic or None)
         return found
 
@@ -502,6 +512,15 @@ class EvalOptions:
         list[Path],
         Option(metavar="RESULT", help="Another result from the same content and style, to judge beside it."),
     ] = field(default_factory=list)
+    reference: Annotated[
+        Path | None, Option(metavar="VOLUME", help="Real volume that is measured beside a solid.")
+    ] = None
+    phases: Annotated[
+        str, Option(metavar="auto|N", help="Phases of a solid: auto takes one for each level, N so many.")
+    ] = "auto"
+    phase: Annotated[
+        float | None, Option(metavar="LEVEL", help="Phase of a solid that is measured. Default: the lowest level.")
+    ] = None
     network: Annotated[
         str,
         Option(

@@ -131,7 +131,10 @@ def test_only_drawing_knows_matplotlib() -> None:
         assert "matplotlib" not in {name.split(".")[0] for name in imported(path)}, path
 
 
-LATE = {"matplotlib", "scipy", "sympy", "pandas", "scenedetect", "torchvision", "IPython"}
+LATE = {
+    *("matplotlib", "scipy", "sympy", "pandas", "scenedetect", "torchvision", "IPython"),
+    *("porespy", "skimage", "taufactor"),
+}
 
 
 def test_a_run_imports_no_library_that_it_does_not_use(tmp_path: Path) -> None:

@@ -25,6 +25,8 @@ OTHER = Recipe().updated(
             "statistic": "gram",
             "frames": 8,
             "scale": 0.5,
+            "share": 0.5,
+            "own_size": True,
         },
         "temporal": {
             "weight": 0,
@@ -35,7 +37,7 @@ OTHER = Recipe().updated(
             "flow_weights": "b.pth",
         },
         "schedule": {"smallest": 64, "largest": 256, "ratio": 2, "steps": 7, "growth": 1.1, "fine_above": 99},
-        "optimizer": {"name": "lbfgs", "rate": 1},
+        "optimizer": {"name": "gd", "rate": 1},
         "learn": {
             "smallest": 64,
             "largest": 640,
@@ -48,6 +50,7 @@ OTHER = Recipe().updated(
             "steadiness": 3.0,
         },
         "volume": {"window": "lung", "color": True},
+        "solid": {"phases": "auto", "two_point": 1, "values": 2, "variation": 3, "lags": 8},
         "series": {"autocorrelation": 1, "quantiles": 2, "lags": 16},
         "scaling": "gatys",
         "smoothness": 1e-3,

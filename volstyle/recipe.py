@@ -53,6 +53,9 @@ class StyleChoice:
     frames: how many frames of a clip, or slices of a volume, share statistics; 1 is each for itself, 0 all. A
     network that is coarse in time takes the next multiple of the frames one of its features owns.
     scale: size of the style relative to the content; 0.5 makes its strokes half as large.
+    share: of the groups of slices, or of frames, that are looked at in each step, at random; adam and gd alone.
+    own_size: scale is relative to the style's own samples instead: at 1 a sample of the style is one of the
+    content, as for sections of a material.
     """
 
     weight: float = 1.0
@@ -61,6 +64,8 @@ class StyleChoice:
     statistic: str = "moments"
     frames: int = 1
     scale: float = 1.0
+    share: float = 1.0
+    own_size: bool = False
 
 
 @dataclass(frozen=True)
@@ -91,6 +96,27 @@ class VolumeChoice:
 
     window: str = AUTO
     color: bool = False
+
+
+@dataclass(frozen=True)
+class SolidChoice:
+    """What makes a solid behave as its sections do, beside looking like them; see `loss.solid_terms`.
+
+    phases: none, auto (each level of the sections is one), or how many there are; the result then has their levels
+    and no others, in their shares. two_point, values, variation: weights of the terms, 0 for none. lags: of the
+    two-point correlation, in samples, at most half of a section.
+    """
+
+    phases: str = "none"
+    two_point: float = 0.0
+    values: float = 0.0
+    variation: float = 0.0
+    lags: int = 32
+
+    @property
+    def weights(self) -> bool:
+        """Whether there is a term of the samples."""
+        return max(self.two_point, self.values, self.variation) > 0
 
 
 @dataclass(frozen=True)
@@ -171,6 +197,7 @@ class Recipe:
     style: StyleChoice = StyleChoice()
     temporal: TemporalChoice = TemporalChoice()
     volume: VolumeChoice = VolumeChoice()
+    solid: SolidChoice = SolidChoice()
     series: SeriesChoice = SeriesChoice()
     schedule: ScheduleChoice = ScheduleChoice()
     optimizer: OptimizerChoice = OptimizerChoice()
@@ -219,7 +246,13 @@ class Recipe:
             taps = attrgetter(key)(self)
             if taps and not (min(taps.values()) >= 0 and 0 < sum(taps.values()) < math.inf):
                 raise RecipeError(f"recipe: {key} is {taps}, weights must be finite, at least 0, and not all 0")
-        if not self.content.weight and not self.style.weight:
+        if not 0 < self.style.share <= 1:
+            raise RecipeError(f"recipe: style.share is {self.style.share}, must be above 0 and at most 1")
+        if self.style.share < 1 and self.optimizer.name == "lbfgs":
+            raise RecipeError(
+                "recipe: style.share is below 1, at which lbfgs finds no way; choose adam, or share 1"
+            )
+        if not (self.content.weight or self.style.weight or self.solid.weights):
             raise RecipeError("recipe: content.weight and style.weight are both 0, one must be above")
 
     def set(self, assignment: str) -> Recipe:
@@ -304,6 +337,10 @@ _LEAST = {
     "temporal.weight": 0,
     "temporal.smoothing": 0,
     "temporal.window": 0,
+    "solid.two_point": 0,
+    "solid.values": 0,
+    "solid.variation": 0,
+    "solid.lags": 1,
     "series.autocorrelation": 0,
     "series.quantiles": 0,
     "series.lags": 1,

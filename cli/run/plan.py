@@ -27,7 +27,8 @@ def say_plan(screen: Screen, plan: Plan) -> None:
     for style in order.styles:
         weight = f", weight {style.weight:g}" if len(order.styles) > 1 else ""
         time = f", at {style.at.value:g}{style.at.unit}" if style.at else ""
-        screen.entry("style", f"{style.source}{weight}{time}")
+        across = f", for slices across {style.across}" if style.across else ""
+        screen.entry("style", f"{style.source}{weight}{time}{across}")
     say_engine(screen, plan.run, medium)
     full = ", at the source's size" if order.full_size else ""
     screen.entry("output", f"{order.output or 'stdout'}{full}")

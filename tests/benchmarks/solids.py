@@ -1,9 +1,11 @@
 """Which network grows solid textures best from an exemplar of three axes, under judges that none was tuned to.
 
-`builtin3d`, the same layers untrained, `random`, and `builtin` in planes, each with the taps it recommends and the
-recipe of `volstyle volume --shape`, on solids made by other formulas than those of the training. Beside them
-another draw of the same solid, the best that there can be, and noise of its levels. Prints a table and makes a
-sheet of slices: uv run python -m tests.benchmarks.solids --sheet solids.png
+`builtin3d`, the same layers untrained, `random`, and VGG-19 and `builtin` in planes, each with the taps it
+recommends and the recipe of `volstyle volume --shape`, on solids made by other formulas than those of the
+training. Beside them another draw of the same solid, the best that there can be, and noise of its levels. Prints a
+table, seconds of processor time, and makes a sheet: uv run python -m tests.benchmarks.solids --sheet solids.png
+
+With --rock FILE, how a rock behaves that is made from three of its slices: see `sections`.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from tests.benchmarks.networks import untrained
+from tests.benchmarks.sections import compare
 from tests.tiny import stylized
 from volstyle.codecs import Encoding, write
 from volstyle.engine.scene import Style
@@ -120,12 +123,14 @@ def judged(found: Tensor, target: Tensor) -> tuple[float, float, float]:
 
 def contestants(folder: Path) -> dict[str, Recipe]:
     """Name -> its recipe."""
-    native = defaults("solid").set("network.inflation=native")
+    planes = defaults("solid")
+    native = planes.set("network.inflation=native")
     return {
         "builtin3d": native,
+        "vgg19": defaults("solid", "vgg19"),
         "untrained": native.set(f"network.weights={untrained(folder, 'builtin3d')}"),
         "random": native.set("network.name=random"),
-        "planes": defaults("solid"),
+        "planes": planes,
     }
 
 
@@ -152,11 +157,20 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=40, help="of each stage")
     parser.add_argument("--sheet", type=Path, help="a PNG of slices of all")
     parser.add_argument("--only", nargs="*", help="names of contestants")
+    parser.add_argument("--exemplars", nargs="*", default=list(EXEMPLARS), help="names of exemplars")
+    parser.add_argument("--rock", type=Path, help="a volume of phases: made anew from three of its slices")
+    parser.add_argument(
+        "--at", type=int, nargs=3, help="the slices of --rock across z, y and x; typical ones if not"
+    )
     given = parser.parse_args()
-    targets = {name: make(given.size, 0) for name, make in EXEMPLARS.items()}
+    if given.rock:
+        compare(given.rock, given.at, given.size, given.only, given.sheet)
+        return
+    chosen = {name: EXEMPLARS[name] for name in given.exemplars}
+    targets = {name: make(given.size, 0) for name, make in chosen.items()}
     rows: list[list[Captioned]] = [[(name, planes(target)) for name, target in targets.items()]]
     print(f"{'':14} seconds | two points, levels, slices (Portilla–Simoncelli); the mean, then slices of each")
-    others = {name: make(given.size, 1) for name, make in EXEMPLARS.items()}
+    others = {name: make(given.size, 1) for name, make in chosen.items()}
     _tell("another draw", 0.0, {name: judged(others[name], target) for name, target in targets.items()})
     shuffled = {name: t.flatten()[torch.randperm(t.numel())].view_as(t) for name, t in targets.items()}
     _tell("noise", 0.0, {name: judged(shuffled[name], target) for name, target in targets.items()})
@@ -164,10 +178,10 @@ def main() -> None:
         for name, recipe in contestants(Path(folder)).items():
             if given.only and name not in given.only:
                 continue
-            began = time.perf_counter()
+            began = time.process_time()
             recipe = recipe.set(f"schedule.steps={given.steps}")
             found = {key: grown(cube(target), recipe) for key, target in targets.items()}
-            seconds = (time.perf_counter() - began) / len(found)
+            seconds = (time.process_time() - began) / len(found)
             _tell(name, seconds, {key: judged(volume, targets[key]) for key, volume in found.items()})
             rows.append([(f"{name}, {key}", planes(volume)) for key, volume in found.items()])
             if given.sheet:

@@ -347,5 +347,14 @@ def test_a_periodic_texture_has_no_seam() -> None:
         return float((found[:, 0] - found[:, -1]).abs().mean()) / inside
 
     assert seam(True) < 0.8 * seam(False)
-    with pytest.raises(ShapeError, match="periodic: samples are 30x32, must be multiples of 8x8"):
-        outline(content.with_samples(torch.zeros(3, 30, 32)), replace(recipe, periodic=True))
+
+
+def test_a_periodic_texture_may_have_any_size() -> None:
+    """A cell of the network that is cut by an end goes on at the other one, and has a feature too."""
+    recipe = replace(QUICK, content=ContentChoice(weight=0.0), init="noise", schedule=ScheduleChoice(steps=1))
+    content = Field(torch.full((3, 30, 37), 0.5), (Axis("y"), Axis("x")))
+    run = outline(content, replace(recipe, periodic=True))
+    assert run.stages[-1].shape == (30, 37)
+    for blocks in run.plans((30, 37)):
+        owned = [tile.owned((8, 8), (99, 99), (999, 999)) for block in blocks for tile in block.tiles]
+        assert sum((a.stop - a.start) * (b.stop - b.start) for a, b in owned) == 4 * 5

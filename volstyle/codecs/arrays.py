@@ -1,6 +1,7 @@
 """Plain arrays, by numpy: .npy and .npz. The largest array in an .npz is the volume; the others stay as they are.
 
-The last axes are z, y, x; a fourth in front is t; a last axis of 3 behind three others is R, G, B.
+The last axes are z, y, x; a fourth in front is t; a last axis of 3 behind three others is R, G, B. An array of two
+axes where there is none of more is a section, y and x.
 """
 
 from __future__ import annotations
@@ -147,12 +148,14 @@ def _header(path: Path) -> tuple[str, _Header, int]:
                         with archive.open(entry) as member:
                             headers[entry.filename.removesuffix(".npy")] = _read_header(member)
     fitting = {key: header for key, header in headers.items() if _is_volume(header)}
+    fitting = fitting or {key: header for key, header in headers.items() if _is_section(header)}
     if not fitting and len(headers) == 1 == len(names):
         header = next(iter(headers.values()))
         if header.dtype.kind == "O":
             raise InputError(f"{path}: damaged, or not an array of numbers (Python objects)")
         raise InputError(
-            f"{path}: {header.dtype} of shape {header.shape}, must be real numbers over z, y, x or t, z, y, x"
+            f"{path}: {header.dtype} of shape {header.shape}, must be real numbers over z, y, x or t, z, y, x, "
+            "or over y, x for a section"
         )
     if not fitting:
         shown = ", ".join(f"{key} {header.shape}" for key, header in headers.items())
@@ -180,6 +183,10 @@ def _is_archive(path: Path) -> bool:
 
 def _is_volume(header: _Header) -> bool:
     return header.dtype.kind in _NUMBERS and len(header.volume) in (3, 4) and min(header.shape) > 0
+
+
+def _is_section(header: _Header) -> bool:
+    return header.dtype.kind in _NUMBERS and len(header.shape) == 2 and min(header.shape) > 1
 
 
 def _axes(header: _Header) -> tuple[Any, ...]:

@@ -61,7 +61,7 @@ def estimate(part: Part, run: Outline) -> Estimate:
     def watch(_: Step) -> None:
         times.append(time.perf_counter())
 
-    style = replace(part.styles[0], source_mask=None, target_mask=None, at=None)
+    style = replace(part.styles[0], source_mask=None, target_mask=None, at=None, across=None)
     # L-BFGS may find nothing to do; a step of any optimizer is an evaluation.
     recipe = replace(run.recipe, schedule=schedule, init="content").set("optimizer.name=adam")
     recipe = recipe.set("temporal.flow=dis")

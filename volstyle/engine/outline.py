@@ -12,7 +12,7 @@ from volstyle.engine.blockwise import Plans
 from volstyle.engine.machine import Machine, bytes_per_sample, choose_core
 from volstyle.engine.ranks import ALONE, Ranks
 from volstyle.engine.schedule import Stage, optimized_shape, plan_stages
-from volstyle.errors import RecipeError, ShapeError, nearest
+from volstyle.errors import RecipeError, nearest
 from volstyle.grid.field import Field
 from volstyle.grid.tiles import Shape, plan, wrapped
 from volstyle.loss.statistics import STATISTICS
@@ -164,6 +164,10 @@ def outline(content: Field, recipe: Recipe, ranks: Ranks = ALONE) -> Outline:
     ):
         if value not in allowed:
             raise RecipeError(f"{name}: {value!r} is unknown; {nearest(value, allowed)}")
+    if ranks.count > 1 and recipe.style.share < 1 and recipe.style.weight:
+        raise RecipeError(
+            f"style.share: {recipe.style.share} in {ranks.count} processes that share all slices; must be 1"
+        )
     machine = Machine.choose(recipe.device, recipe.precision, recipe.memory, ranks.here)
     network = network_for(content, recipe).to(machine.device, machine.dtype)
     inflation = recipe.network.inflation
@@ -188,15 +192,19 @@ def _with_taps(choice: _Choice, taps: Mapping[str, float], fine_taps: Mapping[st
 
 
 def _periodic(stages: tuple[Stage, ...], stride: Shape) -> tuple[Stage, ...]:
-    """Stages whose features meet at the ends. Raises ShapeError unless those of the last one do."""
-    if any(size % step for size, step in zip(stages[-1].shape, stride, strict=True)):
-        have, need = ("x".join(map(str, sizes)) for sizes in (stages[-1].shape, stride))
-        raise ShapeError(f"periodic: samples are {have}, must be multiples of {need}, the strides of the network")
-    return tuple(
-        replace(
-            stage, shape=tuple(round(size / step) * step for size, step in zip(stage.shape, stride, strict=True))
-        )
-        for stage in stages
+    """Stages whose features meet at the ends, but for those of the last one, which has the size that is asked for:
+    there the cell of a feature may be cut, and goes on at the other end."""
+    return (
+        *(
+            replace(
+                stage,
+                shape=tuple(
+                    max(1, round(size / step)) * step for size, step in zip(stage.shape, stride, strict=True)
+                ),
+            )
+            for stage in stages[:-1]
+        ),
+        stages[-1],
     )
 
 

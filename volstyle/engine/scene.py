@@ -31,6 +31,8 @@ class Style:
     masks are not blended: each has its region, and where all masks are 0 the content stays.
     at: the frame of the content, a clip, where it is taken alone; between such frames one style turns into the
     next. May lie between frames, and outside of the clip. All styles have one, or none has.
+    across: the axis of the content, a volume, that a flat style lies across, as a section does: it holds for the
+    slices across that axis alone. None holds for all.
     """
 
     field: Field
@@ -38,6 +40,7 @@ class Style:
     source_mask: Tensor | None = None
     target_mask: Tensor | None = None
     at: float | None = None
+    across: int | None = None
 
 
 @dataclass(frozen=True)

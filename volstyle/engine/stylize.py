@@ -22,6 +22,7 @@ from volstyle.engine.scene import Scene
 from volstyle.engine.schedule import Stage
 from volstyle.engine.shared import SharedStage
 from volstyle.engine.targets import stage_objective
+from volstyle.engine.turns import turns
 from volstyle.errors import RecipeError, ShapeError, nearest
 from volstyle.grid.color import luma
 from volstyle.grid.field import Field
@@ -171,7 +172,10 @@ def _run_stage(
 ) -> tuple[Reached, bool]:
     """Run the next stage from where the last one ended. Returns the state after it, and whether it was stopped."""
     index, device = len(reached.stages), run.machine.device
-    stage, momentum = run.stages[index], reached.momentum
+    stage = run.stages[index]
+    # Terms of the samples are far from their targets again on a finer grid: steps sized by the small gradients of
+    # the end of a coarse stage would throw each sample to an end of [0, 1].
+    momentum = None if run.recipe.solid.weights else reached.momentum
     run = run.at(stage)
     began = time.perf_counter()
     costs: dict[str, list[float]] = {}
@@ -188,13 +192,14 @@ def _run_stage(
     ranks.tell(partial(SharedStage.of, scene, stage, run))
     ranks.use(device)
     objective, plans = stage_objective(scene, stage, run, links, fixed)
+    parts = turns(objective, plans, run.recipe.style.share, run.recipe.seed + index)
 
     def free(gradient: Tensor) -> Tensor:
         gradient[:, fixed] = 0
         return gradient
 
     def evaluated(now: Tensor) -> Evaluation:
-        found = evaluate(ranks.shown(now), objective, plans, ranks)
+        found = evaluate(ranks.shown(now), *next(parts), ranks)
         free(found.gradient)
         return found
 

@@ -13,12 +13,14 @@ from volstyle.engine.machine import choose_core
 from volstyle.engine.outline import Outline, kept_axes
 from volstyle.engine.scene import Scene, Style, shares_over_time
 from volstyle.engine.schedule import Stage, optimized_shape
+from volstyle.errors import RecipeError
 from volstyle.grid.field import Field
 from volstyle.grid.resample import fitted, resize
 from volstyle.grid.tiles import Block, Shape, plan
 from volstyle.loss.features import SourceFeatures
 from volstyle.loss.objective import Objective, View
 from volstyle.loss.signal_terms import AutocorrelationTerm, QuantileTerm
+from volstyle.loss.solid_terms import planes_across, solid_terms
 from volstyle.loss.statistics import STATISTICS, Sums, blended, gatys_distance, joined
 from volstyle.loss.temporal import TemporalTerm
 from volstyle.loss.terms import ContentTerm, SampleTerm, SmoothnessTerm, StyleTerm
@@ -45,8 +47,8 @@ def _stage_objective(
     shares = shares_over_time(scene.styles, stage.shape[0])
     targets = style_targets(scene, stage.shape, run)
     objective, plans = objective_of(content, targets, run, links, regions=regions, shares=shares, fixed=fixed)
-    terms = {**(_series_terms(scene, run) if len(stage.shape) == 1 else {}), **objective.sample_terms}
-    return replace(objective, sample_terms=terms), plans
+    own = _series_terms(scene, run) if len(stage.shape) == 1 else _solid_terms(scene, stage, run)
+    return replace(objective, sample_terms={**own, **objective.sample_terms}), plans
 
 
 def objective_of(
@@ -72,20 +74,21 @@ def objective_of(
     if run.margin is not None:
         content = continued(content, run.margin)
         regions = None if regions is None else continued(regions, run.margin)
-    views, own = [], []
+    views = []
     for number, (extractor, blocks) in enumerate(zip(run.extractors, plans, strict=True)):
         groups = [group for block in blocks for group in block.groups]
         style = None if targets is None else _style_term(targets[number], run, groups, shares)
         group, along = run.grouped(extractor)
-        own.append(tuple(run.ranks.own(blocks)))
-        source = _content_term(content, extractor, own[-1], run)
-        views.append(View(extractor, style, source, group, regions, along))
+        mine = tuple(run.ranks.own(blocks))
+        source = _content_term(content, extractor, mine, run)
+        if style is not None or source is not None:
+            views.append((View(extractor, style, source, group, regions, along), mine))
     terms: dict[str, SampleTerm] = {}
     if recipe.smoothness:
         terms["smoothness"] = SmoothnessTerm(recipe.smoothness, run.resampled, recipe.periodic)
     if links:
         terms["temporal"] = TemporalTerm(recipe.temporal.weight, links, variance, fixed)
-    return Objective(tuple(views), terms, run.margin), tuple(own)
+    return Objective(tuple(v for v, _ in views), terms, run.margin), tuple(blocks for _, blocks in views)
 
 
 def _series_terms(scene: Scene, run: Outline) -> dict[str, SampleTerm]:
@@ -98,6 +101,19 @@ def _series_terms(scene: Scene, run: Outline) -> dict[str, SampleTerm]:
     if choice.quantiles:
         terms["values"] = QuantileTerm.of(choice.quantiles, style)
     return terms
+
+
+def _solid_terms(scene: Scene, stage: Stage, run: Outline) -> dict[str, SampleTerm]:
+    """Of a solid, with the targets of its sections at the stage's size."""
+    choice, axes = run.recipe.solid, range(len(stage.shape))
+    if len(stage.shape) != 3 or not choice.weights:
+        return {}
+    planes = {
+        axis: [planes_across(style_samples(style, stage.shape, scene, run)[0], axis) for style in seen]
+        for axis in axes
+        if (seen := [style for style in scene.styles if style.across in (None, axis)])
+    }
+    return solid_terms(choice, stage.shape, planes, periodic=run.recipe.periodic)
 
 
 def _style_term(
@@ -138,9 +154,12 @@ def _shares(taps: Mapping[str, float]) -> dict[str, float]:
 
 
 def _style_size(style: Field, stage: Shape, scene: Scene, run: Outline) -> int:
-    """Long side of a style in samples: that of the content, or, of a signal, its own at the content's rate."""
+    """Long side of a style in samples: that of the content, or its own at the content's rate: of a signal, and
+    where the recipe says so."""
     size = max(stage[axis] for axis in run.resampled)
-    whole = style.shape[0] / scene.content.shape[1] if len(stage) == 1 else 1.0
+    whole = 1.0
+    if len(stage) == 1 or run.recipe.style.own_size:
+        whole = max(style.shape) / max(scene.content.shape[1 + axis] for axis in run.resampled)
     return max(1, round(size * whole * run.recipe.style.scale))
 
 
@@ -154,16 +173,33 @@ def style_targets(scene: Scene, stage: Shape, run: Outline) -> list[dict[str, Su
         return None
     apart = scene.styles[0].at is not None or (scene.regions is not None and len(scene.regions) > 1)
     found = [_style_sums(*style_samples(style, stage, scene, run), run) for style in scene.styles]
-    weights = [style.weight for style in scene.styles]
-    return [
-        {
-            tap: joined([sums[tap].means() for sums in each])
-            if apart
-            else blended([sums[tap] for sums in each], weights)
-            for tap in run.recipe.style.taps
-        }
-        for each in zip(*found, strict=True)
+    targets = []
+    for view, seen in enumerate(_seen(scene, run)):
+        each, weights = [found[n][view] for n in seen], [scene.styles[n].weight for n in seen]
+        targets.append(
+            {
+                tap: joined([sums[tap].means() for sums in each])
+                if apart
+                else blended([sums[tap] for sums in each], weights)
+                for tap in run.recipe.style.taps
+            }
+        )
+    return targets
+
+
+def _seen(scene: Scene, run: Outline) -> list[list[int]]:
+    """Of each view, the numbers of the styles that hold there: all, but for those that lie across another axis.
+    Raises RecipeError for a view without a style, or a style that no view sees."""
+    seen = [
+        [n for n, style in enumerate(scene.styles) if style.across is None or look.new == (style.across,)]
+        for look in run.placements
     ]
+    if not all(seen) or len({n for each in seen for n in each}) < len(scene.styles):
+        raise RecipeError(
+            "style: those that lie across an axis must be one for each axis, and slices along each be looked at "
+            "(--style-mode planes)"
+        )
+    return seen
 
 
 def style_samples(style: Style, stage: Shape, scene: Scene, run: Outline) -> tuple[Tensor, Tensor | None]:

@@ -39,12 +39,12 @@ class Tile:
         """The features it owns, as slices of its window's features.
 
         stride: of the features; features: shape of those of the window; field: shape of the field. The last
-        tile along an axis owns all that is left.
+        tile along an axis owns all that is left; that of a continued field the cell that its end cuts too.
         """
         return tuple(
             slice(
                 (core.start - window.start) // step,
-                count if core.stop == end else (core.stop - window.start) // step,
+                count if core.stop == end else -(-(core.stop - window.start) // step),
             )
             for core, window, step, count, end in zip(self.core, self.window, stride, features, field, strict=True)
         )

@@ -24,17 +24,17 @@ class QuantileTerm:
 
     @staticmethod
     def of(weight: float, style: Tensor) -> QuantileTerm:
-        """style: (C, T)."""
-        return QuantileTerm(weight, style.sort(1).values)
+        """style: (C, *S)."""
+        return QuantileTerm(weight, style.flatten(1).sort(1).values)
 
     def add_gradient(self, samples: Tensor, gradient: Tensor) -> float:
-        """The cost of samples (C, T); its gradient is added to gradient."""
-        values, order = samples.sort(1)
-        wanted = _stretched(self.target.to(samples), samples.shape[1])
+        """The cost of samples (C, *S); its gradient is added to gradient."""
+        values, order = samples.flatten(1).sort(1)
+        wanted = _stretched(self.target.to(samples), values.shape[1])
         variance = self.target.to(samples).var(1, correction=0, keepdim=True).clamp_min(1e-12)
         apart = (values - wanted) / variance
         scale = self.weight / samples.numel()
-        gradient.scatter_add_(1, order, 2 * scale * apart)
+        gradient.view(len(gradient), -1).scatter_add_(1, order, 2 * scale * apart)
         return float(scale * (apart * (values - wanted)).sum())
 
 

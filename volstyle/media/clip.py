@@ -30,7 +30,7 @@ from volstyle.grid.resample import fitted, resampling, transfer
 from volstyle.media.defaults import SIZES, composed
 from volstyle.media.medium import Earlier, Finished, Paint
 from volstyle.media.order import Order, Source
-from volstyle.media.reading import OtherMediumError, content_of, full_shape, opened, read_style
+from volstyle.media.reading import OtherMediumError, content_of, full_shape, opened, read_style, without_axes
 from volstyle.motion.shots import CutFinder, read_cuts
 from volstyle.motion.windows import BEYOND, HELD, Span, plan_windows
 from volstyle.recipe import Recipe
@@ -195,6 +195,7 @@ class ClipMedium:
     def open(self, order: Order) -> Film:
         """Look through a clip once, without keeping its frames."""
         _check_times(order)
+        without_axes(order)
         finder = CutFinder() if order.shots == "auto" and order.cuts is None else None
         clip = content_of(order, finder.look if finder else None)
         if isinstance(clip, Field):

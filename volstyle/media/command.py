@@ -46,6 +46,7 @@ def command_of(order: Order, stopped_after: tuple[int, int] | None) -> dict[str,
                 "source_mask": named(style.source_mask),
                 "at": style.at and dataclasses.asdict(style.at),
                 **({"named": style.named} if style.named else {}),
+                **({"across": style.across} if style.across else {}),
             }
             for style in order.styles
         ],
@@ -153,6 +154,7 @@ def _order(path: Path, record: Record, command: Mapping[str, Any]) -> Order:
                 located(style["source_mask"]),
                 _moment(style.get("at")),
                 style.get("named", ""),
+                style.get("across"),
             )
             for style in command["styles"]
         ),

@@ -33,9 +33,20 @@ _MEDIA: Mapping[str, Mapping[str, Any]] = {
     "solid": {
         "network": {"name": "builtin", "inflation": "planes"},
         "content": {"weight": 0.0},
-        "style": {"statistic": "w2"},
+        "style": {"statistic": "w2", "own_size": True},
         "smoothness": 0.0,
         "schedule": {"smallest": 32, "largest": SIZES["volume"], "steps": 40, "growth": 1.5},
+        "init": "noise",
+    },
+    "phases": {
+        "network": {"name": "builtin", "inflation": "planes"},
+        "content": {"weight": 0.0},
+        # A network that is asked for sees a tenth of the slices at each step.
+        "style": {"weight": 0.0, "own_size": True, "frames": 16, "share": 0.1},
+        "solid": {"two_point": 100.0, "values": 1.0, "variation": 10.0, "lags": 64},
+        "smoothness": 0.0,
+        "schedule": {"smallest": 52, "largest": SIZES["volume"], "ratio": 2.5, "steps": 150, "growth": 0.5},
+        "optimizer": {"rate": 0.05},
         "init": "noise",
     },
     "sound": {**_SIGNAL, "network": {"name": "builtin1d"}},
@@ -45,7 +56,8 @@ _MEDIA: Mapping[str, Mapping[str, Any]] = {
         "series": {"autocorrelation": 1.0, "quantiles": 1.0},
     },
 }
-"""Kind of content -> choices for any network. A solid is a volume without content. Volumes have many more samples
+"""Kind of content -> choices for any network. A solid is a volume without content; one of
+phases is made by terms of its samples alone, found with tests/benchmarks/solids.py. Volumes have many more samples
 than pictures: fewer steps, most of them where they are cheap, and strokes of more samples."""
 
 _FITS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
@@ -71,7 +83,8 @@ _ALIKE = {"vgg16_torchvision": "vgg19", "vgg19_torchvision": "vgg19"}
 
 
 def defaults(kind: str, network: str | None = None) -> Recipe:
-    """The choices for a kind of content: image, video, volume, solid (a volume without content), sound, series.
+    """The choices for a kind of content: image, video, volume, solid (a volume without
+    content), phases (a solid that has the phases of its sections), sound, series.
 
     network: its name, if it is not the medium's own. Raises RecipeError for an unknown kind.
     """

@@ -25,6 +25,7 @@ from volstyle.media.reading import (
     read_mask,
     read_source,
     read_style,
+    without_axes,
     without_times,
 )
 from volstyle.media.single import Single
@@ -54,6 +55,7 @@ class ImageMedium:
         if isinstance(content, Clip) or tuple(axis.name for axis in content.axes) != self.axes:
             raise OtherMediumError(order, [axis.name for axis in content.axes])
         without_times(order)
+        without_axes(order)
         styles = [read_style(order, style) for style in order.styles]
         masks = [read_mask(style.mask, order.selection) for style in order.styles]
         placed = tuple(replace(s, target_mask=mask) for s, mask in zip(styles, masks, strict=True))

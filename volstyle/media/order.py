@@ -20,7 +20,8 @@ Source = Path | Field
 class StyleOrder:
     """A style that is asked for. weight: its weight relative to the other styles. mask: where the content takes
     this style. source_mask: where the statistics of the style are taken. at: the moment at which a clip takes it.
-    named: which of the styles in a file of learned styles is meant."""
+    named: which of the styles in a file of learned styles is meant. across: the name of the axis of a volume whose
+    slices take it, "z", "y" or "x"; None for all slices."""
 
     source: Source
     weight: float = 1.0
@@ -28,6 +29,7 @@ class StyleOrder:
     source_mask: Source | None = None
     at: Moment | None = None
     named: str = ""
+    across: str | None = None
 
     @property
     def path(self) -> Path:
@@ -133,13 +135,15 @@ def path_of(source: Source | None) -> Path:
 
 
 def style_named(text: str) -> StyleOrder:
-    """A style as it is written in an option: "b.jpg@0.5@2s" is b.jpg with weight 0.5 at 2 s, "c.safetensors#candy"
-    is one of the styles in a file of learned styles. Where a file has such a name itself, that file is meant.
-    Raises RecipeError."""
+    """A style as it is written in an option: "b.jpg@0.5@2s" is b.jpg with weight 0.5 at 2 s, "xy.png@z" is for the
+    slices across z, "c.safetensors#candy" is one of the styles in a file of learned styles. Where a file has such
+    a name itself, that file is meant. Raises RecipeError."""
     found = StyleOrder(Path(text))
-    while not found.path.exists() and (match := re.fullmatch(r"(.+)@([\d.:]+[sf]?)", str(found.path))):
+    while not found.path.exists() and (match := re.fullmatch(r"(.+)@([\d.:]+[sf]?|[zyx])", str(found.path))):
         found = replace(found, source=Path(match[1]))
-        if re.fullmatch(r"\d*\.?\d+", match[2]):
+        if match[2] in "zyx":
+            found = replace(found, across=match[2])
+        elif re.fullmatch(r"\d*\.?\d+", match[2]):
             found = replace(found, weight=float(match[2]))
         else:
             found = replace(found, at=moment_of("style", match[2]))

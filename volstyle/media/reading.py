@@ -108,6 +108,14 @@ class OtherMediumError(InputError):
         super().__init__(f"{self.content}: has axes {', '.join(axes)}")
 
 
+def without_axes(order: Order) -> None:
+    """Raises RecipeError for styles that are for the slices across an axis, where the content is no volume."""
+    flat = [style for style in order.styles if style.across]
+    if flat:
+        name = flat[0].source if not isinstance(flat[0].source, Field) else "one in memory"
+        raise RecipeError(f"style: {name} is for slices across {flat[0].across}, of volumes alone; leave @ out")
+
+
 def without_times(order: Order) -> None:
     """Raises RecipeError for styles that have a time, where the content is no clip."""
     timed = [style for style in order.styles if style.at]

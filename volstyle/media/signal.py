@@ -20,7 +20,7 @@ from volstyle.media.defaults import composed
 from volstyle.media.levels import Ready, lasting, noise_like, prepare
 from volstyle.media.medium import Earlier, Finished, Paint
 from volstyle.media.order import Order, Source, StyleOrder
-from volstyle.media.reading import OtherMediumError, without_times
+from volstyle.media.reading import OtherMediumError, without_axes, without_times
 from volstyle.recipe import Recipe
 
 _SLOWEST_SOUND_S = 1e-3
@@ -99,6 +99,7 @@ class SignalMedium:
 
     def open(self, order: Order) -> Signal:
         without_times(order)
+        without_axes(order)
         notes: list[str] = []
         styles = [_read_style(style, notes) for style in order.styles]
         if order.content is None:

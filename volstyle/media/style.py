@@ -73,8 +73,9 @@ def style(
     some `seconds`. Arrays are pictures (y, x) or (y, x, 3), clips (t, y, x, 3), volumes (z, y, x) or signals (t);
     tensors may have their 3 channels first. `Field.of` names the axes of all others, and their steps. Samples of
     pictures and clips must lie in [0, 1]; whole numbers are divided by the largest one of their type.
-    styles: one or several of the same; a path may end in a weight and a time, as "b.jpg@0.5@2s", and a `Style` has
-    a weight and masks. output: where the result and its record are written; None leaves it in memory alone.
+    styles: one or several of the same; a path may end in a weight and a time, as "b.jpg@0.5@2s", or in the axis
+    that a section lies across, as "xy.png@z", and a `Style` has a weight, masks and an axis. output: where the
+    result and its record are written; None leaves it in memory alone.
 
     size: the long side that is optimized; the medium has a default. A file is made that small when it is read,
     unless `full_size` brings the style back to its own size; samples in memory always keep their grid. recipe: all
@@ -238,7 +239,8 @@ def _style(given: Samples | Style) -> StyleOrder:
         return StyleOrder(_source(given))
     at = None if given.at is None else Moment(given.at, "f")
     masks = [None if mask is None else _mask(mask) for mask in (given.target_mask, given.source_mask)]
-    return StyleOrder(given.field, given.weight, masks[0], masks[1], at)
+    across = None if given.across is None else "zyx"[given.across]
+    return StyleOrder(given.field, given.weight, masks[0], masks[1], at, across=across)
 
 
 def _mask(mask: Tensor) -> Field:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -27,12 +28,15 @@ from volstyle.media.medium import Earlier, Finished, Paint, nothing_earlier
 from volstyle.media.order import Order, Source, StyleOrder
 from volstyle.media.reading import OtherMediumError, without_times
 from volstyle.media.single import Single
-from volstyle.recipe import Recipe
+from volstyle.media.solid import AXES, open_solid, read_section
+from volstyle.recipe import Recipe, merged
 
 _AXES = (["z", "y", "x"], ["t", "z", "y", "x"])
 _ONE_FILE = {".mhd": ".mha", ".nhdr": ".nrrd"}
 """Suffixes of headers whose samples lie in another file -> those of formats that have both in one."""
 
+_LABELS, _LOOKED_AT = 8, 2**16
+"""How many different numbers a map of labels has at most; how many samples are looked at first."""
 _MILLIMETERS = {"um": 1e-3, "µm": 1e-3, "mm": 1.0, "cm": 10.0, "m": 1e3}
 
 
@@ -183,19 +187,27 @@ class VolumeMedium:
     def recipe(
         self, content: Source | None, style: Source | None, given: Mapping[str, Any], *chosen: Mapping[str, Any]
     ) -> Recipe:
-        return composed("solid" if content is None else self.name, given, *chosen)
+        if content is not None:
+            return composed(self.name, given, *chosen)
+        solid = merged(given, *chosen).get("solid")
+        phases = isinstance(solid, Mapping) and solid.get("phases", "none") != "none"
+        return composed("phases" if phases else "solid", given, *chosen)
 
     def open(self, order: Order) -> Volume | Single:
         """Styles are flat, or volumes; a file to start from is a volume, seen through its own range."""
         without_times(order)
-        styles = tuple(_read_style(style) for style in order.styles)
-        init = None if order.init is None else read_volume_style(order.init)
         if order.content is None:
-            part = Part(blank(order.shape or ()), styles, init)
-            return Single(part, part.content.shape)
+            styles = tuple(_read_style(style, read_section) for style in order.styles)
+            return open_solid(order, styles, None if order.init is None else read_volume_style(order.init))
+        if order.recipe.solid.phases != "none":
+            raise RecipeError("phases: are for a solid; leave the content out and give --shape")
+        styles = tuple(_read_style(style, read_volume_style) for style in order.styles)
+        init = None if order.init is None else read_volume_style(order.init)
         source = order.content if isinstance(order.content, Field) else read(order.content)
         if not is_volume(source):
             raise OtherMediumError(order, [axis.name for axis in source.axes])
+        if order.recipe.volume.window == "auto":
+            _check_intensities(order.content, source)
         mask = None if order.mask is None else _read_mask(order.mask, order.content, source)
         return replace(Volume.prepare(source, mask, order.recipe), styles=styles, init=init).checked()
 
@@ -207,9 +219,10 @@ class VolumeMedium:
         return "x".join(map(str, reversed(shape)))
 
 
-def _read_style(style: StyleOrder) -> Style:
+def _read_style(style: StyleOrder, read_field: Callable[[Source], Field]) -> Style:
+    across = None if style.across is None else AXES.index(style.across)
     try:
-        return Style(read_volume_style(style.source), style.weight)
+        return Style(read_field(style.source), style.weight, across=across)
     except InputError as error:
         raise InputError(f"style {error}") from error
 
@@ -228,6 +241,21 @@ def _read_mask(mask: Source, content: Source, source: Field) -> Tensor:
     return where
 
 
+def _check_intensities(content: Source, source: Field) -> None:
+    """Raises InputError for a map of labels, whose numbers are names and no intensities."""
+    array = source.origin.array if isinstance(source.origin, Stored) else None
+    if array is None or array.dtype.kind not in "iub":
+        return
+    every = source.samples.flatten().numpy()
+    some = np.unique(every[:: -(-len(every) // _LOOKED_AT)])
+    if 1 < len(some) <= _LABELS and bool(np.isin(every, some).all()):
+        name = "the content" if isinstance(content, Field) else content
+        raise InputError(
+            f"{name}: holds {len(some)} different numbers, labels and no intensities; give what they are of, "
+            f"or a section as --style with --shape; --window {some[0]:g},{some[-1]:g} takes them as they are"
+        )
+
+
 def read_volume_style(source: Source) -> Field:
     """A style that is a volume, its own range of intensities brought to [0, 1]; an image or a clip as it is."""
     field = source if isinstance(source, Field) else read(source)
@@ -243,11 +271,6 @@ def read_volume_style(source: Source) -> Field:
 def is_volume(field: Field) -> bool:
     """Whether it has the axes of a volume, or of one over time."""
     return [axis.name for axis in field.axes] in _AXES
-
-
-def blank(shape: tuple[int, ...]) -> Field:
-    """The content of a solid texture, in which there is nothing: gray of 0.5."""
-    return Field(torch.full((3, *shape), 0.5), tuple(Axis(name) for name in "zyx"))
 
 
 def shape_of(text: str) -> tuple[int, ...]:

@@ -1,0 +1,104 @@
+"""How a solid behaves that is made from three slices of a real one, beside the real one.
+
+The slices are those whose share of the first phase is the nearest to the whole's, as a rock's porosity is known
+before it is scanned; --at takes others. Below blocks of the same size from the real volume, which are as good as a
+solid of that size can be, a row for each way to make one: terms of the samples, as by default, a network beside
+them, and a network alone, the last as it was in 0.2.0. Differences of two points and of lines are from the whole
+real volume. uv run python -m tests.benchmarks.solids --rock berea.tif --size 64 --sheet rock.png
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+import torch
+from torch import Tensor
+
+import volstyle
+from volstyle.codecs import Encoding, read, write
+from volstyle.engine.scene import Style
+from volstyle.grid.field import Axis, Field
+from volstyle.grid.phases import Phases
+from volstyle.judges.solids import Measured, apart, judge_solid
+
+SPACE = tuple(Axis(name) for name in "zyx")
+_ALONE = dict.fromkeys(("solid.two_point", "solid.values", "solid.variation"), 0.0)
+WAYS: dict[str, Mapping[str, Any]] = {
+    "terms": {},
+    "vgg19 beside": {"style.weight": 1.0, "network.name": "vgg19"},
+    "builtin beside": {"style.weight": 1.0, "network.name": "builtin"},
+    "vgg19 alone": {"style.weight": 1.0, "network.name": "vgg19", **_ALONE},
+    "builtin alone": {
+        "style.weight": 1.0,
+        "style.share": 1.0,
+        "style.frames": 1,
+        "style.statistic": "w2",
+        "schedule.steps": 40,
+        "schedule.growth": 1.5,
+        "schedule.ratio": 1.5,
+        "optimizer.rate": 0.03,
+        **_ALONE,
+    },
+}
+
+
+def compare(
+    path: Path, at: Sequence[int] | None, size: int, only: Sequence[str] | None, sheet: Path | None
+) -> None:
+    """Print a row for blocks of the real volume and for each way to make one; draw their cuts."""
+    real = read(path)
+    labels = Phases.of("auto", [real.samples], [path.name]).labels_of(real.samples[0])
+    at = at or [typical(labels == 0, axis) for axis in range(3)]
+    sections = [
+        Style(Field(labels.select(axis, place)[None].float().contiguous(), SPACE[1:]), across=axis)
+        for axis, place in enumerate(at)
+    ]
+    print(f"slices {at}; differences from the whole of {path.name}")
+    print(f"{'':14} seconds  share  surface  two points   lines  Euler  percolates  tortuosity")
+    cuts = []
+    whole = Field(labels[None].float(), real.axes)
+    for place in range(3):
+        start = place * (min(labels.shape) - size) // 2
+        block = labels[start : start + size, start : start + size, start : start + size]
+        cuts.append(tell(f"real at {start}", 0.0, block, sections, whole))
+    for name in only or WAYS:
+        began = time.process_time()
+        choices = {"solid.phases": "auto", **WAYS[name]}
+        made = volstyle.style(None, sections, shape=(size,) * 3, choices=choices).field.samples[0]
+        cuts.append(tell(name, time.process_time() - began, made, sections, whole))
+        if sheet:
+            write(sheet, Field(torch.cat(cuts, 1).expand(3, -1, -1), SPACE[1:]), Encoding(force=True))
+
+
+def typical(there: Tensor, axis: int) -> int:
+    """The slice across an axis that has the share of the whole."""
+    others = [other for other in range(3) if other != axis]
+    return int((there.float().mean(others) - there.float().mean()).abs().argmin())
+
+
+def tell(name: str, seconds: float, made: Tensor, sections: Sequence[Style], whole: Field) -> Tensor:
+    """Print a row; return the middle planes and an oblique one side by side, (1, H, W)."""
+    solid = Field(made[None].float().contiguous(), SPACE)
+    verdict = judge_solid(solid, [(style.across, style.field) for style in sections], whole)
+    if not name.startswith("real"):
+        _row("sections", 0.0, verdict.sections, verdict.real)
+    _row(name, seconds, verdict.solid, verdict.real)
+    middle = [solid.samples[0].select(axis, made.shape[axis] // 2) for axis in range(3)]
+    across = torch.arange(min(made.shape))
+    planes = [*middle, solid.samples[0][:, across, across]]
+    framed = [torch.nn.functional.pad(plane, (1, 1, 1, 1), value=0.5) for plane in planes]
+    return torch.cat(framed, 1)[None].repeat_interleave(2, 1).repeat_interleave(2, 2)
+
+
+def _row(name: str, seconds: float, found: Measured, real: Measured | None) -> None:
+    assert real is not None
+    gaps = [fmean(apart(getattr(found, kind), getattr(real, kind)).values()) for kind in ("two_points", "lines")]
+    row = f"{name:14} {seconds:7.0f}  {found.shares[0]:.4f}  {found.surface:.4f}  {gaps[0]:10.4f}  {gaps[1]:.4f}"
+    if found.euler is not None and found.percolates is not None and found.tortuosity is not None:
+        ends = " ".join("yes" if there else "no" for there in found.percolates.values())
+        row += f"  {found.euler:5.0f}  {ends:10}  {' '.join(f'{t:.2f}' for t in found.tortuosity.values())}"
+    print(row, flush=True)

@@ -1,0 +1,61 @@
+"""Levels of sections as phases, and back with their shares."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from tests.tiny import numbers
+from volstyle.errors import InputError, RecipeError
+from volstyle.grid.phases import MOST_PHASES, Phases
+
+
+def layers(*counts: int) -> torch.Tensor:
+    """(1, 10, sum of counts / 10): so many samples of 0, of 85, of 170, …"""
+    return torch.cat([torch.full((count,), 85.0 * level) for level, count in enumerate(counts)]).view(1, 10, -1)
+
+
+def test_levels_become_corners_as_far_from_each_other() -> None:
+    found = Phases.of("auto", [layers(30, 20, 50)], ["a.png"])
+    assert found.levels.tolist() == [0, 85, 170]
+    assert found.shares.tolist() == pytest.approx([0.3, 0.2, 0.5])
+    assert torch.cdist(found.codes, found.codes).unique().tolist() == pytest.approx([0, 2**0.5])
+    assert found.seen(layers(30, 20, 50)).shape == (3, 10, 10)
+    assert Phases.of("auto", [layers(30, 20)], ["a.png"]).codes.tolist() == [[0.0], [1.0]]
+
+
+@pytest.mark.parametrize("counts", [(30, 70), (1, 99), (30, 20, 50), (40, 10, 25, 25)])
+def test_shares_are_met(counts: tuple[int, ...]) -> None:
+    phases = Phases.of("auto", [layers(*counts)], ["a.png"])
+    told = phases.told(numbers(phases.codes.shape[1], 20, 20, 20))
+    for level, share in zip(phases.levels, phases.shares, strict=True):
+        assert float((told == level).float().mean()) == pytest.approx(float(share), abs=0.002)
+
+
+def test_equal_samples_give_way_where_they_stand_alone() -> None:
+    """With too many of a phase, specks go before what hangs together."""
+    samples = torch.zeros(1, 10, 10, 10)
+    samples[0, :5] = 1
+    samples[0, 7, 7, 7] = 1
+    phases = Phases.of("auto", [layers(50, 50)], ["a.png"])
+    told = phases.told(samples)
+    assert float(told[0, 7, 7, 7]) == 0 and bool((told[0, :5] == 85).all())
+
+
+def test_shades_are_joined_to_as_many_phases_as_are_asked_for() -> None:
+    shades = layers(30, 70) + 5 * numbers(1, 10, 10)
+    found = Phases.of("2", [shades], ["a.png"])
+    assert found.levels.tolist() == pytest.approx([2.5, 87.5], abs=1)
+    assert found.shares.tolist() == pytest.approx([0.3, 0.7])
+
+
+def test_what_has_no_phases_is_said() -> None:
+    with pytest.raises(InputError, match=r"a\.png: 100 levels, which are no phases; .* as in --phases 2"):
+        Phases.of("auto", [numbers(1, 10, 10)], ["a.png"])
+    with pytest.raises(InputError, match=r"a\.png: every sample is 0, one phase; must have two or more"):
+        Phases.of("auto", [layers(100)], ["a.png"])
+    with pytest.raises(InputError, match="phases: 3 of sections with 2 levels; give 2 or auto"):
+        Phases.of("3", [layers(50, 50)], ["a.png"])
+    for text in ("1", "many", str(MOST_PHASES + 1)):
+        with pytest.raises(RecipeError, match="must be auto, or a number from 2 to 8"):
+            Phases.of(text, [layers(50, 50)], ["a.png"])

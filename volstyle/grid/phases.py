@@ -1,0 +1,101 @@
+"""Phases of a material: the levels of a section as labels, and samples of the engine as labels again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from volstyle.errors import InputError, RecipeError
+
+MOST_PHASES = 8
+_CORNERS = ((0, 0, 0), (1, 1, 0), (1, 0, 1), (0, 1, 1), (1, 1, 1), (1, 0, 0), (0, 1, 0), (0, 0, 1))
+"""Of the cube of colors; the first four are as far from each other."""
+_SUPPORT = 1e-3
+"""How much the mean of its neighbors counts beside a sample, to tell equal ones apart."""
+_ROUNDS = 30
+
+
+@dataclass(frozen=True)
+class Phases:
+    """The phases of a material, as the engine sees them: two as one channel of 0 and 1, more as corners of the
+    cube of colors, so that none lies between two others, as the gray of a third would.
+
+    levels: (P,), ascending, as the sections have them. shares: (P,), of all samples of the sections.
+    """
+
+    levels: Tensor
+    shares: Tensor
+
+    @staticmethod
+    def of(text: str, sections: Sequence[Tensor], names: Sequence[str]) -> Phases:
+        """text: "auto" for one phase for each level there is, or how many: then levels are joined so that each is
+        near its phase's mean. sections: (1, h, w) each. names: of the sections, for errors. Raises RecipeError for
+        a text that is neither, InputError for sections that cannot have so many."""
+        if text != "auto" and (not text.isdecimal() or not 2 <= int(text) <= MOST_PHASES):
+            raise RecipeError(f"phases: {text!r} must be auto, or a number from 2 to {MOST_PHASES}")
+        every = torch.cat([section.flatten() for section in sections])
+        for name, section in zip(names, sections, strict=True):
+            if section.min() == section.max():
+                raise InputError(
+                    f"{name}: every sample is {float(section.min()):g}, one phase; must have two or more"
+                )
+        levels = torch.from_numpy(np.unique(every.numpy()))
+        if text == "auto":
+            if len(levels) > MOST_PHASES:
+                raise InputError(
+                    f"{names[0]}: {len(levels)} levels, which are no phases; say how many there are, as in "
+                    "--phases 2"
+                )
+        elif len(levels) < int(text):
+            raise InputError(f"phases: {text} of sections with {len(levels)} levels; give {len(levels)} or auto")
+        else:
+            levels = _means(every, int(text))
+        found = Phases(levels, torch.ones(len(levels)))
+        counts = torch.bincount(found.labels_of(every), minlength=len(levels))
+        return Phases(levels, counts / counts.sum())
+
+    @property
+    def codes(self) -> Tensor:
+        """(P, C): the channels of each phase."""
+        channels = 1 if len(self.levels) == 2 else 3
+        return torch.tensor(_CORNERS[: len(self.levels)], dtype=torch.float32)[:, :channels]
+
+    def labels_of(self, section: Tensor) -> Tensor:
+        """The number of the phase whose level is nearest, of the section's shape."""
+        return torch.bucketize(section.contiguous(), (self.levels[1:] + self.levels[:-1]) / 2, out_int32=True)
+
+    def seen(self, section: Tensor) -> Tensor:
+        """A section (1, *S) in its own levels as the engine's (C, *S)."""
+        return self.codes[self.labels_of(section[0]).long()].movedim(-1, 0).contiguous()
+
+    def told(self, samples: Tensor) -> Tensor:
+        """Samples (C, *S) of the engine as levels (1, *S), each phase with its share: the nearest phase, after
+        each is brought nearer, or farther, by one number for all samples until the shares are met."""
+        from scipy import ndimage
+
+        around = ndimage.gaussian_filter(samples.numpy(), (0, 2, 2, 2), mode="nearest")
+        samples = samples + _SUPPORT * torch.from_numpy(around)
+        apart = torch.stack([(samples - code.view(-1, 1, 1, 1)).square().sum(0).flatten() for code in self.codes])
+        for _ in range(1 if len(self.levels) == 2 else _ROUNDS):
+            for phase, share in enumerate(self.shares.tolist()[1:], start=1):
+                others = torch.cat((apart[:phase], apart[phase + 1 :])).amin(0)
+                nearer = (apart[phase] - others).sort().values
+                count = min(max(round(share * len(nearer)), 1), len(nearer) - 1)
+                apart[phase] -= (nearer[count - 1] + nearer[count]) / 2
+        labels = apart.argmin(0)
+        return self.levels[labels].view(1, *samples.shape[1:])
+
+
+def _means(samples: Tensor, count: int) -> Tensor:
+    """(count,) levels, ascending, such that samples are near one of them: Otsu's thresholds lie between
+    (Otsu 1979), found by the k-means of Lloyd (1982) from equal shares."""
+    from scipy.cluster import vq
+
+    start = torch.quantile(torch.from_numpy(np.unique(samples.numpy())), (torch.arange(count) + 0.5) / count)
+    every = -(-len(samples) // 2**20)
+    means, _ = vq.kmeans2(samples[::every].double().numpy(), start.double().numpy(), minit="matrix")
+    return torch.from_numpy(means).float().sort().values

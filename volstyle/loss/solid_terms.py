@@ -1,0 +1,152 @@
+"""What a solid must have to behave as its sections do, and not just look alike: how far two points of a distance
+are of one kind, and how much surface there is.
+
+Terms of the samples themselves, with targets from planes: a section is one plane, a solid has as many across each
+axis as it has samples there. Nothing here knows of phases; where channels are 0 or 1 the products are the
+two-point probabilities S₂ of what is 1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from volstyle.loss.signal_terms import QuantileTerm
+from volstyle.loss.terms import SampleTerm
+from volstyle.recipe import SolidChoice
+
+
+@dataclass(frozen=True)
+class TwoPointTerm:
+    """weight · mean over axes of ‖R − R̂‖² / ‖R̂‖², where R(u, v) is the mean product of samples that lie (u, v)
+    apart, about the sections' mean, over all planes across an axis.
+
+    mean: (C, 1, 1, 1) of the sections. targets: axis -> R̂, (C, 2 L + 1, L' + 1), as `correlations` gives it.
+    periodic: opposite ends of a plane meet.
+    Source: microstructures from two-point correlations (Yeong & Torquato 1998); by gradients, as in MCRpy (Seibert
+    et al. 2022). The divisor, which makes the cost relative like the others, is ours.
+    """
+
+    weight: float
+    mean: Tensor
+    targets: Mapping[int, Tensor]
+    periodic: bool = False
+
+    def add_gradient(self, samples: Tensor, gradient: Tensor) -> float:
+        """The cost of samples (C, z, y, x); its gradient is added to gradient."""
+        total = 0.0
+        for axis, target in self.targets.items():
+            leaf = samples.detach().requires_grad_()
+            lags = ((target.shape[1] - 1) // 2, target.shape[2] - 1)
+            found = correlations(planes_across(leaf - self.mean.to(leaf), axis), lags, periodic=self.periodic)
+            wanted = target.to(found)
+            share = self.weight / len(self.targets) / wanted.square().sum().clamp_min(1e-30)
+            cost = share * (found - wanted).square().sum()
+            (slope,) = torch.autograd.grad(cost, leaf)
+            gradient += slope
+            total += float(cost.detach())
+        return total
+
+
+@dataclass(frozen=True)
+class VariationTerm:
+    """weight · mean over axes and channels of (V − V̂)² / V̂², V = mean |x_{i+1} − x_i| along an axis.
+
+    Where channels are 0 or 1 it is how many neighbors are not alike, and an edge that is blurred has no more of it
+    than a hard one: this term sets the surface, and leaves no noise, which would be more of it.
+    targets: axis -> V̂, (C,).
+    """
+
+    weight: float
+    targets: Mapping[int, Tensor]
+    periodic: bool = False
+
+    def add_gradient(self, samples: Tensor, gradient: Tensor) -> float:
+        """The cost of samples (C, *S); its gradient is added to gradient."""
+        total = 0.0
+        for axis, target in self.targets.items():
+            along = 1 + axis
+            steps = samples.roll(-1, along) - samples if self.periodic else samples.diff(dim=along)
+            wanted = target.to(samples).clamp_min(1e-6)
+            apart = (steps.abs().flatten(1).mean(1) - wanted) / wanted
+            share = self.weight / len(self.targets) / len(samples)
+            total += float(share * apart.square().sum())
+            scale = 2 * share * apart / wanted * len(samples) / steps.numel()
+            pull = steps.sign() * scale.view(-1, *(1,) * (samples.dim() - 1))
+            if self.periodic:
+                gradient += pull.roll(1, along) - pull
+            else:
+                gradient.narrow(along, 1, steps.shape[along]).add_(pull)
+                gradient.narrow(along, 0, steps.shape[along]).sub_(pull)
+        return total
+
+
+def planes_across(samples: Tensor, axis: int) -> Tensor:
+    """(C, *S) as planes (C, N, h, w): those of a volume across an axis, or a section as the one plane it is."""
+    return samples[:, None] if samples.dim() == 3 else samples.movedim(1 + axis, 1)
+
+
+def correlations(planes: Tensor, lags: tuple[int, int], *, periodic: bool = False) -> Tensor:
+    """Mean products of samples that lie some lag apart in a plane, over all planes.
+
+    planes: (C, N, h, w). Returns (C, 2 u + 1, v + 1) for lags from −u to u along h and from 0 to v along w; those
+    left out are the same the other way round. periodic: whether planes go on at their other end; else each lag is
+    divided by how many pairs it has (Torquato 2002, section 12.1).
+    """
+    size = planes.shape[2:]
+    # Multiples of 16 are transformed quickly, a prime would not be.
+    wide = [-(-(side + lag) // 16) * 16 for side, lag in zip(size, lags, strict=True)]
+    padded = list(size) if periodic else wide
+    power = torch.fft.rfft2(planes, padded).abs().square().mean(1)
+    products: Tensor = torch.fft.irfft2(power, padded).roll(lags[0], 1)[:, : 2 * lags[0] + 1, : lags[1] + 1]
+    if periodic:
+        return products / (size[0] * size[1])
+    rows = size[0] - torch.arange(-lags[0], lags[0] + 1, device=planes.device).abs()
+    columns = size[1] - torch.arange(lags[1] + 1, device=planes.device)
+    return products / (rows[:, None] * columns)
+
+
+def variation(planes: Tensor, along: int) -> Tensor:
+    """Mean |x_{i+1} − x_i| of planes (C, N, h, w) along h, 0, or w, 1: (C,)."""
+    return planes.diff(dim=2 + along).abs().flatten(1).mean(1)
+
+
+def solid_terms(
+    choice: SolidChoice,
+    shape: tuple[int, ...],
+    sections: Mapping[int, Sequence[Tensor]],
+    *,
+    periodic: bool = False,
+) -> dict[str, SampleTerm]:
+    """The terms of a solid of this shape, by name.
+
+    sections: axis -> planes (C, N, h, w) of each section that lies across it, at the size of the solid's samples.
+    periodic: opposite ends meet.
+    """
+    every = [planes for found in sections.values() for planes in found]
+    terms: dict[str, SampleTerm] = {}
+    if choice.two_point:
+        mean = torch.cat([planes.flatten(1) for planes in every], 1).mean(1).view(-1, 1, 1, 1)
+        targets = {}
+        for axis, found in sections.items():
+            sides = [side for place, side in enumerate(shape) if place != axis]
+            lags = [
+                min(choice.lags, *((each - 1) // 2 for each in (side, *(p.shape[2 + n] for p in found))))
+                for n, side in enumerate(sides)
+            ]
+            each = [correlations(planes - mean, (lags[0], lags[1])) for planes in found]
+            targets[axis] = torch.stack(each).mean(0)
+        terms["two points"] = TwoPointTerm(choice.two_point, mean, targets, periodic)
+    if choice.values:
+        terms["values"] = QuantileTerm.of(choice.values, torch.cat([planes.flatten(1) for planes in every], 1))
+    if choice.variation:
+        along: dict[int, list[Tensor]] = {}
+        for axis, found in sections.items():
+            for place, own in enumerate(other for other in range(len(shape)) if other != axis):
+                along.setdefault(own, []).extend(variation(planes, place) for planes in found)
+        means = {axis: torch.stack(found).mean(0) for axis, found in along.items()}
+        terms["variation"] = VariationTerm(choice.variation, means, periodic)
+    return terms
