@@ -20,3 +20,10 @@ torch.set_num_threads(min(2, torch.get_num_threads()))
 @pytest.fixture(autouse=True)
 def _seeded() -> None:
     torch.manual_seed(0)
+
+
+@pytest.fixture(autouse=True)
+def _optimized(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Clips of tests are optimized, however many frames they have, unless a test asks for more: learning takes
+    longer than any test should."""
+    monkeypatch.setattr("volstyle.media.method.LONG", 10**9)

@@ -179,6 +179,8 @@ def test_a_stop_leaves_the_rest_of_a_clip_as_it_was() -> None:
     ("words", "says"),
     [
         (["--mask", "art.png"], "--mask: does nothing with a style that was learned"),
+        (["--content-weight", "0.4"], "content.weight: does nothing with a style that was learned"),
+        (["--set", "schedule.steps=4"], "schedule.steps: does nothing with a style that was learned"),
         (["--loop"], "--loop: does nothing with a style that was learned"),
         (["--style", "art.png"], "style: art.png is a picture and another style is learned"),
         (["--method", "learn"], "the style was learned already"),
@@ -221,7 +223,10 @@ def test_wrong_orders_are_refused_before_the_work() -> None:
         volstyle.learn(["art.png"], "still.mp4", "t.safetensors", choices=TINY)
 
 
-def test_long_clips_are_learned_and_short_ones_optimized(capsys: pytest.CaptureFixture[str]) -> None:
+def test_long_clips_are_learned_and_short_ones_optimized(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("volstyle.media.method.LONG", 24)
     clip = numbers(3, 1, 16, 20).expand(3, 26, 16, 20).contiguous()
     write("long.mp4", Field(clip, CLIP), Encoding("lossless"))
     assert main(["video", "long.mp4", "--style", "art.png", "-o", "l.mp4", *options()]) == 0

@@ -16,7 +16,7 @@ from volstyle.grid.field import Field
 from volstyle.media.command import command_of
 from volstyle.media.lesson import lesson, style_names
 from volstyle.media.order import Order, StyleOrder
-from volstyle.media.painted import is_learned
+from volstyle.media.painted import is_learned, painting_recipe
 from volstyle.media.table import medium_named, medium_of
 from volstyle.recipe import AUTO, Recipe
 from volstyle.record import Record
@@ -119,7 +119,13 @@ def learned_first(
         StyleOrder(first.output, style.weight, named=name if len(names) > 1 else "")
         for style, name in zip(order.styles, names, strict=True)
     )
-    return replace(order, styles=styles, selection=replace(order.selection, size=size), lesson=first)
+    return replace(
+        order,
+        recipe=painting_recipe(order.kind, order.recipe),
+        styles=styles,
+        selection=replace(order.selection, size=size),
+        lesson=first,
+    )
 
 
 def is_done(order: Order) -> bool:

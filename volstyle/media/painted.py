@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
@@ -18,13 +19,16 @@ from volstyle.engine.scene import Style, shares_over_time
 from volstyle.errors import RecipeError
 from volstyle.grid.color import luma
 from volstyle.grid.field import Axis, Field
+from volstyle.media.choices import nested
 from volstyle.media.command import save_record
+from volstyle.media.defaults import composed
 from volstyle.media.follower import Follower, PaintPlan
 from volstyle.media.medium import Medium
 from volstyle.media.order import Order, StyleOrder
 from volstyle.media.result import Result, in_units
 from volstyle.media.table import MEDIA, medium_named, open_order
 from volstyle.networks.inflation import standard_placement
+from volstyle.recipe import Recipe
 from volstyle.record import Record, threads, versions
 
 
@@ -201,3 +205,26 @@ def _check(order: Order) -> None:
     for name, is_given in given.items():
         if is_given:
             raise RecipeError(f"{name}: does nothing with a style that was learned; leave it out")
+    usual, asked = (_by_keys(dataclasses.asdict(recipe)) for recipe in (composed(order.kind), order.recipe))
+    for key, value in asked.items():
+        if key not in _PAINTED_BY and value != usual[key]:
+            raise RecipeError(f"{key}: does nothing with a style that was learned; leave it out, or learn with it")
+
+
+_PAINTED_BY = ("colors", "device", "memory", "precision", "strength", "volume.color", "volume.window")
+"""The choices that matter where a style that was learned paints."""
+
+
+def painting_recipe(kind: str, recipe: Recipe) -> Recipe:
+    """The usual recipe of a medium, by its name, with those choices of another that matter to painting."""
+    choices = {key: value for key, value in _by_keys(dataclasses.asdict(recipe)).items() if key in _PAINTED_BY}
+    return composed(kind, *nested(choices))
+
+
+def _by_keys(choices: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested choices by their keys, tables of taps whole: {"learn": {"steps": 3}} is {"learn.steps": 3}."""
+    found: dict[str, Any] = {}
+    for name, value in choices.items():
+        inner = isinstance(value, Mapping) and not name.endswith("taps")
+        found |= _by_keys(value, f"{prefix}{name}.") if inner else {f"{prefix}{name}": value}
+    return found
