@@ -241,7 +241,9 @@ def test_interrupted_while_reading_leaves_nothing(run: Run, monkeypatch: pytest.
 
 
 def test_ctrl_c_keeps_what_there_is_and_replay_stops_there_too(run: Run) -> None:
-    line = "video clip.mp4 --style art.png -o a.mp4 --preview now.png --set schedule.steps=100000"
+    line = (
+        "video clip.mp4 --method optimize --style art.png -o a.mp4 --preview now.png --set schedule.steps=100000"
+    )
     command = [sys.executable, "-c", "import sys, volstyle_cli; sys.exit(volstyle_cli.main())"]
     arguments = [*line.split()[:4], *TINY, *line.split()[4:]]
     with subprocess.Popen([*command, *arguments], stdout=subprocess.PIPE, text=True) as process:

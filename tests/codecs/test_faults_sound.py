@@ -42,7 +42,7 @@ def test_a_sound_that_does_not_go_into_a_format_is_refused_before_the_work(tmp_p
 def test_a_volume_that_is_no_dicom_is_refused_as_dicom_before_the_work(tmp_path: Path) -> None:
     axes = tuple(Axis(name, 1.0, "mm") for name in "zyx")
     for name in ("out.dcm", "out"):
-        with pytest.raises(OutputError, match="written from DICOM only"):
+        with pytest.raises(OutputError, match="only written from DICOM"):
             check(tmp_path / name, Field(torch.empty(1, 4, 4, 4, device="meta"), axes))
 
 

@@ -558,8 +558,8 @@ def test_bad_volumes_are_named(tmp_path: Path) -> None:
     cut.write_bytes(nifti(tmp_path / "whole.nii.gz", counts(*SHAPE)).read_bytes()[:900])
     with pytest.raises(InputError, match=r"cut\.nii\.gz: damaged"):
         read(cut)
-    np.save(tmp_path / "flat.npy", np.zeros((3, 4)))
-    with pytest.raises(InputError, match=r"flat\.npy: float64 of shape \(3, 4\), must be"):
+    np.save(tmp_path / "flat.npy", np.zeros((2, 2, 2, 3, 4)))
+    with pytest.raises(InputError, match=r"flat\.npy: float64 of shape \(2, 2, 2, 3, 4\), must be"):
         read(tmp_path / "flat.npy")
     with pytest.raises(OutputError, match="has axes z, y, x or t, z, y, x, the result has y, x"):
         write(tmp_path / "a.nii", tiny_field(4, 5))

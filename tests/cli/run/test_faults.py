@@ -60,7 +60,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
         ),
         ("signal a.wav --style a.wav -o out.mp4", "cannot be written as .mp4"),
         ("signal a.wav --style a.wav -o out.dcm", "only what was read from a DICOM waveform"),
-        ("volume volume.npy --style style.png -o out.dcm", "from DICOM only"),
+        ("volume volume.npy --style style.png -o out.dcm", "only written from DICOM"),
         (f"image a.png --style style.png -o {'a' * 232}.png", "must have at most 235"),
         (f"image a.png --style style.png -o {'a' * 300}.png", "must have at most 235"),
     ],

@@ -40,7 +40,7 @@ from volstyle_cli import main
 
 CLIP = (Axis("t", 0.1, "s"), Axis("y"), Axis("x"))
 LINE = (
-    "video clip.mp4 --style art.png -o a.mp4 --network random --precision float32 --memory 64MB --size 40 "
+    "video clip.mp4 --method optimize --style art.png -o a.mp4 --network random --precision float32 --memory 64MB --size 40 "
     "--set schedule.steps=1 --set schedule.smallest=64 --set style.statistic=gram --set temporal.window=4"
 )
 COUNT = 24
@@ -189,7 +189,7 @@ def test_stopped_in_its_third_window_the_rest_stays_as_it_was(run: Run, monkeypa
 
         yield asked
 
-    monkeypatch.setattr("volstyle_cli.run.carry_out.stoppable", stoppable)
+    monkeypatch.setattr("volstyle_cli.run.acts.stoppable", stoppable)
     code, out, _ = run(LINE, "--set", "schedule.steps=2", "--set", "temporal.window=8", "--quality", "lossless")
     assert code == 130
     assert "stopped    in stage 2 of 3, after step 2" in out
