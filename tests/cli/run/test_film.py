@@ -40,7 +40,8 @@ from volstyle_cli import main
 
 CLIP = (Axis("t", 0.1, "s"), Axis("y"), Axis("x"))
 LINE = (
-    "video clip.mp4 --method optimize --style art.png -o a.mp4 --network random --precision float32 --memory 64MB --size 40 "
+    "video clip.mp4 --method optimize --style art.png -o a.mp4 --network random --precision float32 "
+    "--memory 64MB --size 40 "
     "--set schedule.steps=1 --set schedule.smallest=64 --set style.statistic=gram --set temporal.window=4"
 )
 COUNT = 24

@@ -26,7 +26,8 @@ from volstyle_cli import main
 
 PLANE = (Axis("y"), Axis("x"))
 LINE = (
-    "video clip.mp4 --method optimize --style art.png -o a.mp4 --network random --precision float32 --memory 64MB --size 40 -q "
+    "video clip.mp4 --method optimize --style art.png -o a.mp4 --network random --precision float32 "
+    "--memory 64MB --size 40 -q "
     "--set schedule.steps=5 --set schedule.smallest=24 --set style.statistic=gram --set temporal.window=4"
 )
 COMMAND = [sys.executable, "-c", "import sys, volstyle_cli; sys.exit(volstyle_cli.main())", *LINE.split()]
