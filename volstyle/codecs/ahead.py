@@ -39,7 +39,7 @@ def ahead(items: Generator[T, None, None], count: int) -> Generator[T, None, Non
             error = raised
         give(_End(error))
 
-    thread = Thread(target=make, daemon=True)
+    thread = Thread(target=make, name="ahead", daemon=True)
     thread.start()
     try:
         while True:

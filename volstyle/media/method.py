@@ -10,6 +10,7 @@ from typing import Any
 
 from volstyle.codecs import Moment, probe
 from volstyle.codecs.frames import RATE
+from volstyle.codecs.incoming import STREAM
 from volstyle.engine.painting import SUFFIX
 from volstyle.errors import InputError, RecipeError, nearest
 from volstyle.grid.field import Field
@@ -56,8 +57,8 @@ def with_method(
 
 
 def _frames(order: Order) -> int:
-    """About how many frames are styled, 0 for a clip in memory or a result that stays there."""
-    if not isinstance(order.content, Path) or order.output is None:
+    """About how many frames are styled, 0 for a clip in memory, a stream, or a result that stays in memory."""
+    if not isinstance(order.content, Path) or STREAM in (order.content, order.output) or order.output is None:
         return 0
     if medium_of(order.content).axes != medium_named(order.kind).axes:
         return 0  # what it is instead is said when it is opened
