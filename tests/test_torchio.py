@@ -147,7 +147,9 @@ def test_monai_wraps_both() -> None:
         keys=["scan"], name="RandomStyle", styles=["art.png"], choices=QUICK, strength=1
     )
     random = next(iter(DataLoader(monai.data.Dataset([given] * 2, drawn), num_workers=1)))
-    assert torch.equal(random["scan"][0].as_subclass(Tensor), fixed["scan"].as_subclass(Tensor))
+    # A worker computes with other threads, whose sums are rounded differently.
+    one, other = (field.as_subclass(Tensor) for field in (random["scan"][0], fixed["scan"]))
+    assert torch.allclose(one, other, rtol=1e-4, atol=0.1)
     assert not torch.equal(fixed["scan"].as_subclass(Tensor), scan.as_subclass(Tensor))
     assert torch.equal(fixed["scan"].affine, scan.affine)
     assert torch.equal(fixed["labels"], given["labels"])
