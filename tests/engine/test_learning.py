@@ -20,6 +20,7 @@ from volstyle.errors import InputError
 from volstyle.loss.terms import NearnessTerm
 from volstyle.networks.generator import Plan, StageGenerator
 from volstyle.networks.inflation import Placement
+from volstyle.networks.registry import PACKAGED
 from volstyle.recipe import Recipe
 
 RECIPE = Recipe().updated(
@@ -136,7 +137,7 @@ def test_files_that_are_no_learned_style_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="not a whole file"):
         LearnedStyle.load(path)
     with pytest.raises(InputError, match="is no learned style; must be one of version 1"):
-        LearnedStyle.load(Path("volstyle/networks/builtin.safetensors"))
+        LearnedStyle.load(PACKAGED["builtin"])
     _style().save(path, {"names": []})
     with pytest.raises(InputError, match="a damaged entry"):
         LearnedStyle.load(path)

@@ -177,7 +177,8 @@ def test_a_wrong_line_is_said_once(files: None) -> None:
     assert other == (0, "")
 
 
-def test_torchrun(files: None) -> None:
+def test_torchrun(files: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")  # or torchrun says at length that it chose this
     folder = Path(sys.executable).parent
     line = "image art.png --style art.png -o b.png --network builtin --precision float32 --set schedule.steps=1"
     words = [str(folder / "torchrun"), "--nproc-per-node", "2", "--no-python", str(folder / "volstyle")]
