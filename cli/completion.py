@@ -47,7 +47,7 @@ def presets(incomplete: str) -> list[str]:
 
 
 def taps(ctx: Context, incomplete: str) -> list[str]:
-    """Of the network on the command line, else of the default."""
+    """The taps of the network on the command line; where none is named, those of the default network."""
     return [tap for tap in _taps_of(ctx) if tap.startswith(incomplete)]
 
 

@@ -171,7 +171,7 @@ class LearnOptions(RunOptions):
         Option(min=16, help="Longest long side of the contents. Default: 1280.", rich_help_panel=_LOOK),
     ] = None
     content_weight: Annotated[
-        float | None, Option(min=0, help="How much of the content stays.", rich_help_panel=_LOOK)
+        float | None, Option(min=0, help="Weight of the content: higher keeps more of it.", rich_help_panel=_LOOK)
     ] = None
     style_scale: Annotated[
         float | None, Option(min=0.01, help="Size of strokes: 0.5 is half as large.", rich_help_panel=_LOOK)
@@ -401,7 +401,7 @@ class VolumeOptions(StyleOptions):
         str | None,
         Option(
             metavar="auto|N",
-            help="Of a solid: its levels are those of the sections, or N, in their shares.",
+            help="Make a solid of phases, in their shares: auto takes the levels of the sections, N finds N.",
             rich_help_panel=_LOOK,
         ),
     ] = None
@@ -572,7 +572,7 @@ class ShowOptions(RecipeOptions):
 
 @dataclass(frozen=True, kw_only=True)
 class WebOptions:
-    """Of `volstyle web`."""
+    """The options of `volstyle web`."""
 
     host: Annotated[
         str, Option(help="The address to serve at; at others than 127.0.0.1 a token is asked for.")

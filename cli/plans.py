@@ -25,22 +25,22 @@ class AsJson:
 
 @dataclass(frozen=True, kw_only=True)
 class PlanVideoOptions(AsJson, VideoOptions):
-    """Of `volstyle plan video`."""
+    """The options of `volstyle plan video`."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class PlanImageOptions(AsJson, ImageOptions):
-    """Of `volstyle plan image`."""
+    """The options of `volstyle plan image`."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class PlanVolumeOptions(AsJson, VolumeOptions):
-    """Of `volstyle plan volume`."""
+    """The options of `volstyle plan volume`."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class PlanSignalOptions(AsJson, SignalOptions):
-    """Of `volstyle plan signal`."""
+    """The options of `volstyle plan signal`."""
 
 
 @plans.command()

@@ -15,7 +15,7 @@ _LOOK, _RUN, _FILES = "Look", "Machine", "Files"
 
 @dataclass(frozen=True, kw_only=True)
 class BatchOptions(LookOptions):
-    """Of `volstyle batch`."""
+    """The options of `volstyle batch`."""
 
     inputs: Annotated[
         list[str],
@@ -37,7 +37,9 @@ class BatchOptions(LookOptions):
     watch: Annotated[
         bool, Option("--watch", help="Go on with files as they arrive, until Ctrl-C.", rich_help_panel=_RUN)
     ] = False
-    quality: Annotated[Quality, Option(help="Of the encoding of clips.", rich_help_panel=_FILES)] = Quality.VISUAL
+    quality: Annotated[
+        Quality, Option(help="How clips are encoded: visual looks lossless, lossless is.", rich_help_panel=_FILES)
+    ] = Quality.VISUAL
     keep_going: Annotated[
         bool, Option("--keep-going", help="Leave out frames of clips that are damaged.", rich_help_panel=_FILES)
     ] = False

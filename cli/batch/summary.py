@@ -1,4 +1,4 @@
-"""What became of a batch: a table, the errors, or all of it as JSON."""
+"""How the results of a batch are said: as a table with its errors, or as JSON."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ _LOOK, _FILES = "Look", "Files"
 
 @dataclass(frozen=True, kw_only=True)
 class SheetOptions(RunOptions):
-    """Of `volstyle sheet`."""
+    """The options of `volstyle sheet`."""
 
     content: Annotated[Path, Argument(metavar="PHOTO", help="The photograph.")]
     style: Annotated[
@@ -36,7 +36,8 @@ class SheetOptions(RunOptions):
         str | None,
         Option(
             metavar="A,B,…",
-            help="Of one style, a column for each; a quarter, a half, once, twice and four times the default.",
+            help="Content weights to try with one style, a column for each; if not given, a quarter to four times "
+            "the usual weight.",
             rich_help_panel=_LOOK,
         ),
     ] = None
@@ -44,7 +45,8 @@ class SheetOptions(RunOptions):
         str | None,
         Option(
             metavar="A,B,…",
-            help="Of one style, sizes of strokes, a row for each; half, once and twice the default.",
+            help="Sizes of strokes to try with one style, a row for each; if not given, half, once and twice the "
+            "usual size.",
             rich_help_panel=_LOOK,
         ),
     ] = None

@@ -80,7 +80,7 @@ class Studio:
 
     @property
     def stored_bytes(self) -> int:
-        """Of all files in the folder."""
+        """The bytes of all files in the folder."""
         return sum(path.stat().st_size for path in self.root.rglob("*") if path.is_file())
 
     def _folder(self, name: str) -> Path:

@@ -42,7 +42,7 @@ order, in one thread, which is not the one that `styled` was called in."""
 
 @dataclass(frozen=True)
 class Passed:
-    """What became of a clip. frames: how many were written. notes: for the user, on what could not be kept. cut:
+    """A clip that has passed. frames: how many were written. notes: for the user, on what could not be kept. cut:
     why it ended before its end, in one line; "" if it did not. stopped: somebody asked to. unread: whoever reads
     the target went away."""
 

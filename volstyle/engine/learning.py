@@ -36,11 +36,12 @@ _FINER_RATE = 0.5
 """The step size in finer stages, as a share of that in the first: their pieces differ more from one another."""
 
 _LAST_SHARE = 0.3
-"""Of all steps, those in which the step size falls to nothing."""
+"""The share of all steps, the last ones, in which the step size falls to nothing."""
 
 _FREE_SHARE = 0.5
-"""Of all steps, those over which the weight that holds a clip together grows to its whole. Held from the first
-step on, a network finds that nothing moves less than a copy of what it is given, and paints no more."""
+"""The share of all steps, the first ones, over which the weight that holds a clip together grows to its whole.
+Held from the first step on, a network finds that nothing moves less than a copy of what it is given, and paints no
+more."""
 
 _CHECK_EVERY = 100
 """Steps between two looks at the examples that are not learned from."""

@@ -104,7 +104,7 @@ def _series_terms(scene: Scene, run: Outline) -> dict[str, SampleTerm]:
 
 
 def _solid_terms(scene: Scene, stage: Stage, run: Outline) -> dict[str, SampleTerm]:
-    """Of a solid, with the targets of its sections at the stage's size."""
+    """The terms of a solid, with the targets of its sections at the stage's size."""
     choice, axes = run.recipe.solid, range(len(stage.shape))
     if len(stage.shape) != 3 or not choice.weights:
         return {}

@@ -92,7 +92,7 @@ class Job:
 
 
 class State(StrEnum):
-    """What became of a job. THERE: its result was there already, made from the same with the same choices."""
+    """How a job ended. THERE: its result was there already, made from the same with the same choices."""
 
     DONE = "done"
     THERE = "there"

@@ -124,7 +124,7 @@ def clip_examples(clip: Clip, cuts: Sequence[int], draw: Draw) -> list[Example]:
 
 
 def variance_of(samples: Tensor) -> float:
-    """Of the samples of a content, not so near 0 that costs beside it mean nothing."""
+    """The variance of a content's samples, but at least 0.001, since costs are divided by it."""
     return max(float(samples.var()), 1e-3)
 
 

@@ -248,7 +248,7 @@ def _batches(run: Outline) -> tuple[int, ...]:
 
 
 def _targets(run: Outline, size: int, styles: Sequence[Style]) -> list[list[dict[str, Sums]]]:
-    """Of each style, the targets of each view at a stage's size."""
+    """The targets of each style, for each view, at a stage's size."""
     kept = run.kept
     shape = tuple(2 if keep else size for keep in kept)
     blank = Field(torch.full((3, *(1 for _ in kept)), 0.5), tuple(Axis("yxz"[n]) for n in range(len(kept))))

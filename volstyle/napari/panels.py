@@ -34,7 +34,7 @@ _PICTURES = "Pictures (*.jpg *.jpeg *.png *.tif *.tiff *.bmp *.webp);;Learned st
 _NO_MASK = "everywhere"
 _SECTION_AXES = 2
 _PARTS = 1000
-"""Of the bar."""
+"""How many steps the progress bar has."""
 
 
 class _Told(QObject):
