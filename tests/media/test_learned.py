@@ -211,7 +211,7 @@ def test_wrong_orders_are_refused_before_the_work() -> None:
         volstyle.learn(["art.png"], "photos", "s.safetensors", choices=TINY)
     with pytest.raises(InputError, match="is no clip"):
         volstyle.learn(["art.png"], "photos/a.png", "t.safetensors", medium="video", choices=TINY)
-    with pytest.raises(RecipeError, match="'signal' is unknown"):
+    with pytest.raises(RecipeError, match="learn: is for pictures, clips and volumes, not for a signal"):
         volstyle.learn(["art.png"], "photos", "t.safetensors", medium="signal", choices=TINY)
     with pytest.raises(RecipeError, match="method: learn is for clips"):
         volstyle.style("photos/a.png", ["art.png"], "out.png", method="learn")

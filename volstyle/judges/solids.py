@@ -163,7 +163,7 @@ def _middle(samples: Tensor, shape: Sequence[int]) -> Tensor:
 def _measured(
     labels: Tensor, shape: tuple[int, ...] | None, number: int, count: int, reach: int, solve: bool
 ) -> Measured:
-    """The behavior of a volume. shape: that of the block in its middle in which what depends on size is measured."""
+    """The behavior of a volume. shape: that of the block in its middle in which sizes are measured."""
     from porespy.metrics import is_percolating
     from skimage.measure import euler_number
 

@@ -57,6 +57,8 @@ def lesson(
         first = examples[0]
         is_folder = isinstance(first, Path) and first.is_dir() and is_clip(first)
         kind = "image" if is_folder else medium_of(first).name
+    if not painted_axes(medium_named(kind)):
+        raise RecipeError(f"learn: is for pictures, clips and volumes, not for a {kind}")
     sizes = () if size is None else ({"learn": {"largest": size}},)
     recipe = composed(kind, LEARNED, given, *sizes, *chosen)
     # What is learned on is read no larger than it is learned; the stages make it smaller.
@@ -81,8 +83,6 @@ def check_lesson(order: Order) -> None:
     if order.output.suffix.lower() != SUFFIX:
         raise OutputError(f"{order.output}: suffix {order.output.suffix!r}, must be {SUFFIX}")
     check_target(order.output, order.encoding.force)
-    if not painted_axes(medium_named(order.kind)):
-        raise RecipeError(f"learn: is for pictures, clips and volumes, not for a {order.kind}")
     if not order.styles:
         raise RecipeError("style: none given, must be at least one")
     for name, is_given in {

@@ -81,6 +81,7 @@ class Painting:
             raise RecipeError(
                 f"style: {order.styles[0].path.name} was learned for {media}, not for a {order.kind}"
             )
+        _check_choices(order)
         machine = Machine.choose(order.recipe.device, order.recipe.precision, order.recipe.memory)
         styles = tuple(
             (_name(style, learned), style.weight, None if style.at is None else style.at.value)
@@ -205,6 +206,10 @@ def _check(order: Order) -> None:
     for name, is_given in given.items():
         if is_given:
             raise RecipeError(f"{name}: does nothing with a style that was learned; leave it out")
+
+
+def _check_choices(order: Order) -> None:
+    """Raises RecipeError for choices that painting has no use for."""
     usual, asked = (_by_keys(dataclasses.asdict(recipe)) for recipe in (composed(order.kind), order.recipe))
     for key, value in asked.items():
         if key not in _PAINTED_BY and value != usual[key]:
