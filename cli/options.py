@@ -34,7 +34,7 @@ class StyleMode(StrEnum):
 
 _INFLATIONS = {StyleMode.PLANES: "planes", StyleMode.INFLATE: "mean", StyleMode.NATIVE: "native"}
 
-_SIZE_HELP = "Long side, in samples, at which the result is optimized. Default: " + ", ".join(
+_SIZE_HELP = "Long side, in samples, at which the result is optimized. Default: the image's own, " + ", ".join(
     f"{size} for {kind}s" for kind, size in SIZES.items()
 )
 _LOOK, _RUN, _FILES = "Look", "Machine", "Files"
@@ -290,12 +290,6 @@ class ImageOptions(StyleOptions):
     """Options of `volstyle image`."""
 
     content: Annotated[Path, Argument(metavar="IN", help="File to style.")]
-    full_size: Annotated[
-        bool,
-        Option(
-            "--full-size", help="Bring the style, found at --size, back to the size of IN.", rich_help_panel=_LOOK
-        ),
-    ] = False
     mask: Annotated[
         list[Path],
         Option(help="Image that is white where the style goes; one for each --style.", rich_help_panel=_LOOK),
@@ -323,6 +317,14 @@ class VideoOptions(ImageOptions):
         Path,
         Argument(metavar="IN", help="Clip to style: a file, a folder of numbered images, or frames/%04d.png."),
     ]
+    full_size: Annotated[
+        bool,
+        Option(
+            "--full-size",
+            help="Bring the style, found at --size, back to the size of IN, with the fine detail of IN.",
+            rich_help_panel=_LOOK,
+        ),
+    ] = False
     start: Annotated[
         str | None, Option(help="Style IN from this time or frame on: 2s, 1:30 or 48f.", rich_help_panel=_FILES)
     ] = None

@@ -140,6 +140,8 @@ class ScheduleChoice:
     ratio: from one stage to the next. steps: at the last stage; growth: how many times more at each coarser one,
     where they cost less. fine_above: stages with a longer side than this, but for the first, are
     fine: they read the fine taps alone, for coarse stages have decided the composition; 0 is none.
+    full_above: what is larger than this is first made at this size, and then brought up to its own by stages that
+    double it, of `full_steps` each: they add the brush to a picture that is done. 0 is none.
     """
 
     smallest: int = 96
@@ -148,6 +150,8 @@ class ScheduleChoice:
     steps: int = 50
     growth: float = 1.3
     fine_above: int = 240
+    full_above: int = 512
+    full_steps: int = 8
 
 
 @dataclass(frozen=True)

@@ -53,16 +53,16 @@ def _order_of(options: StyleOptions) -> Order:
     if isinstance(options, SignalOptions):
         return _signal_order(options)
     assert isinstance(options, ImageOptions)
-    quality, shots = "visual", "none"
+    quality, shots, full_size = "visual", "none", False
     size, recipe = _sized(options, options.content)
     source: Source = options.content
     selection = Selection(size)
     if isinstance(options, VideoOptions):
-        quality, shots = options.quality.value, options.shots
+        quality, shots, full_size = options.quality.value, options.shots, options.full_size
         start, end = moment_of("start", options.start), moment_of("end", options.end)
         selection = replace(selection, start=start, end=end, keep_going=options.keep_going)
     elif source == PIPE:
-        source = picture_in(None if options.full_size else size)
+        source = picture_in(size)
     styles = _styles(options.style, options.mask, options.style_mask)
     order = Order(
         kind=options.medium,
@@ -72,7 +72,7 @@ def _order_of(options: StyleOptions) -> Order:
         recipe=recipe,
         selection=selection,
         encoding=Encoding(quality, options.force),
-        full_size=options.full_size,
+        full_size=full_size,
         shots=shots,
     )
     if not isinstance(options, VideoOptions):

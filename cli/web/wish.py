@@ -21,6 +21,9 @@ from volstyle.recipe import Recipe, assigned, merged
 MIDDLE = 50.0
 """The strength that changes nothing: the content weight stays that of the medium."""
 
+_SIZES = {"image": 512, **SIZES}
+"""The long side that the page begins with: an image's own may take many minutes."""
+
 _RANGE = 8.0
 """How many times the content weight is multiplied, or divided, at the ends of the slider."""
 
@@ -117,7 +120,7 @@ class Offers:
 def offers(medium: Medium) -> Offers:
     """By the axes: pictures and clips have colors to keep, volumes have none yet, and time has parts."""
     is_flat, in_time = "z" not in medium.axes and "y" in medium.axes, "t" in medium.axes
-    return Offers(SIZES.get(medium.name), "y" in medium.axes, is_flat, "z" in medium.axes, in_time)
+    return Offers(_SIZES.get(medium.name), "y" in medium.axes, is_flat, "z" in medium.axes, in_time)
 
 
 def _rounded(value: float) -> float:

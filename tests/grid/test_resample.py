@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch.nn import functional
@@ -126,6 +128,25 @@ def test_stages_keep_time_and_stop_at_the_least() -> None:
     choice = ScheduleChoice(smallest=1, ratio=2, steps=10, growth=1)
     stages = plan_stages((30, 64, 128), (True, False, False), (1, 16, 16), choice)
     assert [stage.shape for stage in stages] == [(30, 16, 32), (30, 32, 64), (30, 64, 128)]
+
+
+def test_large_stages_double_from_what_was_composed_and_make_few_steps() -> None:
+    choice = ScheduleChoice(smallest=100, ratio=2, steps=10, growth=2, full_above=150, full_steps=3)
+    assert plan_stages((700, 350), (False, False), (1, 1), choice) == (
+        Stage((75, 38), 20),
+        Stage((150, 75), 10),
+        Stage((175, 88), 3),
+        Stage((350, 175), 3),
+        Stage((700, 350), 3),
+    )
+    assert [
+        stage.steps for stage in plan_stages((700, 350), (False, False), (1, 1), replace(choice, full_above=0))
+    ] == [80, 40, 20, 10]
+
+
+def test_one_stage_makes_its_steps_at_any_size() -> None:
+    choice = ScheduleChoice(smallest=1000, steps=10, full_above=100)
+    assert plan_stages((900, 900), (False, False), (1, 1), choice) == (Stage((900, 900), 10),)
 
 
 def test_a_field_below_the_first_stage_has_one() -> None:

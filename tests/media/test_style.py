@@ -61,8 +61,8 @@ def record_of(path: str) -> dict[str, Any]:
 
 DOORS: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
     "image": (
-        "image photo.png --style art.png --style other.png@0.5 --size 48 --full-size -o out.png",
-        {"content": "photo.png", "styles": ["art.png", "other.png@0.5"], "size": 48, "full_size": True},
+        "image photo.png --style art.png --style other.png@0.5 --size 48 -o out.png",
+        {"content": "photo.png", "styles": ["art.png", "other.png@0.5"], "size": 48},
         QUICK,
     ),
     "clip": (

@@ -45,23 +45,28 @@ def stage_sizes(longest: int, smallest: int, ratio: float) -> tuple[int, ...]:
 def plan_stages(
     shape: tuple[int, ...], kept: tuple[bool, ...], least: tuple[int, ...], choice: ScheduleChoice
 ) -> tuple[Stage, ...]:
-    """Stages that grow by the schedule's ratio and end with shape.
+    """Stages that grow by the schedule's ratio, and double above `full_above`, and end with shape.
 
     kept: axes that are never resampled (time in a clip). least: no stage is smaller than this along any axis.
     Source: coarse to fine by about √2 with most steps at the first, as crowsonkb/style-transfer-pytorch; the
-    large shapes of a style are found where a step is cheap.
+    large shapes of a style are found where a step is cheap. That stages above a size make few steps is ours.
     """
     size = max(s for s, keep in zip(shape, kept, strict=True) if not keep)
-    sizes = [size]
+    sizes, few = [size], 0
     while sizes[0] > choice.smallest and len(sizes) < 16:
-        smaller = round(sizes[0] / choice.ratio)
+        is_full = choice.full_above > 0 and sizes[0] > max(choice.full_above, choice.smallest)
+        smaller = max(round(sizes[0] / 2), choice.full_above) if is_full else round(sizes[0] / choice.ratio)
         if any(s < need for s, need in zip(fitted(shape, smaller, kept), least, strict=True)):
             break
         sizes.insert(0, smaller)
+        few += is_full
+    composing = len(sizes) - few
     return tuple(
         Stage(
             fitted(shape, stage, kept) if stage != size else shape,
-            max(1, round(choice.steps * choice.growth ** (len(sizes) - 1 - i))),
+            max(1, round(choice.steps * choice.growth ** (composing - 1 - i)))
+            if i < composing
+            else min(choice.full_steps, choice.steps),
         )
         for i, stage in enumerate(sizes)
     )

@@ -9,8 +9,8 @@ from volstyle.errors import RecipeError, nearest
 from volstyle.media.presets import with_preset, without_preset
 from volstyle.recipe import Recipe, merged
 
-SIZES = {"image": 512, "video": 256, "volume": 256}
-"""What kind of content -> long side being optimized, unless --size says otherwise."""
+SIZES = {"video": 256, "volume": 256}
+"""What kind of content -> long side being optimized, unless --size says otherwise; an image has its own."""
 
 _SIGNAL = {
     # One stage: the views of a signal have all scales. L-BFGS gets further than Adam there.

@@ -16,7 +16,7 @@ from volstyle.engine.part import Part
 from volstyle.errors import InputError
 from volstyle.grid.field import Axis, Field
 from volstyle.grid.resample import fitted
-from volstyle.media.defaults import SIZES, composed
+from volstyle.media.defaults import composed
 from volstyle.media.order import Order, Source
 from volstyle.media.reading import (
     OtherMediumError,
@@ -43,7 +43,7 @@ class ImageMedium:
         return ".png"
 
     def size(self, asked: int | None) -> tuple[int | None, Mapping[str, Any]]:
-        return asked or SIZES[self.name], {}
+        return asked, {}
 
     def recipe(
         self, content: Source | None, style: Source | None, given: Mapping[str, Any], *chosen: Mapping[str, Any]

@@ -33,6 +33,9 @@ from volstyle.napari.layers import CHOSEN_WINDOWS, LIMITS, Job, Wishes, media_of
 _PICTURES = "Pictures (*.jpg *.jpeg *.png *.tif *.tiff *.bmp *.webp);;Learned styles (*.safetensors);;All (*)"
 _NO_MASK = "everywhere"
 _SECTION_AXES = 2
+_PICTURE = 512
+"""The long side that a picture begins with: its own may take many minutes."""
+
 _PARTS = 1000
 """How many steps the progress bar has."""
 
@@ -258,7 +261,7 @@ class StylePanel(Panel):
     def _medium_chosen(self, medium: str | None) -> None:
         """Begin with the medium's defaults."""
         if medium is not None:
-            self.size.value = SIZES[medium]
+            self.size.value = SIZES.get(medium, _PICTURE)
             self.content.value = defaults(medium).content.weight
 
 
