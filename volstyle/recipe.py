@@ -163,7 +163,7 @@ class LearnChoice:
     at their own size by its network. rate: the step size. examples: pieces of the contents that each stage learns
     from. crop: their long side at most, in samples. nearness: weight with which a finer stage keeps what the one
     before it composed. steadiness: how many times more than the first stage a finer one is held together along a
-    clip's motion.
+    clip's motion. carry: how much of a frame that is painted is the one before it, carried along the motion.
     """
 
     smallest: int = 120
@@ -175,6 +175,7 @@ class LearnChoice:
     crop: int = 256
     nearness: float = 1.0
     steadiness: float = 2.0
+    carry: float = 0.5
 
 
 @dataclass(frozen=True)
@@ -243,9 +244,9 @@ class Recipe:
                 raise RecipeError(f"recipe: {key} is {value}, must be above {bound} and below 2**63")
         if self.strength > 1:
             raise RecipeError(f"recipe: strength is {self.strength}, must be from 0 to 1")
-        if self.temporal.smoothing >= 1:
-            given = self.temporal.smoothing
-            raise RecipeError(f"recipe: temporal.smoothing is {given}, must be at least 0 and below 1")
+        for key in ("temporal.smoothing", "learn.carry"):
+            if attrgetter(key)(self) >= 1:
+                raise RecipeError(f"recipe: {key} is {attrgetter(key)(self)}, must be at least 0 and below 1")
         for key in ("content.taps", "style.taps"):
             taps = attrgetter(key)(self)
             if taps and not (min(taps.values()) >= 0 and 0 < sum(taps.values()) < math.inf):
@@ -361,6 +362,7 @@ _LEAST = {
     "learn.crop": 32,
     "learn.nearness": 0,
     "learn.steadiness": 0,
+    "learn.carry": 0,
     "seed": 0,
 }
 _RENAMED = {"style.window": "frames"}

@@ -114,12 +114,33 @@ def test_several_styles_are_chosen_blended_and_changed_over_time() -> None:
     }.items():
         given = [word for style in styles for word in ("--style", style)]
         file = f"{name}.mkv"
+        given += ["--set", "learn.carry=0"]  # so that each frame is of one style
         assert paint("video", "clip.mp4", *given, "-o", file, "--quality", "lossless") == 0
         made[name] = read(file).samples
     assert torch.equal(made["change"][:, 0], made["first"][:, 0])
     assert torch.equal(made["change"][:, 5], made["second"][:, 5])
     assert not torch.equal(made["first"], made["second"])
     assert not torch.equal(made["both"], made["first"])
+
+
+def test_frames_are_held_to_the_one_before() -> None:
+    write("still.mkv", Field(read("clip.mp4").samples[:, :1].repeat(1, 4, 1, 1), CLIP), Encoding("lossless"))
+    learn("art.png", "other.png", "--on", "clip.mp4", "-o", "two.safetensors")
+    learned = LearnedStyle.load(Path("two.safetensors"))
+    learned.stages[-1].generator.weights["last.bias"][1] += 0.2  # so that the second style is brighter
+    learned.save(Path("two.safetensors"), {})
+    styles = ["--style", "two.safetensors#art@0f", "--style", "two.safetensors#other@1f"]
+    made = {}
+    for carry in (0.0, 0.75):
+        file = f"{carry}.mkv"
+        words = ["--set", f"learn.carry={carry}", "--quality", "lossless"]
+        assert paint("video", "still.mkv", *styles, "-o", file, *words) == 0
+        made[carry] = read(file).samples
+    alone, held = made[0.0], made[0.75]
+    assert torch.equal(held[:, 0], alone[:, 0])
+    wanted = 0.25 * alone[:, 1] + 0.75 * alone[:, 0]
+    assert float((held[:, 1] - wanted).abs().max()) < 2 / 255
+    assert float((alone[:, 1] - wanted).abs().max()) > 4 / 255
 
 
 def test_one_command_learns_paints_and_does_not_learn_again() -> None:
@@ -131,6 +152,9 @@ def test_one_command_learns_paints_and_does_not_learn_again() -> None:
     Path("out.mp4").unlink()
     Path("out.mp4.json").unlink()
     assert main(line) == 0  # as after a kill while it painted
+    assert style.read_bytes() == made
+    carried = [*line, "--set", "learn.carry=0.2", "--force"]
+    assert main(carried) == 0
     assert style.read_bytes() == made
     changed = [word.replace("learn.steps=3", "learn.steps=4") for word in line]
     Path("out.mp4").unlink()
@@ -209,6 +233,8 @@ def test_wrong_orders_are_refused_before_the_work() -> None:
         volstyle.learn(["art.png"], "photos", "s.pth", choices=TINY)
     with pytest.raises(OutputError, match="is there already"):
         volstyle.learn(["art.png"], "photos", "s.safetensors", choices=TINY)
+    with pytest.raises(RecipeError, match="learn.carry: is for what is painted"):
+        volstyle.learn(["art.png"], "photos", "t.safetensors", choices={**TINY, "learn.carry": 0.1})
     with pytest.raises(InputError, match="is no clip"):
         volstyle.learn(["art.png"], "photos/a.png", "t.safetensors", medium="video", choices=TINY)
     with pytest.raises(RecipeError, match="learn: is for pictures, clips and volumes, not for a signal"):

@@ -20,6 +20,7 @@ from volstyle.media.painted import painted_axes
 from volstyle.media.table import medium_named, medium_of
 from volstyle.media.volume import Volume
 from volstyle.motion.shots import CutFinder
+from volstyle.recipe import Recipe
 
 
 @dataclass(frozen=True)
@@ -92,6 +93,7 @@ def check_lesson(order: Order) -> None:
         "--keep-colors": order.recipe.colors == "content",
         "--loop": order.recipe.temporal.loop,
         "--periodic": order.recipe.periodic,
+        "learn.carry": order.recipe.learn.carry != Recipe().learn.carry,
     }.items():
         if is_given:
             raise RecipeError(f"{name}: is for what is painted, not for what is learned; leave it out here")

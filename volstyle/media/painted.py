@@ -27,6 +27,7 @@ from volstyle.media.medium import Medium
 from volstyle.media.order import Order, StyleOrder
 from volstyle.media.result import Result, in_units
 from volstyle.media.table import MEDIA, medium_named, open_order
+from volstyle.motion.carry import Carrier
 from volstyle.networks.inflation import standard_placement
 from volstyle.recipe import Recipe
 from volstyle.record import Record, threads, versions
@@ -92,8 +93,8 @@ class Painting:
         return Painting(learned, styles, machine, order)
 
     def on(self, styles: Sequence[Style], count: int) -> Callable[[Tensor, int], Tensor]:
-        """What paints the frame of a number, or a part of another medium. count: of frames. styles: those of the
-        order with the frames they are taken at."""
+        """What paints the frame of a number, or a part of another medium; frames that follow one another are held
+        together. count: of frames. styles: those of the order with the frames they are taken at."""
         axes = len(medium_named(self.order.kind).axes)
         placement = standard_placement(self.learned.plan.axes, axes, "center")
 
@@ -102,6 +103,7 @@ class Painting:
             return self.learned.brush(placement, torch.tensor(shares), self.machine)
 
         each = shares_over_time(styles, count)
+        carrier = Carrier(self.order.recipe.learn.carry)
 
         def paint(content: Tensor, number: int) -> Tensor:
             weights: dict[str, float] = {}
@@ -111,7 +113,7 @@ class Painting:
             one = content.dim() - 1 < axes  # a frame alone, whose axis of time is not there
             field = content[:, None] if one else content
             made = brush(tuple(self.learned.shares(weights).tolist()))(field)
-            return self._restored(content, made[:, 0] if one else made)
+            return self._restored(content, carrier(content, made[:, 0], number) if one else made)
 
         return paint
 
@@ -216,7 +218,16 @@ def _check_choices(order: Order) -> None:
             raise RecipeError(f"{key}: does nothing with a style that was learned; leave it out, or learn with it")
 
 
-_PAINTED_BY = ("colors", "device", "memory", "precision", "strength", "volume.color", "volume.window")
+_PAINTED_BY = (
+    "colors",
+    "device",
+    "learn.carry",
+    "memory",
+    "precision",
+    "strength",
+    "volume.color",
+    "volume.window",
+)
 """The choices that matter where a style that was learned paints."""
 
 

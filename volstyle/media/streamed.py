@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import count
 
 from volstyle.codecs.stream import Turn
 from volstyle.errors import RecipeError
@@ -25,9 +26,9 @@ def turn_of(order: Order) -> Turn:
             )
         if style.at is not None:
             raise RecipeError(f"style: {style.path.name} has a time, which is for files; leave it out of a stream")
-    paint = Painting.prepare(order).on((), 1)
+    paint, numbers = Painting.prepare(order).on((), 1), count()
 
     def turn(frame: Field) -> Field:
-        return replace(frame, samples=paint(frame.samples, 0))
+        return replace(frame, samples=paint(frame.samples, next(numbers)))
 
     return turn

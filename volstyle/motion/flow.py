@@ -103,8 +103,9 @@ def given(pictures: Tensor, flows: Flows) -> Between:
     return between
 
 
-def warp(frames: Tensor, flow: Tensor) -> Tensor:
-    """What frames (N, C, H, W) show where the flow (N, 2, H, W) points, bilinear; beyond the border its value."""
+def warp(frames: Tensor, flow: Tensor, kind: str = "bilinear") -> Tensor:
+    """What frames (N, C, H, W) show where the flow (N, 2, H, W) points; beyond the border its value.
+    kind: bilinear or bicubic, which blurs less and takes longer."""
     height, width = frames.shape[2:]
     y, x = torch.meshgrid(
         torch.arange(height, device=frames.device), torch.arange(width, device=frames.device), indexing="ij"
@@ -112,7 +113,7 @@ def warp(frames: Tensor, flow: Tensor) -> Tensor:
     across = (x + flow[:, 0]) * (2 / max(width - 1, 1)) - 1
     down = (y + flow[:, 1]) * (2 / max(height - 1, 1)) - 1
     grid = torch.stack((across, down), dim=-1).to(frames.dtype)
-    return functional.grid_sample(frames, grid, mode="bilinear", padding_mode="border", align_corners=True)
+    return functional.grid_sample(frames, grid, mode=kind, padding_mode="border", align_corners=True)
 
 
 def _luma8(samples: Tensor) -> list[NDArray[Any]]:
