@@ -233,7 +233,7 @@ def test_wrong_orders_are_refused_before_the_work() -> None:
         volstyle.learn(["art.png"], "photos", "s.pth", choices=TINY)
     with pytest.raises(OutputError, match="is there already"):
         volstyle.learn(["art.png"], "photos", "s.safetensors", choices=TINY)
-    with pytest.raises(RecipeError, match="learn.carry: is for what is painted"):
+    with pytest.raises(RecipeError, match=r"learn\.carry: is for what is painted"):
         volstyle.learn(["art.png"], "photos", "t.safetensors", choices={**TINY, "learn.carry": 0.1})
     with pytest.raises(InputError, match="is no clip"):
         volstyle.learn(["art.png"], "photos/a.png", "t.safetensors", medium="video", choices=TINY)
