@@ -175,7 +175,7 @@ class LearnChoice:
     crop: int = 256
     nearness: float = 1.0
     steadiness: float = 2.0
-    carry: float = 0.5
+    carry: float = 0.7
 
 
 @dataclass(frozen=True)

@@ -155,6 +155,9 @@ def test_a_content_is_painted_through_all_sizes_up_to_its_own() -> None:
         content = numbers(3, *shape)
         made = brush(content)
         assert made.shape == content.shape
+    # It begins with the size nearest to that of its first network, not with one below.
+    assert brush.stages(16) == (16,) and brush.stages(17) == (17,)
+    assert brush.stages(38) == (17, 38) and brush.stages(90) == (18, 40, 90)
     # New networks add nothing: what is left is the content, made small and brought up again.
     smooth = torch.linspace(0, 1, 36).expand(3, 27, 36).contiguous()
     assert (brush(smooth) - smooth).abs().max() < 0.05

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -129,21 +130,26 @@ class Brush:
         """The styled content, (C, *S) in [0, 1] on the CPU. content: (C, *S) in [0, 1]. size: the long side of
         what is made; 0 is that of the content.
 
-        Each stage takes the content at its size and what the one before made. Sizes end with the content's own,
-        and each is made by the network that learned nearest to it, so that strokes have the size they were learned
-        at. Raises ShapeError for other channels than those it learned with.
+        Each stage takes the content at its size and what the one before made, and is made by the network that
+        learned nearest to that size, so that strokes have the size they were learned at. Raises ShapeError for
+        other channels than those it learned with.
         """
         own = self.painters[0].placement.own
         kept = tuple(axis not in own for axis in range(content.dim() - 1))
         longest = size or max(size for size, keep in zip(content.shape[1:], kept, strict=True) if not keep)
         content = content.to(self.device)
         made = content
-        for size in stage_sizes(longest, self.sizes[0], self.ratio):
+        for size in self.stages(longest):
             shape = fitted(tuple(content.shape[1:]), size, kept)
             seen = resize(content, shape).clamp_(0, 1)
             painter = min(zip(self.sizes, self.painters, strict=True), key=lambda each: _apart(each[0], size))[1]
             made = in_tiles(painter, seen, resize(made, shape).clamp_(0, 1)).clamp_(0, 1)
         return made.cpu()
+
+    def stages(self, longest: int) -> tuple[int, ...]:
+        """Long sides of the stages that a content is painted in: they end with its own, and begin with the one
+        that is nearest to the size of the first network."""
+        return stage_sizes(longest, math.floor(self.sizes[0] * math.sqrt(self.ratio)), self.ratio)
 
 
 def _generator(plan: Plan, tensors: Mapping[str, Tensor], number: int) -> StageGenerator:
