@@ -162,8 +162,8 @@ class LearnChoice:
     most, in the first one twice as many. largest: long side of the last stage at most; larger contents are painted
     at their own size by its network. rate: the step size. examples: pieces of the contents that each stage learns
     from. crop: their long side at most, in samples. nearness: weight with which a finer stage keeps what the one
-    before it composed. steadiness: how many times more than the first stage a finer one is held together along a
-    clip's motion. carry: how much of a frame that is painted is the one before it, carried along the motion.
+    before it composed. steadiness: how much a finer stage is held together along a clip's motion, beside the
+    first one. carry: how much of a frame that is painted is the one before it, carried along the motion.
     """
 
     smallest: int = 120
@@ -174,8 +174,8 @@ class LearnChoice:
     examples: int = 96
     crop: int = 256
     nearness: float = 1.0
-    steadiness: float = 2.0
-    carry: float = 0.7
+    steadiness: float = 0.25
+    carry: float = 0.8
 
 
 @dataclass(frozen=True)

@@ -44,7 +44,7 @@ _FIRST = Plan(width=32, deep=96, residuals=5)
 _FINER = {"width": 32, "deep": 64, "residuals": 4}
 _FINEST = {"width": 24, "deep": 0, "residuals": 4}
 """How the network of a stage is built: the first composes and is deep; those above _THIN samples are thin, for
-they take the most time when they paint."""
+they take the most time when they paint, and read the fine taps alone, as stages of samples do."""
 
 _THIN = 320
 
@@ -120,7 +120,7 @@ class _School:
 
     def _stage(self, number: int, before: _Taught) -> _Taught:
         stage, size = self.run.stages[number], self.sizes[number]
-        run = _lesson_run(self.run, number)
+        run = _lesson_run(self.run, number, size)
         generator = StageGenerator.new(self._plan(number), run.recipe.seed * 97 + number).to(run.machine.device)
         reached = self.resume.load_as(number, Learned.load)
         if reached is not None:
@@ -234,12 +234,13 @@ def _planned(order: Order, contents: Sequence[Studied]) -> tuple[Outline, tuple[
     return replace(outline(grid, order.recipe), stages=tuple(stages)), sizes
 
 
-def _lesson_run(run: Outline, number: int) -> Outline:
-    """The run with the taps of a stage, and with its hold on motion."""
+def _lesson_run(run: Outline, number: int, size: int) -> Outline:
+    """The run with the taps of a stage, and with its hold on motion. number, size: of the stage."""
     if not number:
         return run
+    run = run.fine() if size > _THIN else run
     temporal = replace(run.recipe.temporal, weight=run.recipe.temporal.weight * run.recipe.learn.steadiness)
-    return replace(run.fine(), recipe=replace(run.fine().recipe, temporal=temporal))
+    return replace(run, recipe=replace(run.recipe, temporal=temporal))
 
 
 def _batches(run: Outline) -> tuple[int, ...]:
