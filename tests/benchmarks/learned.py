@@ -5,7 +5,7 @@ fifth frame is judged by what knows no network (Portilla–Simoncelli texture, s
 by the warping error at 1 and 10 frames, E1 and E10, in multiples of the content's own. The learned style is judged
 again on frames that it was not shown. Results are kept in --out; what is there is not made again.
 
-uv run python -m tests.benchmarks.learned CLIP STYLE [STYLE …] --out FOLDER [--frames 40] [--size 256]
+uv run python -m tests.benchmarks.learned CLIP STYLE [STYLE …] --out FOLDER [--frames 40] [--compared 40] [--size 256]
 
 What was tried, on the cockatoo at 256×144 (40 frames, starry night), as texture, structure, grain, E1, E10:
 
@@ -73,33 +73,35 @@ def main() -> None:
     parser.add_argument("clip", type=Path)
     parser.add_argument("styles", type=Path, nargs="+")
     parser.add_argument("--out", type=Path, default=Path("learned"))
-    parser.add_argument("--frames", type=int, default=40, help="how many are learned on and compared")
+    parser.add_argument("--frames", type=int, default=40, help="how many are learned on")
+    parser.add_argument("--compared", type=int, default=40, help="how many of them are optimized and compared")
     parser.add_argument("--unseen", type=int, default=40, help="how many are judged from the clip's end")
     parser.add_argument("--size", type=int, default=256)
     parser.add_argument("--only-learned", action="store_true", help="leave out the side that optimizes")
     given = parser.parse_args()
     given.out.mkdir(parents=True, exist_ok=True)
-    part = ["--size", str(given.size), "--end", f"{given.frames}f"]
+    size = ["--size", str(given.size)]
+    learned_on, compared = ([*size, "--end", f"{count}f"] for count in (given.frames, given.compared))
     for path in given.styles:
         style = read(path)
         networks = given.out / f"{path.stem}.safetensors"
         if not networks.exists():
-            words = ["learn", str(path), "--on", str(given.clip), *part, "-o", str(networks)]
+            words = ["learn", str(path), "--on", str(given.clip), *learned_on, "-o", str(networks)]
             print(f"{path.stem}: learned in {run(*words):.0f} s of processor time", flush=True)
         for side in ("learned", *(() if given.only_learned else ("optimized",))):
             output = given.out / f"{path.stem}-{side}.mkv"
             if not output.exists():
                 how = [] if side == "learned" else ["--method", "optimize"]
                 source = networks if side == "learned" else path
-                words = ["video", str(given.clip), "--style", str(source), *part, *how]
+                words = ["video", str(given.clip), "--style", str(source), *compared, *how]
                 seconds = run(*words, "--quality", "lossless", "-o", str(output))
                 print(f"{path.stem}, {side}: painted in {seconds:.0f} s of processor time", flush=True)
-            content = read(given.clip, Selection(size=given.size, end=Moment(given.frames, "f")))
+            content = read(given.clip, Selection(size=given.size, end=Moment(given.compared, "f")))
             print(f"{path.stem}, {side}: {marks(read(output), content, style)}", flush=True)
         unseen = given.out / f"{path.stem}-unseen.mkv"
         begin = read(given.clip, Selection(size=64)).shape[0] - given.unseen
         if not unseen.exists():
-            words = ["video", str(given.clip), "--style", str(networks), "--size", str(given.size)]
+            words = ["video", str(given.clip), "--style", str(networks), *size]
             run(*words, "--start", f"{begin}f", "--quality", "lossless", "-o", str(unseen))
         content = read(given.clip, Selection(size=given.size, start=Moment(begin, "f")))
         print(f"{path.stem}, learned, frames not shown: {marks(read(unseen), content, style)}", flush=True)
