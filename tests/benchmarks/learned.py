@@ -28,8 +28,8 @@ The same frames, learned on all 280 of the clip; how hard the second stage is he
 So what holds a clip together is best left to carrying: it costs a tenth of the texture, where the temporal term of
 the lesson costs as much for a quarter of the way. Finer stages need this most: at 569 px the texture of a frame is
 .0265 held twice as hard and .0136 held a quarter as hard; at 1280 px, held twice as hard, they learn to copy what
-they are given (.051), and at a quarter they add a brush (.035). With a step size of .002 they broke down after some
-hundred steps on a clip that moves much; at half of it they learn.
+they are given (.051), and at a quarter they add a brush (.035). With a step size of .002 they broke down after
+some hundred steps on a clip that moves much; at half of it they learn.
 """
 
 from __future__ import annotations
