@@ -32,9 +32,7 @@ STYLE_TEXT = "File whose style is taken. Repeat the option to blend several: --s
 def size_of(kind: str) -> Any:
     """The option --size of a command for one kind of content."""
     default = SIZES.get(kind, f"that of the {kind}")
-    return look(
-        f"Length of the long side, in samples, at which the result is optimized. Default: {default}.", min=1
-    )
+    return look(f"Long side, in samples, at which the result is optimized. Default: {default}.", min=1)
 
 
 @dataclass(frozen=True, kw_only=True)
