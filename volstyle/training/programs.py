@@ -131,8 +131,8 @@ class Programs:
         return torch.stack([getattr(self, f.name) for f in fields(self)])
 
     def traits(self, axes: int) -> Tensor:
-        """What can be asked about a program when it paints on so many axes, (P, T): each entry with mean 0 and
-        deviation 1; for the angle, which is a half turn at most, cosine and sine of its double."""
+        """What a network may be asked about programs that paint on so many axes, (P, T): each entry, scaled to
+        mean 0 and deviation 1. The angle, at most half a turn, is given by the cosine and sine of its double."""
         silent = {"angle"} if axes > 2 else {"angle", *SOLID}
         rows = [getattr(self, f.name) for f in fields(self) if f.name not in silent]
         table = torch.stack([*rows, torch.cos(2 * self.angle), torch.sin(2 * self.angle)], dim=1)
