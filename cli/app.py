@@ -115,7 +115,7 @@ def _style(options: StyleOptions) -> None:
 @app.command()
 @takes(LearnOptions)
 def learn(options: LearnOptions) -> None:
-    """Learn a style once, and then paint any number of clips, pictures or volumes with it in seconds.
+    """Learn a style once, to paint any number of clips, pictures or volumes with it, each in one pass.
 
     A small network is trained on your own content and written to a .safetensors file. That file is then given to
     --style of `volstyle image`, `video` or `volume`.

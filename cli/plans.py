@@ -12,8 +12,8 @@ from .options import ImageOptions, SignalOptions, StyleOptions, VideoOptions, Vo
 from .parameters import takes
 
 plans = typer.Typer(
-    help="Say what a command would take (time, memory, disk), or why it cannot be done, and do nothing: put `plan` "
-    "before image, video, volume or signal.",
+    help="Say what a command would take (time, memory, disk), or why it cannot be done, and do nothing: put "
+    "`plan` before image, video, volume or signal.",
     no_args_is_help=True,
 )
 

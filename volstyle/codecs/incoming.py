@@ -82,9 +82,8 @@ def opened_once(source: Path | BinaryIO) -> Iterator[tuple[Any, Any, Callable[[i
         raise InputError(f"{STREAM}: {what}; pipe one in, as by ffmpeg -i in.mp4 -f nut -") from error
     with container:
         stream = pictures_of(STREAM, container)
-        stream.thread_type = (
-            "SLICE"  # threads that each decode a frame would give the first one as many frames late
-        )
+        # Threads that each decode a frame would hold the first one back until all of them have a frame.
+        stream.thread_type = "SLICE"
         yield container, stream, reading.missing
 
 
