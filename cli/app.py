@@ -59,8 +59,12 @@ def about(
 @app.command()
 @takes(VideoOptions)
 def video(options: VideoOptions) -> None:
-    """Style a clip; its sound is kept. A short clip is optimized, all its frames together along their motion. On a
-    longer one a style is learned, which paints it at its own size. - is a stream from or to another program."""
+    """Style a clip, so that its frames hold together; its sound is kept.
+
+    A clip of fewer than 24 frames is optimized, all frames together. For a longer one a small network first learns
+    the style on the clip, and then paints every frame at full size; see --method. IN, and the file given to
+    --output, may be - for a stream from or to another program.
+    """
     from .run.stream import is_stream, pass_stream
     from .screen import Screen
 
@@ -72,21 +76,28 @@ def video(options: VideoOptions) -> None:
 @app.command()
 @takes(ImageOptions)
 def image(options: ImageOptions) -> None:
-    """Style an image."""
+    """Style a picture."""
     _style(options)
 
 
 @app.command()
 @takes(VolumeOptions)
 def volume(options: VolumeOptions) -> None:
-    """Style a volume (a scan, a stack) on its own grid, or make a solid texture."""
+    """Style a volume, such as a CT scan or a stack of microscope slices, or make a solid texture.
+
+    With IN, the result has the grid, the format and the units of IN. Without IN, --shape says how large a solid is
+    made after the style alone.
+    """
     _style(options)
 
 
 @app.command()
 @takes(SignalOptions)
 def signal(options: SignalOptions) -> None:
-    """Style a sound or a series of numbers, or make a sound texture of any length."""
+    """Style a sound or a series of numbers, or make a texture of any length.
+
+    Without IN, a texture is made after the style alone, as long as --seconds says.
+    """
     _style(options)
 
 
@@ -96,7 +107,7 @@ def _style(options: StyleOptions) -> None:
     from .screen import Screen
 
     errand = errand_of(options)
-    # What is said goes to stderr where the picture goes to stdout.
+    # Messages go to stderr where the picture goes to stdout.
     if run_errand(errand, Screen(quiet=options.quiet, aside=errand.order.output is None)):
         raise typer.Exit(_STOPPED)
 
@@ -104,7 +115,11 @@ def _style(options: StyleOptions) -> None:
 @app.command()
 @takes(LearnOptions)
 def learn(options: LearnOptions) -> None:
-    """Learn a style on your own clip, pictures or volumes, to paint any length of them in one pass."""
+    """Learn a style once, to paint any number of clips, pictures or volumes with it, each in one pass.
+
+    A small network is trained on your own content and written to a .safetensors file. That file is then given to
+    --style of `volstyle image`, `video` or `volume`.
+    """
     from .learn import learn_style
     from .screen import Screen
 
@@ -129,7 +144,7 @@ def batch(options: BatchOptions) -> None:
 @app.command()
 @takes(SheetOptions)
 def sheet(options: SheetOptions) -> None:
-    """One photograph in all styles, or in one at several content weights and sizes of strokes, to choose from."""
+    """Draw one photograph in all styles, or in one style at several settings, side by side on a sheet."""
     from .screen import Screen
     from .sheet.command import draw_sheet
 
@@ -139,7 +154,7 @@ def sheet(options: SheetOptions) -> None:
 @app.command()
 @takes(DemoOptions)
 def demo(options: DemoOptions) -> None:
-    """Draw a clip and three paintings by formula, style the one after the others, and say what to look at."""
+    """Show what volstyle does, on a clip and three paintings that are drawn by formula."""
     from .demo import show_demo
     from .screen import Screen
 
@@ -150,7 +165,7 @@ def demo(options: DemoOptions) -> None:
 @app.command()
 @takes(InfoOptions)
 def info(options: InfoOptions) -> None:
-    """Say what a file is, and what time and memory styling it would take."""
+    """Say what a file is, and how much time and memory it would take to style it."""
     from .info import say_info
     from .screen import Screen
 
@@ -160,7 +175,7 @@ def info(options: InfoOptions) -> None:
 @app.command("eval")
 @takes(EvalOptions)
 def evaluate(options: EvalOptions) -> None:
-    """Measure a result: style, texture, structure, flicker and drift, beside what the content itself scores."""
+    """Measure how good a result is: its style, structure, flicker and drift, beside those of the content."""
     from .eval import say_verdicts
     from .screen import Screen
 
@@ -180,7 +195,7 @@ def units(options: UnitsOptions) -> None:
 @app.command()
 @takes(WebOptions)
 def web(options: WebOptions) -> None:
-    """Serve a page: drop files, watch the picture sharpen, compare, download."""
+    """Serve a page in the browser, to drop files on, watch the result emerge, compare and download it."""
     from .screen import Screen
     from .web.command import serve
 
@@ -199,7 +214,7 @@ def replay(
     force: Annotated[bool, typer.Option("--force", help="Replace files that exist.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,
 ) -> None:
-    """Run again what a record holds, and say whether the result has the same bytes (exit code 1 if not)."""
+    """Repeat a run from its record, and say whether the result has the same bytes (exit code 1 if not)."""
     from .run.replay import run_again
     from .screen import Screen
 
@@ -217,7 +232,7 @@ def report(
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace a file that exists.")] = False,
 ) -> None:
-    """Write a page about a run, to open in a browser: before and after, its numbers, its recipe."""
+    """Write a web page about a run: before and after, its numbers, its recipe."""
     from .draw.report import write_report
 
     target = output or record.with_suffix(".html")

@@ -1,4 +1,4 @@
-"""`volstyle plan` before a command: what it would take, or why it cannot be; nothing is done."""
+"""`volstyle plan` before a command: what the command would take, or why it cannot be done; nothing is done."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from .options import ImageOptions, SignalOptions, StyleOptions, VideoOptions, Vo
 from .parameters import takes
 
 plans = typer.Typer(
-    help="Put before image, video, volume or signal: say what the command would take (time, memory, disk), or why "
-    "it cannot be, and do nothing.",
+    help="Say what a command would take (time, memory, disk), or why it cannot be done, and do nothing: put "
+    "`plan` before image, video, volume or signal.",
     no_args_is_help=True,
 )
 

@@ -36,7 +36,16 @@ OTHER = Recipe().updated(
             "flow": "raft",
             "flow_weights": "b.pth",
         },
-        "schedule": {"smallest": 64, "largest": 256, "ratio": 2, "steps": 7, "growth": 1.1, "fine_above": 99},
+        "schedule": {
+            "smallest": 64,
+            "largest": 256,
+            "ratio": 2,
+            "steps": 7,
+            "growth": 1.1,
+            "fine_above": 99,
+            "full_above": 300,
+            "full_steps": 3,
+        },
         "optimizer": {"name": "gd", "rate": 1},
         "learn": {
             "smallest": 64,
@@ -48,6 +57,7 @@ OTHER = Recipe().updated(
             "crop": 128,
             "nearness": 0.5,
             "steadiness": 3.0,
+            "carry": 0.5,
         },
         "volume": {"window": "lung", "color": True},
         "solid": {"phases": "auto", "two_point": 1, "values": 2, "variation": 3, "lags": 8},
@@ -175,7 +185,7 @@ def test_set_changes_nothing_else() -> None:
     [
         (
             "schedule.step=3",
-            r"recipe: no key 'schedule\.step'; did you mean 'steps'\? allowed: fine_above, growth, largest, ratio",
+            r"recipe: no key 'schedule\.step'; did you mean 'steps'\? allowed: fine_above, full_above",
         ),
         ("scedule.steps=3", r"recipe: no key 'scedule'; did you mean 'schedule'\?"),
         ("zzz=3", "recipe: no key 'zzz'; allowed: colors, content"),

@@ -164,9 +164,12 @@ def test_the_original_vgg19_keeps_its_name(tmp_path: Path) -> None:
     assert record.network == record.recipe.network.name == "vgg19"
 
 
-def test_a_record_from_before_fine_taps_has_none(tmp_path: Path) -> None:
+def test_a_record_from_before_a_choice_is_as_it_was_then(tmp_path: Path) -> None:
     values = json.loads(RECORD.to_json())
-    del values["recipe"]["schedule"]["fine_above"]
+    del values["recipe"]["schedule"]["fine_above"], values["recipe"]["schedule"]["full_above"]
+    del values["recipe"]["learn"]["carry"]
     del values["recipe"]["style"]["fine_taps"], values["recipe"]["content"]["fine_taps"]
     (tmp_path / "record.json").write_text(json.dumps(values))
-    assert Record.load(tmp_path / "record.json").recipe.schedule.fine_above == 0
+    found = Record.load(tmp_path / "record.json").recipe
+    assert (found.schedule.fine_above, found.schedule.full_above, found.learn.carry) == (0, 0, 0)
+    assert found.style.fine_taps == found.content.fine_taps == {}

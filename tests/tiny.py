@@ -50,7 +50,7 @@ def tiny_network(
     into = 3
     for level, out in enumerate((4, 5, 6)):
         if level and not strided:
-            layers.append(Pool(pooling, (2,) * axes))
+            layers.append(Pool((2,) * axes, pooling))
         kernel = torch.randn(out, into, *(width,) * axes, generator=generator)
         kernel = kernel * (2 / prod(kernel.shape[1:])) ** 0.5
         bias = 0.2 * torch.randn(out, generator=generator)

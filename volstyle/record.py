@@ -119,7 +119,12 @@ def _is_of(value: Any, kind: Any) -> bool:
 _TORCHVISION = {"vgg16": "397923af", "vgg19": "dcbb9e9d"}
 """Names that once stood for torchvision's networks -> how the hashes of their weights begin."""
 
-_SINCE = {"content": {"fine_taps": {}}, "style": {"fine_taps": {}}, "schedule": {"fine_above": 0}}
+_SINCE = {
+    "content": {"fine_taps": {}},
+    "style": {"fine_taps": {}},
+    "schedule": {"fine_above": 0, "full_above": 0},
+    "learn": {"carry": 0.0},
+}
 """Choices that older records do not have, as they were before there was a choice."""
 
 

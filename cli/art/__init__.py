@@ -1,5 +1,5 @@
-"""A clip with sound, paintings and scenes, a volume and rain, all drawn by formula: for the demo, the samples and
-the benchmarks."""
+"""Things to style that are drawn by formula, for the demo, the samples and the benchmarks: a clip with sound,
+paintings and scenes, a volume, and rain."""
 
 from __future__ import annotations
 
@@ -22,25 +22,25 @@ from .shell import STEP_MM, shell
 from .sound import SOUND_RATE_HZ, harbor_sound, rain, write_sound
 
 SCENES = {"still-life": scenes.still_life, "valley": scenes.valley}
-"""Name -> painter."""
+"""Names of the scenes -> the functions that draw them."""
 
 _FORCED = Encoding(force=True)
 
 
 def picture_field(picture: Picture) -> Field:
-    """(3, H, W) of (H, W, 3)."""
+    """A picture as a field (3, H, W)."""
     return Field(torch.from_numpy(np.ascontiguousarray(picture.transpose(2, 0, 1))), (Axis("y"), Axis("x")))
 
 
 def draw_pictures(folder: Path, names: Collection[str], suffix: str) -> None:
-    """Paintings and scenes of these names as files."""
+    """Draw the paintings and scenes of these names, and write each to a file of its name."""
     painters = {**PAINTINGS, **SCENES}
     for name in names:
         write(folder / f"{name}{suffix}", picture_field(painters[name]()), _FORCED)
 
 
 def draw_clip(path: Path) -> None:
-    """The harbor, 4 s with sound."""
+    """Write the harbor as a clip of 4 s with sound."""
     layers = harbor.harbor()
     samples = torch.empty(3, harbor.FRAMES, harbor.HEIGHT, harbor.WIDTH)
     for index in range(harbor.FRAMES):
@@ -57,7 +57,7 @@ def draw_clip(path: Path) -> None:
 
 
 def draw_shell(path: Path) -> None:
-    """A CT of a nautilus shell, as NIfTI in Hounsfield units."""
+    """Write a CT scan of a nautilus shell as NIfTI, in Hounsfield units."""
     array = shell()[None]
     axes = tuple(Axis(name, STEP_MM, "mm") for name in "zyx")
     origin = Stored(path, array=array, affine=np.diag([STEP_MM] * 3 + [1.0]))
@@ -65,5 +65,5 @@ def draw_shell(path: Path) -> None:
 
 
 def draw_rain(path: Path) -> None:
-    """Four seconds of rain."""
+    """Write four seconds of rain as a sound."""
     write(path, Field(torch.from_numpy(rain()), (Axis("t", 1 / SOUND_RATE_HZ, "s"),)), _FORCED)

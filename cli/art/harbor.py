@@ -18,17 +18,18 @@ from .paintings import Picture, color, noise
 
 HEIGHT, WIDTH, FRAMES, RATE = 360, 640, 96, 24
 _FINE = 2
-"""How many times as large the layers are drawn."""
+"""How many times larger than they are seen the layers are drawn."""
 _PAN = 110.0
 """How far the camera moves from the first frame to the last, in pixels of the nearest layer."""
 
 Map = NDArray[np.float64]
-"""(2, 3): a place on the layer's sheet, in its samples, -> a place in the frame, in pixels."""
+"""An affine map (2, 3) from places on the sheet of a layer, in its samples, to places in the frame, in pixels."""
 
 
 @dataclass(frozen=True)
 class Layer:
-    """sheet: (h, w, 4), color and cover in [0, 1]. motion: time in seconds -> where it lies then."""
+    """A sheet that moves through the frame. sheet: (h, w, 4), its color and its cover (opacity) in [0, 1]. motion:
+    gives its map at a time in seconds."""
 
     sheet: Picture
     motion: Callable[[float], Map]
@@ -36,19 +37,20 @@ class Layer:
 
 @dataclass(frozen=True)
 class Frame:
-    """picture: (H, W, 3) in [0, 1]. owner: (H, W), the number of the layer that is seen at each pixel."""
+    """A frame as it is seen. picture: (H, W, 3) in [0, 1]. owner: (H, W), the number of the layer that is seen at
+    each pixel."""
 
     picture: Picture
     owner: NDArray[np.int32]
 
 
 def draw_frame(layers: list[Layer], index: int) -> Frame:
-    """A frame: its layers, drawn from the back to the front."""
+    """Draw the layers of a frame from the back to the front."""
     picture = np.zeros((HEIGHT, WIDTH, 3), np.float32)
     owner = np.zeros((HEIGHT, WIDTH), np.int32)
     for number, layer in enumerate(layers):
         matrix = layer.motion(index / RATE)
-        # Sampled four times a pixel, since affine maps of OpenCV do not average.
+        # Each pixel is the mean of four samples, since the affine maps of OpenCV do not average.
         fine = matrix.copy() * 2
         fine[:, 2] += 0.5
         seen = cv2.warpAffine(layer.sheet, fine, (2 * WIDTH, 2 * HEIGHT), borderMode=cv2.BORDER_REPLICATE)
@@ -60,8 +62,8 @@ def draw_frame(layers: list[Layer], index: int) -> Frame:
 
 
 def true_motion(layers: list[Layer], index: int, gap: int) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-    """Where each pixel of a frame is `gap` frames later: displacement (2, H, W), x and y in pixels; and whether it
-    is still to be seen there (H, W)."""
+    """How far each pixel of a frame has moved `gap` frames later, (2, H, W), x and y in pixels; and whether it is
+    still visible there, (H, W)."""
     now, then = draw_frame(layers, index).owner, draw_frame(layers, index + gap).owner
     y, x = np.mgrid[0:HEIGHT, 0:WIDTH].astype(np.float64)
     places = np.stack((x, y, np.ones_like(x)))
@@ -111,7 +113,7 @@ def _pan(seconds: float) -> float:
 
 
 def _placed(x: float, y: float, turn: float, center: tuple[float, float]) -> Map:
-    """The sheet's center at x, y of the frame, turned."""
+    """The map that brings the center of a sheet to (x, y) in the frame, and turns the sheet about it."""
     scale = 1 / _FINE
     cos, sin = scale * math.cos(turn), scale * math.sin(turn)
     cx, cy = center
@@ -119,7 +121,8 @@ def _placed(x: float, y: float, turn: float, center: tuple[float, float]) -> Map
 
 
 def _panned(depth: float, x: float | None = None, y: float = 0.0) -> Callable[[float], Map]:
-    """A layer that only the camera moves. x, y: where the center of a small sheet lies; None is a wide sheet."""
+    """The motion of a layer that only the camera moves. depth: 1 for the nearest layer, less for farther ones. x,
+    y: where the center of a small sheet lies at first; None is a sheet as wide as the whole view."""
     if x is None:
         return lambda t: _placed(-depth * _pan(t), 0, 0, (0, 0))
     return lambda t: _placed(x - depth * _pan(t), y, 0, (_SMALL, _SMALL))
@@ -139,12 +142,13 @@ def _square(matrix: Map) -> Map:
 
 
 _SMALL = 120.0
-"""Half a side of the sheets of things, in their samples."""
+"""Half the side of a small sheet, which holds a single thing, in its samples."""
 _LONG = (HEIGHT * _FINE, round((WIDTH + _PAN) * _FINE))
 
 
 def _wide(rgb: Picture, cover: NDArray[np.float32]) -> Picture:
-    """Colors times cover, and cover: what can be averaged."""
+    """A sheet of colors that are multiplied by their cover, and the cover. In this form samples can be
+    averaged."""
     return np.asarray(np.concatenate((rgb * cover[..., None], cover[..., None]), axis=2), np.float32)
 
 
@@ -181,7 +185,7 @@ def _sea(rng: np.random.Generator) -> Picture:
     depth = np.clip((y - 214) / 146, 0, 1)
     columns = np.mgrid[0 : _LONG[0], 0 : _LONG[1]][1].astype(np.float32)
     field = noise(rng, (_LONG[0], _LONG[1]), 150, 6)
-    # Waves look flatter far away: rows are drawn together towards the horizon.
+    # Waves look flatter far away, so rows are squeezed together towards the horizon.
     along = 420 * np.sqrt(depth)
     ripples = cv2.remap(field, columns * (1.6 - 0.9 * depth) % (_LONG[1] - 1), along, cv2.INTER_LINEAR)
     crests = np.sin(along / 6 + 2.2 * ripples)
@@ -201,14 +205,15 @@ def _shore(rng: np.random.Generator) -> Picture:
 
 
 def _sheet() -> tuple[Picture, NDArray[np.float32], NDArray[np.float32]]:
-    """An empty sheet for a thing, and x and y from its middle in pixels of the frame."""
+    """An empty sheet for a thing, and the x and y of its samples, counted from its middle in pixels of the
+    frame."""
     side = int(2 * _SMALL)
     y, x = np.mgrid[0:side, 0:side].astype(np.float32)
     return np.zeros((side, side, 4), np.float32), (x - _SMALL) / _FINE, (y - _SMALL) / _FINE
 
 
 def _fill(sheet: Picture, points: list[tuple[float, float]], tone: str) -> None:
-    """A polygon, in pixels of the frame from the sheet's middle."""
+    """Fill a polygon. points: counted from the middle of the sheet, in pixels of the frame."""
     fixed = [np.round((np.array(points) * _FINE + _SMALL) * 8).astype(np.int32)]
     cv2.fillPoly(sheet, fixed, (*(float(v) for v in color(tone)), 1.0), cv2.LINE_AA, 3)
 

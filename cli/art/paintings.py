@@ -1,4 +1,4 @@
-"""Five paintings by formula, each in a manner of its own, which a style should catch."""
+"""Five paintings drawn by formula. Each has a manner of its own, which styling should catch."""
 
 from __future__ import annotations
 
@@ -10,14 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 Picture = NDArray[np.float32]
-"""(H, W, 3) in [0, 1]."""
+"""An array (H, W, 3) with values in [0, 1]."""
 
 _HEIGHT, _WIDTH, _FINE = 480, 640, 2
-"""Height and width of a painting, and how many times as large it is drawn, so that edges are smooth."""
+"""The height and width of a painting, and how many times larger it is drawn at first, so that edges are smooth."""
 
 
 def noise(rng: np.random.Generator, shape: tuple[int, int], cell: float, octaves: int = 4) -> NDArray[np.float32]:
-    """Smooth noise (H, W) about 0, of about unit size: octaves of half the cell and half the height."""
+    """Smooth noise (H, W) about 0, of about unit size: a sum of octaves, each with half the cell and half the
+    height of the one before it. cell: the distance between independent values of the first octave, in samples."""
     total = np.zeros(shape, np.float32)
     for octave in range(octaves):
         step = max(cell / 2**octave, 1.0)
@@ -28,7 +29,7 @@ def noise(rng: np.random.Generator, shape: tuple[int, int], cell: float, octaves
 
 
 def color(text: str) -> NDArray[np.float32]:
-    """ "#1b2a49" -> (3,) in [0, 1]."""
+    """The red, green and blue (3,) in [0, 1] of a text such as "#1b2a49"."""
     return np.array([int(text[i : i + 2], 16) / 255 for i in (1, 3, 5)], np.float32)
 
 
@@ -37,7 +38,7 @@ def _palette(*texts: str) -> NDArray[np.float32]:
 
 
 def _grid() -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """y and x of each sample, in pixels of the large drawing."""
+    """The y and x of each sample of a large drawing, in its samples."""
     y, x = np.mgrid[0 : _HEIGHT * _FINE, 0 : _WIDTH * _FINE].astype(np.float32)
     return y, x
 
@@ -243,4 +244,4 @@ PAINTINGS: dict[str, Callable[[], Picture]] = {
     "dots": dots,
     "cutouts": cutouts,
 }
-"""Name -> painter."""
+"""Names of the paintings -> the functions that draw them."""

@@ -12,7 +12,7 @@ HEIGHT, WIDTH = 480, 640
 _FINE = 2
 
 Points = NDArray[np.float32]
-"""(N, 3): places or directions, x to the right, y up, z away."""
+"""N places or directions, (N, 3): x points to the right, y up, z away from the viewer."""
 
 _BALLS = (
     ((-1.15, 0.62, 4.3), 0.62, "#d1495b", 40.0),
@@ -22,12 +22,12 @@ _BALLS = (
     ((-0.42, 0.22, 3.0), 0.22, "#f4e9cd", 200.0),
     ((2.15, 0.8, 5.6), 0.8, "#8d5a97", 60.0),
 )
-"""Middle, radius, color, and how sharp a light is mirrored."""
+"""For each ball its middle, its radius, its color, and how sharply it mirrors a light."""
 _LAMP = np.array((-3.2, 5.0, 0.6), np.float32)
 
 
 def still_life() -> Picture:
-    """Balls on a checkered cloth under a lamp, by rays (Whitted 1980, without the mirrors)."""
+    """Balls on a checkered cloth under a lamp, drawn by ray tracing (Whitted 1980, without reflections)."""
     y, x = np.mgrid[0 : HEIGHT * _FINE, 0 : WIDTH * _FINE].astype(np.float32)
     across = (x / (WIDTH * _FINE) - 0.5) * 1.35
     up = (0.5 - y / (HEIGHT * _FINE)) * 1.35 * HEIGHT / WIDTH - 0.21
@@ -66,7 +66,7 @@ def still_life() -> Picture:
 
 
 def _nearest(origin: Points, rays: Points) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
-    """How far each ray goes, and to what: a ball's number, -1 the floor, -2 the wall."""
+    """How far each ray goes, and what it meets: the number of a ball, -1 for the floor, -2 for the wall."""
     with np.errstate(divide="ignore", invalid="ignore"):
         floor = np.where(rays[:, 1] < 0, -origin[:, 1] / rays[:, 1], np.inf)
         wall = np.where(rays[:, 2] > 0, (8 - origin[:, 2]) / rays[:, 2], np.inf)
@@ -88,7 +88,7 @@ def _to_ball(origin: Points, rays: Points, middle: Points, radius: float) -> NDA
 
 
 def _light(place: Points) -> NDArray[np.float32]:
-    """How much of the lamp, a small square, each place sees."""
+    """The share of the lamp, which is a small square, that each place sees."""
     total = np.zeros(len(place), np.float32)
     offsets = [(u, v) for u in (-0.3, 0.0, 0.3) for v in (-0.3, 0.0, 0.3)]
     for u, v in offsets:
@@ -102,7 +102,7 @@ def _light(place: Points) -> NDArray[np.float32]:
 
 
 def valley() -> Picture:
-    """Mountains over a lake in the haze of morning: a fractal height field, column by column."""
+    """Mountains over a lake in the haze of morning: a fractal height field, drawn column by column."""
     rng = np.random.default_rng(11)
     side = 1024
     far = np.linspace(0, 1, side, dtype=np.float32)[:, None]

@@ -1,4 +1,5 @@
-"""A CT of a nautilus shell, drawn by formula: thin curved walls around chambers, as anatomy has them."""
+"""A CT scan of a nautilus shell, drawn by formula. It has thin curved walls around chambers, as anatomy has
+them."""
 
 from __future__ import annotations
 
@@ -9,22 +10,22 @@ from numpy.typing import NDArray
 
 SHAPE, STEP_MM = (56, 112, 128), 1.4
 _AIR, _WALL, _BODY = -1000.0, 1500.0, 40.0
-"""Hounsfield units."""
+"""Intensities of the materials, in Hounsfield units."""
 _LEVEL = 16.0
-"""The step between the numbers of the scan, and the size of its noise; a finer step would only make the file
-larger."""
+"""The step between intensities of the scan, and the deviation of its noise, in Hounsfield units. A finer step
+would only make the file larger."""
 _GROWTH = math.log(3.0)
-"""A whorl is three times as large as the one inside, as in Nautilus pompilius."""
+"""How many times larger a whorl is than the one inside it, as in Nautilus pompilius."""
 _TUBE = (3 - 1) / (3 + 1)
-"""Radius of the tube over that of the spiral, so that whorls touch."""
+"""The radius of the tube divided by that of the spiral. At this ratio whorls touch."""
 _CHAMBERS = 13
-"""To a whorl."""
+"""How many chambers a whorl has."""
 _LIVED_IN = 0.4
-"""Whorls of the last chamber, where the animal is."""
+"""How many whorls the last chamber takes up, in which the animal lives."""
 
 
 def shell() -> NDArray[np.int16]:
-    """(z, y, x) in Hounsfield units. Spiral: R = a exp(bθ) (Raup 1966)."""
+    """The scan (z, y, x) in Hounsfield units. The shell follows the spiral R = a exp(bθ) (Raup 1966)."""
     z, y, x = np.meshgrid(
         *((np.arange(size, dtype=np.float64) + 0.5 - size / 2) * STEP_MM for size in SHAPE), indexing="ij"
     )
@@ -46,7 +47,8 @@ def _whorl(
     turns: NDArray[np.float64],
     radius: NDArray[np.float64],
 ) -> NDArray[np.float64]:
-    """With one turn of the tube over it. turns: from the mouth, negative inward. radius: of the spiral, mm."""
+    """The canvas with one whorl drawn over it. turns: how many turns from the mouth, negative inward. radius: that
+    of the spiral, in mm."""
     tube = _TUBE * radius
     across = np.hypot(far - radius, z * 0.92) / tube
     ribs = 1 + 0.012 * np.sin(2 * math.pi * 44 * turns)
@@ -69,5 +71,6 @@ def _whorl(
 
 
 def _covered(distance_mm: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Share of a sample that lies inside of a surface at a signed distance, as a scanner blurs it."""
+    """The share of a sample that lies inside of a surface at a signed distance, as the blur of a scanner has
+    it."""
     return np.asarray((0.5 - distance_mm / (1.2 * STEP_MM)).clip(0, 1))

@@ -1,4 +1,4 @@
-"""What is heard: the harbor (surf, a tune, and the ball, which thuds when it touches the ground), and rain."""
+"""Sounds drawn by formula: rain, and the harbor with surf, a tune, and a ball that thuds on the ground."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from .harbor import BEAT, FRAMES, RATE
 
 SOUND_RATE_HZ = 44100
 _TUNE = (0, 7, 12, 16, 12, 7, 5, 12, 17, 21, 17, 12, 3, 10, 15, 19)
-"""Half tones above the lowest."""
+"""The notes of the tune, in half tones above the lowest."""
 
 
 def harbor_sound() -> NDArray[np.float32]:
-    """(2, T), in [-1, 1], as long as the clip."""
+    """The sound of the harbor (2, T), in [-1, 1], as long as the clip."""
     rng = np.random.default_rng(5)
     count = round(FRAMES / RATE * SOUND_RATE_HZ)
     t = np.arange(count) / SOUND_RATE_HZ
@@ -34,7 +34,7 @@ def harbor_sound() -> NDArray[np.float32]:
 
 
 def _surf(rng: np.random.Generator, t: NDArray[np.float64], phase: float) -> NDArray[np.float64]:
-    """Noise of spectrum 1/f that swells and falls."""
+    """Noise with a spectrum of 1/f that swells and falls."""
     spectrum = np.fft.rfft(rng.standard_normal(t.size))
     hertz = np.fft.rfftfreq(t.size, 1 / SOUND_RATE_HZ).clip(40)
     wave = np.fft.irfft(spectrum / hertz, t.size)
@@ -42,7 +42,7 @@ def _surf(rng: np.random.Generator, t: NDArray[np.float64], phase: float) -> NDA
 
 
 def _note(t: NDArray[np.float64], hertz: float) -> NDArray[np.float64]:
-    """A plucked string, from t = 0."""
+    """A string that is plucked at t = 0."""
     there = t.clip(0)
     partials = [
         np.sin(2 * math.pi * k * hertz * there) * np.exp(-(2.2 + 1.5 * k) * there) / k for k in (1, 2, 3, 4)
@@ -51,13 +51,13 @@ def _note(t: NDArray[np.float64], hertz: float) -> NDArray[np.float64]:
 
 
 def rain(seconds: float = 4.0) -> NDArray[np.float32]:
-    """(1, T), in [-1, 1]: drops on leaves and in puddles over a hiss, the same at any time."""
+    """The sound of rain (1, T), in [-1, 1]: drops on leaves and in puddles over a hiss, alike at all times."""
     rng = np.random.default_rng(8)
     count = round(seconds * SOUND_RATE_HZ)
     hiss = rng.standard_normal(count)
     total = 0.012 * (hiss - 0.7 * np.roll(hiss, 1))
     for _ in range(round(150 * seconds)):
-        # Drops go on over the end into the beginning, so that neither is special.
+        # A drop that reaches beyond the end goes on at the beginning, so that neither end is special.
         place, hertz, loud = rng.integers(count), rng.uniform(900, 6500), 0.1 * rng.gamma(1.5)
         t = np.arange(round(0.05 * SOUND_RATE_HZ)) / SOUND_RATE_HZ
         rising = hertz * (t + rng.uniform(0, 4) * t**2)
@@ -72,7 +72,7 @@ def _thud(t: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def write_sound(path: Path, wave: NDArray[np.float32]) -> None:
-    """AAC in an .m4a."""
+    """Write a sound as AAC in an .m4a file."""
     with av.open(str(path), "w") as container:
         stream = container.add_stream("aac", rate=SOUND_RATE_HZ, layout="stereo")
         frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(wave), format="fltp", layout="stereo")

@@ -1,4 +1,4 @@
-"""A contact sheet: pictures of one size in rows, each with a line below."""
+"""Contact sheets: pictures of one size in rows, each with a line of text below."""
 
 from __future__ import annotations
 
@@ -17,11 +17,12 @@ _MARGIN, _LINE, _FINE = 28, 40, 4
 _PAPER, _INK = 0.975, 0.25
 
 Captioned = tuple[str, Tensor]
-"""A line, and a picture (3, H, W) in [0, 1]."""
+"""A line of text, and the picture (3, H, W) in [0, 1] above it."""
 
 
 def contact_sheet(rows: Sequence[Sequence[Captioned]], height: int, width: int, *, whole: bool = False) -> Field:
-    """Each picture is cropped to the shape of a cell and brought to its size; with `whole` it is shown whole."""
+    """The sheet as a picture. Each picture is cropped to the shape of a cell and scaled to it. whole: whether
+    pictures are shown whole instead."""
     columns = max(len(row) for row in rows)
     shape = (
         _MARGIN + len(rows) * (height + _LINE),
@@ -40,7 +41,7 @@ def contact_sheet(rows: Sequence[Sequence[Captioned]], height: int, width: int, 
 
 
 def _filling(picture: Tensor, height: int, width: int) -> Tensor:
-    """The middle of a picture, as much as has the shape of the cell."""
+    """The largest part in the middle of a picture that has the shape of a cell."""
     scale = max(height / picture.shape[1], width / picture.shape[2])
     size = (max(height, round(picture.shape[1] * scale)), max(width, round(picture.shape[2] * scale)))
     top, left = (size[0] - height) // 2, (size[1] - width) // 2
@@ -48,7 +49,7 @@ def _filling(picture: Tensor, height: int, width: int) -> Tensor:
 
 
 def _whole(picture: Tensor, height: int, width: int) -> Tensor:
-    """All of a picture, as large as fits, in the middle of a cell of paper."""
+    """A cell of paper with a whole picture in its middle, as large as fits."""
     scale = min(height / picture.shape[1], width / picture.shape[2])
     down, right = max(1, round(picture.shape[1] * scale)), max(1, round(picture.shape[2] * scale))
     cell = torch.full((3, height, width), _PAPER)
@@ -58,7 +59,8 @@ def _whole(picture: Tensor, height: int, width: int) -> Tensor:
 
 
 def _lettered(line: str, width: int) -> NDArray[np.float32]:
-    """(_LINE, width), 1 where there is ink: drawn several times as large, since OpenCV's letters are coarse."""
+    """A line of text (_LINE, width), 1 where there is ink. It is drawn larger and then reduced, since the letters
+    of OpenCV are coarse."""
     large = np.zeros((_LINE * _FINE, width * _FINE), np.uint8)
     place = (0, 24 * _FINE)
     cv2.putText(large, line, place, cv2.FONT_HERSHEY_SIMPLEX, 0.5 * _FINE, 255, _FINE, cv2.LINE_AA)

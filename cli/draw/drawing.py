@@ -1,4 +1,4 @@
-"""How each medium is drawn while it is styled, and what is said of its result."""
+"""How each medium is drawn while it is styled, and what is printed about its result."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from ..run.order import Errand
 from ..screen import Screen
 
 Draw = Callable[[Tensor], Field]
-"""From the samples of a step to a picture."""
+"""A function that makes a picture of the samples of a step."""
 
 
 @singledispatch
 def drawing(opened: object) -> Draw | None:
-    """How the steps of a content are drawn; None where its samples are a picture, or frames of pictures."""
+    """The function that draws the steps of a content; None where its samples are pictures already."""
     return None
 
 
@@ -44,7 +44,7 @@ def _(opened: Signal) -> Draw:
 
 @singledispatch
 def said_after(opened: object, result: Result, errand: Errand, screen: Screen) -> None:
-    """Print what there is to say of a result, and write the drawings that were asked for."""
+    """Print the numbers of a result, and write the drawings that were asked for."""
     if errand.turn:  # which volumes alone have
         _turn(result, errand, screen)
 

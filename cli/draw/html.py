@@ -1,4 +1,4 @@
-"""A page in one file: its frame and looks, and pictures, clips and sounds as part of it. Nothing is fetched."""
+"""Web pages in a single file, with pictures, clips and sounds as part of it: a browser fetches nothing else."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from torch import Tensor
 from volstyle.errors import OutputError
 
 _LOSSLESS_BELOW = 24
-"""Samples of the longer side: smaller pictures are shown sample by sample and kept exactly."""
+"""A picture whose long side has fewer samples than this is kept exactly, and shown sample by sample."""
 _WEBP_QUALITY = 82
 _MP3_RATES_HZ = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)
 
@@ -43,11 +43,11 @@ dl.facts div { display: flex; flex-direction: column; }
 dl.facts dt { font-size: 11px; letter-spacing: .07em; text-transform: uppercase; color: var(--dim); }
 dl.facts dd { margin: 0; font-variant-numeric: tabular-nums; }
 """
-"""What all pages share; each adds its own."""
+"""The style sheet that all pages share; each page adds its own."""
 
 
 def page(title: str, body: str, *, style: str = "", script: str = "") -> str:
-    """A whole document. body: HTML, its texts escaped by the caller; title: plain text."""
+    """A whole HTML document. title: plain text. body: HTML in which the caller has escaped all texts."""
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
@@ -58,30 +58,31 @@ def page(title: str, body: str, *, style: str = "", script: str = "") -> str:
 
 
 def facts(entries: dict[str, str]) -> str:
-    """A line of names and what is to be said of them, plain text."""
+    """A line of names, each with a text about it; both are plain text."""
     rows = (f"<div><dt>{escape(name)}</dt><dd>{escape(text)}</dd></div>" for name, text in entries.items())
     return f'<dl class="facts">{"".join(rows)}</dl>'
 
 
 def data_uri(kind: str, data: bytes) -> str:
-    """kind: a media type, as image/png."""
+    """A data: URI that holds the bytes of a file. kind: its media type, such as image/png."""
     return f"data:{kind};base64,{base64.b64encode(data).decode()}"
 
 
 def picture_uri(picture: Tensor, quality: int = _WEBP_QUALITY) -> str:
-    """(3, H, W), or (4, H, W) with alpha, in [0, 1]: PNG where samples can be told apart, else WebP."""
+    """A data: URI of a picture (3, H, W), or (4, H, W) with alpha, in [0, 1]. It is PNG for a picture so small
+    that its samples can be told apart, and else WebP."""
     if max(picture.shape[1:]) < _LOSSLESS_BELOW:
         return data_uri("image/png", _encoded(".png", _bytes(picture), []))
     return data_uri("image/webp", webp(picture, quality))
 
 
 def webp(picture: Tensor, quality: int = _WEBP_QUALITY) -> bytes:
-    """(3, H, W), or (4, H, W) with alpha, in [0, 1]."""
+    """A picture (3, H, W), or (4, H, W) with alpha, in [0, 1], as the bytes of a WebP file."""
     return _encoded(".webp", _bytes(picture), [cv2.IMWRITE_WEBP_QUALITY, quality])
 
 
 def animation_uri(frames: Sequence[Tensor], frame_s: float) -> str:
-    """Pictures like those of `picture_uri`, one after the other, without end."""
+    """A data: URI of an animation that shows pictures, like those of `picture_uri`, in an endless loop."""
     if len(frames) == 1:
         return picture_uri(frames[0])
     animation = cv2.Animation()
@@ -94,8 +95,8 @@ def animation_uri(frames: Sequence[Tensor], frame_s: float) -> str:
 
 
 def sound_uri(samples: Tensor, rate_hz: float) -> str:
-    """(T,) in [-1, 1] as MP3, since a page may hold hundreds; as WAV of 16 bits where its rate is none of MP3's,
-    or volstyle[signals] is not installed."""
+    """A data: URI of a sound (T,) in [-1, 1]. It is MP3, since a page may hold hundreds of sounds; or WAV of 16
+    bits, where MP3 does not have the rate, or volstyle[signals] is not installed."""
     if find_spec("soundfile") and round(rate_hz) in _MP3_RATES_HZ:
         import soundfile
 
@@ -113,7 +114,7 @@ def sound_uri(samples: Tensor, rate_hz: float) -> str:
 
 
 def _bytes(picture: Tensor) -> NDArray[np.uint8]:
-    """(H, W, 3 or 4) as OpenCV has it: blue first."""
+    """A picture as OpenCV takes it: (H, W, 3 or 4), blue first, whole numbers."""
     order = [2, 1, 0, 3][: picture.shape[0]]
     whole = (picture[order].clamp(0, 1) * 255).round().to(torch.uint8)
     return np.ascontiguousarray(whole.permute(1, 2, 0).numpy())

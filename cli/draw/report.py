@@ -1,4 +1,4 @@
-"""A run as one page that opens from disk: before and after, its numbers over steps and time, its recipe."""
+"""A page about a run, which opens from disk: before and after, numbers over steps and time, the recipe."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _JUDGE = "random"
 
 
 def write_report(record_path: Path, target: Path, *, force: bool) -> None:
-    """Write the page of the run behind a record. Raises VolstyleError."""
+    """Write the page about the run that a record is of. Raises VolstyleError."""
     record = Record.load(record_path)
     output = record_path.with_suffix("")
     order = order_behind(output)
@@ -87,7 +87,7 @@ def _pictures(order: Order, output: Path) -> list[str]:
 
 
 def _comparison(before: Field, after: Field) -> str:
-    """Content and result, one over the other, with a slider between them."""
+    """HTML that shows the content over the result, with a slider between them."""
     if len(after.axes) == 2:
         layers = [
             f'<img src="{_still(field)}" alt="{name}">' for field, name in ((before, "before"), (after, "after"))
@@ -112,7 +112,8 @@ def _still(field: Field) -> str:
 
 
 def _clip(field: Field) -> str:
-    """H.264 with 8 bits and 4:2:0, which all browsers play; a column or row too many for that is left out."""
+    """A data: URI of a clip as H.264 with 8 bits and 4:2:0, which all browsers play. It needs even sides, so that
+    a last odd column or row is left out."""
     height, width = (side - side % 2 for side in field.shape[-2:])
     axes = (Axis("t", field.axes[0].step, "s"), Axis("y"), Axis("x"))
     plain = Field(field.samples[:, :, :height, :width].contiguous(), axes)
@@ -132,7 +133,7 @@ def _table(verdicts: Sequence[Verdict]) -> str:
 
 
 def _over_time(verdicts: Sequence[Verdict], cuts: Sequence[int]) -> str:
-    """Curves of each judge; cuts are dashed lines."""
+    """A drawing of the curves of each judge over time, with dashed lines at cuts."""
     figure = Figure(figsize=(11, 1.5 * len(verdicts)), layout="constrained")
     panels = figure.subplots(len(verdicts), 1, squeeze=False)[:, 0]
     for panel, verdict in zip(panels, verdicts, strict=True):
@@ -149,7 +150,7 @@ def _over_time(verdicts: Sequence[Verdict], cuts: Sequence[int]) -> str:
 
 
 def _costs(record: Record) -> str:
-    """The cost of each term over the steps of all stages; a dotted line marks a new stage."""
+    """A drawing of the cost of each term over the steps of all stages. Dotted lines mark new stages."""
     names = list(dict.fromkeys(name for stage in record.stages for name in stage.costs))
     figure = Figure(figsize=(11, 3), layout="constrained")
     panel = figure.subplots()
@@ -178,7 +179,7 @@ def _svg(figure: Figure) -> str:
 
 
 def _brief(record: Record) -> str:
-    """The record without the costs, which are drawn."""
+    """The text of the record without the costs, which are drawn."""
     values = json.loads(record.to_json())
     for stage in values["stages"]:
         stage["costs"] = {name: costs[-1:] for name, costs in stage["costs"].items()}

@@ -1,4 +1,5 @@
-"""Signals to look at, content above style above result: spectrograms of a sound, curves of a series."""
+"""Pictures of signals, with the content above the style above the result: spectrograms of a sound, curves of a
+series."""
 
 from __future__ import annotations
 
@@ -21,7 +22,7 @@ _MOST_CURVES = 4
 
 
 def signal_drawing(signal: Signal) -> Callable[[Tensor], Field]:
-    """From the samples of a step (C, T), as the engine sees them, to a picture."""
+    """A function that makes a picture of the samples of a step (C, T), as the engine sees them."""
     from matplotlib.figure import Figure  # half a second of import that a run without a picture need not pay
 
     style = signal.ready.styles[0].field.samples

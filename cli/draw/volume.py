@@ -1,4 +1,4 @@
-"""A volume to look at: three planes and an oblique one, before and after, and turning."""
+"""Pictures of volumes: three planes and an oblique one, before and after; and a clip in which a volume turns."""
 
 from __future__ import annotations
 
@@ -21,7 +21,8 @@ _NAMES = ("across z", "across y", "across x", "oblique")
 
 
 def before_and_after(content: Field) -> Callable[[Tensor], Field]:
-    """From samples (C, z, y, x) in [0, 1], of any size, to a picture of them below those of the content."""
+    """A function that makes a picture of samples (C, z, y, x) in [0, 1], of any size, below those of the
+    content."""
     given = [(f"before, {name}", plane) for name, plane in zip(_NAMES, _planes(content), strict=True)]
 
     def draw(samples: Tensor) -> Field:
@@ -33,7 +34,7 @@ def before_and_after(content: Field) -> Callable[[Tensor], Field]:
 
 
 def _planes(volume: Field) -> list[Tensor]:
-    """(3, H, W) each, one sample of the picture for one step of the finest axis."""
+    """The planes as pictures (3, H, W), in which a pixel is as large as a step of the finest axis."""
     samples = volume.samples.expand(3, *volume.shape)
     _, depth, height, width = samples.shape
     z, y, x = (axis.step for axis in volume.axes)
@@ -50,7 +51,7 @@ def _planes(volume: Field) -> list[Tensor]:
 
 
 def turning(volume: Field) -> Field:
-    """A clip of the largest intensity along each line of sight, from all around the z axis."""
+    """A clip that goes around the z axis, and shows the largest intensity along each line of sight."""
     samples = volume.samples if len(volume.axes) == 3 else volume.samples[:, 0]
     axes = volume.axes[-3:]
     if len(samples) != 3:
@@ -75,7 +76,7 @@ def turning(volume: Field) -> Field:
 
 
 def _centered(picture: NDArray[np.float32], longest: int) -> NDArray[np.float32]:
-    """(C, H, W) in the middle of a frame that holds it whatever way it is turned."""
+    """A picture (C, H, W) in the middle of a frame that is large enough for it whichever way it is turned."""
     side = int(longest * 1.5)
     frame = np.zeros((len(picture), side, side), np.float32)
     height, width = picture.shape[1:]

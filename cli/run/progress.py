@@ -1,4 +1,4 @@
-"""Showing how a run goes: a bar over all stages, or a line now and then; and a picture."""
+"""Showing how a run goes, by a bar or by a line now and then, and by a picture."""
 
 from __future__ import annotations
 
@@ -20,19 +20,16 @@ _LINE_EVERY_S = 10.0
 _PREVIEW_EVERY_S = 2.0
 
 
-class Progress:
-    """One bar over all stages, each as long as the work it is; off a terminal, a line every ten seconds.
+class _Meter:
+    """A bar on a terminal; elsewhere a line every ten seconds.
 
-    work: of each stage, in any unit. kind: the name of the medium, which says how its size is written.
+    text: what stands beside the bar at first. total: the length of the bar, in any unit.
     """
 
-    def __init__(self, screen: Screen, work: Sequence[float], kind: str) -> None:
+    def __init__(self, screen: Screen, text: str, total: float) -> None:
         self._screen = screen
-        self._medium = medium_named(kind)
-        self._work = work
         self._bar = screen.bar() if screen.is_terminal and not screen.quiet else None
-        self._task = self._bar.add_task("preparing", total=sum(work), costs="") if self._bar else None
-        self._resumed: float | None = None
+        self._task = self._bar.add_task(text, total=total, costs="") if self._bar else None
         self._began = self._said = time.monotonic()
 
     def __enter__(self) -> Self:
@@ -43,6 +40,33 @@ class Progress:
     def __exit__(self, *_: object) -> None:
         if self._bar:
             self._bar.stop()
+
+    @property
+    def _seconds(self) -> float:
+        """How long it has run."""
+        return time.monotonic() - self._began
+
+    def _is_due(self, last: bool) -> bool:
+        """Whether a line is to be printed now: ten seconds after the one before it, and at the last step."""
+        now = time.monotonic()
+        if now - self._said < _LINE_EVERY_S and not last:
+            return False
+        self._said = now
+        return True
+
+
+class Progress(_Meter):
+    """How far a run has come in all its stages, each of which takes as much of the bar as it is work.
+
+    work: how much work each stage is, in any unit. kind: the name of the medium, which says how its size is
+    written.
+    """
+
+    def __init__(self, screen: Screen, work: Sequence[float], kind: str) -> None:
+        super().__init__(screen, "preparing", sum(work))
+        self._medium = medium_named(kind)
+        self._work = work
+        self._resumed: float | None = None
 
     def __call__(self, step: Step) -> None:
         stage = step.stages[step.stage]
@@ -53,52 +77,33 @@ class Progress:
         name = f"stage {step.stage + 1}/{len(step.stages)}"
         if self._bar and self._task is not None:
             self._bar.update(self._task, completed=done, description=name, costs=costs_text(step.costs))
-        elif self._due(step):
-            left = (time.monotonic() - self._began) * (sum(self._work) - done) / (done - self._resumed)
+        elif self._is_due(last=step.step == stage.steps):
+            left = self._seconds * (sum(self._work) - done) / (done - self._resumed)
             place = f"{name} {self._medium.sized(stage.shape)}, step {step.step}/{stage.steps}"
             self._screen.print(f"{place}: {costs_text(step.costs)}, {duration_text(left)} left")
 
-    def _due(self, step: Step) -> bool:
-        now = time.monotonic()
-        if now - self._said < _LINE_EVERY_S and step.step < step.stages[step.stage].steps:
-            return False
-        self._said = now
-        return True
 
-
-class FrameProgress:
-    """How many frames of a clip, or parts of another content, have been painted: a bar, or a line now and then."""
+class FrameProgress(_Meter):
+    """How many of the frames of a clip, or of the parts of another content, have been painted. count: how many
+    there are."""
 
     def __init__(self, screen: Screen, count: int) -> None:
-        self._screen, self._count = screen, count
-        self._bar = screen.bar() if screen.is_terminal and not screen.quiet else None
-        self._task = self._bar.add_task("painting", total=count, costs="") if self._bar else None
-        self._began = self._said = time.monotonic()
-
-    def __enter__(self) -> Self:
-        if self._bar:
-            self._bar.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._bar:
-            self._bar.stop()
+        super().__init__(screen, "painting", count)
+        self._count = count
 
     def __call__(self, number: int) -> None:
-        now = time.monotonic()
-        rate = number / max(now - self._began, 1e-6)
+        rate = number / max(self._seconds, 1e-6)
         if self._bar and self._task is not None:
             self._bar.update(self._task, completed=number, costs=f"{rate:.2g} a second")
-        elif now - self._said >= _LINE_EVERY_S or number == self._count:
-            self._said = now
+        elif self._is_due(last=number == self._count):
             left = duration_text((self._count - number) / rate)
             self._screen.print(f"painted {number} of {self._count}, {rate:.2g} a second, {left} left")
 
 
 class Preview:
-    """A picture of the samples as they are, written anew at most every two seconds.
+    """A picture of the samples as they are, which is rewritten at most every two seconds.
 
-    draw: from the samples of a step (C, *S) to the picture: of a clip its middle frame, if not given.
+    draw: makes the picture of the samples of a step (C, *S); None draws the middle frame of a clip.
     """
 
     def __init__(self, path: Path, draw: Callable[[Tensor], Field] | None = None) -> None:
@@ -112,7 +117,7 @@ class Preview:
             self._show(step.samples)
 
     def show(self, samples: Tensor) -> None:
-        """A frame or a part, (C, *S), that has been painted."""
+        """Draw a frame or a part, (C, *S), that has been painted."""
         if self._is_due:
             self._show(samples)
 

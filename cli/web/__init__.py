@@ -1,1 +1,1 @@
-"""A page in the browser: files are dropped, the plan is read, the picture sharpens, the result is compared."""
+"""A page in the browser, on which files are dropped, styled, watched as they change, and compared."""

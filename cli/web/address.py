@@ -1,4 +1,4 @@
-"""Where the page is served."""
+"""The address at which the page is served."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ _LOCAL = ("127.0.0.1", "localhost", "::1")
 
 
 def is_local(host: str) -> bool:
-    """Whether a name or an address is that of this machine as it knows itself, which no other machine reaches."""
+    """Whether a name or an address means this machine itself, so that no other machine can reach it."""
     return host in _LOCAL
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A socket at an address, so that a port that is taken is known before anything else. Raises RecipeError."""
+    """Open a socket at an address first of all, so that a port in use is noticed at once. Raises RecipeError."""
     try:
         family, kind, number, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
     except (socket.gaierror, UnicodeError) as error:
@@ -36,7 +36,7 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 def address_of(listener: socket.socket, token: str | None) -> str:
-    """What is typed into a browser on this machine or, where others reach the page too, on any of them."""
+    """The address to type into a browser, on this machine or, if others can reach the page, on any of them."""
     host, port = listener.getsockname()[:2]
     name = socket.gethostname() if host in ("0.0.0.0", "::") else f"[{host}]" if ":" in host else host
     return f"http://{name}:{port}/" + (f"?token={token}" if token else "")

@@ -1,4 +1,4 @@
-"""Stands before the server: who is let in, how much is taken in, and what a browser may do."""
+"""Checks each request before the server sees it: who is let in, how much is uploaded, what a browser may do."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from .studio import Studio
 
 _COOKIE = "volstyle"
 _STORED = 8
-"""How many times the size of one upload all files together may take."""
+"""How many times as large as the largest upload all files together may be."""
 
 _POLICY = "; ".join(
     (
         "default-src 'self'",
-        "script-src 'self' 'unsafe-inline' 'unsafe-eval'",  # Gradio makes functions of its templates
+        "script-src 'self' 'unsafe-inline' 'unsafe-eval'",  # Gradio generates functions from its templates
         "style-src 'self' 'unsafe-inline'",
         "img-src 'self' data: blob:",
         "media-src 'self' data: blob:",
@@ -28,7 +28,7 @@ _POLICY = "; ".join(
         "frame-ancestors 'none'",
     )
 )
-"""What the browser may do: nothing is fetched from anywhere else, whatever Gradio's own page asks for."""
+"""Headers that forbid the browser to fetch anything from elsewhere, whatever Gradio's own page asks for."""
 
 _HEADERS = (
     (b"content-security-policy", _POLICY.encode()),
@@ -38,7 +38,7 @@ _HEADERS = (
 
 
 class Guard:
-    """Stands before all else: who is let in, how much is taken in, and what the browser may do."""
+    """Lets a request through, or answers it in place of the server."""
 
     def __init__(self, app: ASGIApp, studio: Studio, token: str | None) -> None:
         self._app, self._studio, self._token = app, studio, token
@@ -57,10 +57,10 @@ class Guard:
 
 
 def _refusal(request: Request, studio: Studio, token: str | None) -> Response | None:
-    """Why a request is not served, in one line; None if it is."""
+    """Why a request is refused, in one line; None if it is served."""
     host = (request.url.hostname or "").lower()
     if token is None and not is_local(host):
-        # A page elsewhere could reach this server by a name of its own that leads here.
+        # A page elsewhere could reach this server through a domain name of its own that leads here.
         return PlainTextResponse(f"volstyle: open it as http://127.0.0.1, not as {host}\n", 403)
     if token is not None:
         given = request.query_params.get("token")
@@ -74,7 +74,7 @@ def _refusal(request: Request, studio: Studio, token: str | None) -> Response | 
 
 
 def _let_in(request: Request, token: str) -> Response:
-    """The same address without the token, which the browser keeps from now on."""
+    """Send the browser to the same address without the token, which it keeps as a cookie from now on."""
     rest = [(name, value) for name, value in request.query_params.multi_items() if name != "token"]
     response = RedirectResponse(request.url.path + (f"?{urlencode(rest)}" if rest else ""), 303)
     response.set_cookie(_COOKIE, token, httponly=True, samesite="strict")
@@ -82,7 +82,8 @@ def _let_in(request: Request, token: str) -> Response:
 
 
 def _too_large(request: Request, studio: Studio) -> Response | None:
-    """Why an upload is refused before any of it is read; Gradio counts the bytes of each file as they come."""
+    """Why an upload is refused before any of it is read, None if it is not. Gradio counts the bytes of each file
+    as they come."""
     length = request.headers.get("content-length", "")
     if not length.isdecimal():
         return PlainTextResponse("volstyle: an upload must say its length\n", 411)

@@ -1,4 +1,4 @@
-"""A run in a thread of its own, and what is heard of it."""
+"""A run in a thread of its own, and the events that tell how it goes."""
 
 from __future__ import annotations
 
@@ -37,7 +37,8 @@ _PREVIEW_EVERY_S = 0.7
 
 @dataclass(frozen=True)
 class Planned:
-    """What the run will do, and what that takes; learned styles take one pass, which is not measured."""
+    """A plan: what the run will do, and what that takes. Learned styles take a single pass, which is not
+    measured."""
 
     plan: Plan | PaintPlan
     estimate: Estimate | None
@@ -45,9 +46,9 @@ class Planned:
 
 @dataclass(frozen=True)
 class Glimpse:
-    """share: of the work that is done. text: where the run is. extent: width and height of the pictures, in any
-    unit. before, after: pictures (3, H, W) in [0, 1] of the part that is being styled; before is None unless it is
-    new."""
+    """A look at a run that goes on. share: the share of the work that is done. text: where the run is. extent: the
+    width and height of the pictures, in any unit. before, after: pictures (3, H, W) in [0, 1] of the part that is
+    being styled; before is None if it is the same as last time."""
 
     share: float
     text: str
@@ -64,7 +65,7 @@ class Done:
 
 @dataclass(frozen=True)
 class Failed:
-    """line: for the user, without the folders of this machine."""
+    """A run that failed. line: says why, without the folders of this machine."""
 
     line: str
 
@@ -73,11 +74,11 @@ News = Planned | Glimpse | Done | Failed
 
 
 class _EnoughError(Exception):
-    """Raised to end a run once it is planned."""
+    """Raised to end a run as soon as it is planned."""
 
 
 class _Planner(Follower):
-    """Hears of a plan, and keeps the run from being carried out."""
+    """Takes the plan of a run, and keeps it from being carried out."""
 
     planned_as: Planned | None = None
 
@@ -91,7 +92,7 @@ class _Planner(Follower):
 
 
 def plan(wish: Wish) -> Planned:
-    """What a wish would take. Raises VolstyleError."""
+    """Plan what a wish would take, and do nothing. Raises VolstyleError."""
     planner = _Planner()
     _check(wish)
     with suppress(_EnoughError):
@@ -101,8 +102,9 @@ def plan(wish: Wish) -> Planned:
 
 
 class Job(Follower):
-    """key: by which it is fetched. folder: where the files of the wish lie, and where its result is written. When
-    the run is done, view is what the page shows of it, and given are the files to be kept: "result", "record"."""
+    """One run of one visitor. key: by which the browser fetches its files. folder: where the files of the wish
+    lie, and where the result is written. When the run is done, view is what the page shows of it, and given are
+    the files that can be downloaded: "result", "record"."""
 
     def __init__(self, key: str, wish: Wish, folder: Path) -> None:
         self.key, self.wish, self.folder = key, wish, folder
@@ -120,16 +122,17 @@ class Job(Follower):
         self._thread.start()
 
     def stop(self) -> None:
-        """Ask it to stop after the step it is in; what there is by then is the result."""
+        """Ask the run to stop after the step it is in. What there is by then is the result."""
         self._stop.set()
 
     def join(self, timeout_s: float | None = None) -> None:
-        """Wait for its end, if it was started."""
+        """Wait for the end of the run, if it was started."""
         if self._thread.ident is not None:
             self._thread.join(timeout_s)
 
     def news(self) -> Iterator[News]:
-        """What happens, until the run is done or failed; of glimpses that came while nobody listened, the last."""
+        """Yield what happens, until the run is done or failed. Of several glimpses that came while nobody
+        listened, only the last is given."""
         while True:
             found = self._news.get()
             while isinstance(found, Glimpse):
@@ -158,7 +161,7 @@ class Job(Follower):
         assert isinstance(self._plan, PaintPlan)
         grid, count = self._plan.opened.grids[0], self._plan.count
         if self._is_due() or number == 1:
-            axes = grid.axes[-(made.dim() - 1) :]  # a frame of a clip comes without its axis of time
+            axes = grid.axes[-(made.dim() - 1) :]  # a frame of a clip comes without the axis of time
             self._news.put(self._seen(number / count, f"painted {number} of {count}", 0, Field(made, axes)))
         return self._stop.is_set()
 
@@ -202,17 +205,18 @@ class Job(Follower):
             self._news.put(Done(result, self.view))
         except VolstyleError as error:
             self._news.put(Failed(line_of(error, self.folder.parent)))
-        except Exception as error:  # whatever it is, the page must not wait for ever
+        except Exception as error:  # whatever went wrong, the page must not wait for ever
             traceback.print_exc(file=sys.stderr)
             self._news.put(Failed(f"a fault of volstyle ({type(error).__name__}); the terminal has the details"))
 
 
 def line_of(error: VolstyleError, root: Path) -> str:
-    """An error as one line, without the folders of the files it names. root: where those folders lie."""
+    """An error as one line, without the folders of the files that it names. root: the folder in which all of them
+    lie."""
     return " ".join(re.sub(rf"{re.escape(str(root))}/[^/]+/", "", str(error)).split())
 
 
 def _check(wish: Wish) -> None:
-    """Raises RecipeError for a wish without a style."""
+    """Raise RecipeError for a wish without a style."""
     if not wish.styles:
         raise RecipeError("style: none given, must be at least one")

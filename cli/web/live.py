@@ -1,4 +1,4 @@
-"""Learned styles, which need no optimizing: they paint once, and are mixed in at any strength at once."""
+"""Learned styles on the page: they paint once, and the page mixes them with the content at any strength."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from .views import first_look
 from .wish import Wish
 
 FULL = 100.0
-"""The strength at which a learned style is painted; the page mixes content and result, as the recipe's strength
-does."""
+"""The strength at which a learned style is painted. The page then mixes content and result, as the strength of a
+recipe does."""
 
 
 def live(wish: Wish) -> tuple[Tensor, Tensor] | None:
-    """The content and what learned styles make of it at full strength, as pictures (3, H, W) in [0, 1]: of a clip
-    the first frame. None for styles that are no learned ones, and for volumes, which take longer than a moment.
+    """The content, and what learned styles make of it at full strength, as pictures (3, H, W) in [0, 1]; of a clip
+    only the first frame. None for styles that were not learned, and for volumes, which take longer than a moment.
     Raises VolstyleError."""
     if not wish.learned or "y" not in wish.medium.axes or "z" in wish.medium.axes:
         return None

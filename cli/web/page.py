@@ -1,4 +1,4 @@
-"""The page: its controls, and what happens when one is touched."""
+"""The controls of the page, and what happens when one of them is used."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ STYLE_SHEETS = [_HERE / "page.css"]
 HEAD = '<meta name="color-scheme" content="light">'
 _SANS = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "Helvetica Neue", "Arial", "sans-serif")
 THEME = gr.themes.Base(font=_SANS, font_mono=("ui-monospace", "Menlo", "Consolas", "monospace"))
-"""Fonts by name, which the machine has: Gradio's own are fetched from elsewhere."""
+"""Names of fonts that the visitor's machine has. Gradio's own would be fetched from elsewhere."""
 
 _ONE_AT_A_TIME: dict[str, Any] = {"concurrency_id": "work", "concurrency_limit": 1}
 _QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 _MIX = "(strength) => { document.querySelector('.viewer').style.setProperty('--strength', strength / 100); }"
-"""Mixes a learned style in by as much as the slider says, in the browser: nothing is quicker."""
+"""JavaScript that mixes a learned style in by as much as the slider says; in the browser that is immediate."""
 _WAITING = 16
-"""Runs that may wait for their turn."""
+"""How many runs may wait for their turn."""
 _KEPT_S = (3600, 86400)
-"""How often uploads are looked through, and how old those are that are removed."""
+"""How often old uploads are removed, and how old they must be, in seconds."""
 
 
 def build(studio: Studio) -> gr.Blocks:
-    """The page of a studio."""
+    """Make the page of a studio."""
     page: gr.Blocks
     with gr.Blocks(title="volstyle", analytics_enabled=False, fill_width=True, delete_cache=_KEPT_S) as page:
         with gr.Row(elem_id="page"):
@@ -80,13 +80,13 @@ def build(studio: Studio) -> gr.Blocks:
         offered = [size, strokes, colors, in_color, part]
 
         def look(content: str | None, styles: list[str] | None) -> list[Any]:
-            """The content, as it is before it is styled, and the controls that mean something for it."""
+            """Show the content as it is before it is styled, and the controls that mean something for it."""
             view, told, medium = dropped(studio, Path(content) if content else None)
             shown = [gr.skip()] * len(offered) if medium is None else _shown(offers(medium))
             return [view, told, gr.Button(interactive=bool(content and styles)), *shown]
 
         def look_at_styles(content: str | None, styles: list[str] | None, was_learned: bool) -> list[Any]:
-            """The styles; strength begins in its middle, for learned ones at its end."""
+            """Show the styles. The strength begins in the middle of its slider, for learned styles at its end."""
             paths = list(map(Path, styles or ()))
             pictures, told = thumbnails_of(studio, paths)
             learned = all_learned(paths)
@@ -98,7 +98,7 @@ def build(studio: Studio) -> gr.Blocks:
             return gr.skip() if wish is None else planned(studio, wish)
 
         def begin(request: gr.Request, *values: Any) -> list[Any]:
-            """The job is there at once, so that it can be stopped while it waits for its turn."""
+            """Make the job at once, so that it can be stopped while it waits for its turn."""
             try:
                 wish = _wish(values)
                 if wish is not None:
@@ -156,7 +156,7 @@ def _shown(offered: Offers) -> list[Any]:
 
 
 def _wish(values: tuple[Any, ...]) -> Wish | None:
-    """What the controls say; None while nothing to be styled, or no style, is there."""
+    """What the controls ask for; None as long as there is no content or no style."""
     content, styles, size, strength, strokes, colors, in_color, start, end, more = values
     if not content or not styles:
         return None
@@ -175,6 +175,6 @@ def _wish(values: tuple[Any, ...]) -> Wish | None:
 
 
 def _html(name: str, value: Any) -> gr.HTML:
-    """An element of our own: its file NAME.html is filled by NAME.js from what it is told."""
+    """An element of our own. NAME.js fills NAME.html with the values that the element is given."""
     template, script = ((_HERE / f"{name}.{kind}").read_text(encoding="utf-8") for kind in ("html", "js"))
     return gr.HTML(value, html_template=template, js_on_load=script, apply_default_css=False, elem_id=name)

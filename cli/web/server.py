@@ -1,4 +1,4 @@
-"""The server: the page, and what it fetches."""
+"""The server of the page, and of the files that the page fetches."""
 
 from __future__ import annotations
 
@@ -12,13 +12,14 @@ from .studio import Studio
 
 
 def application(studio: Studio, token: str | None) -> FastAPI:
-    """token: what a visitor must bring; None lets in everybody who reaches this machine by its own name."""
+    """Make the server. token: what a visitor must give; None lets in everybody who reaches this machine by its own
+    name."""
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     app.add_middleware(Guard, studio=studio, token=token)
 
     @app.get("/look/{key}/slice/{side}/{axis}/{index}")
     def slice_of(key: str, side: str, axis: str, index: int) -> Response:
-        """A slice of a volume, as a picture."""
+        """Answer with a slice of a volume, as a picture."""
         job = studio.fetched(key)
         slices = job.view.slices if job and job.view else None
         try:
@@ -39,7 +40,7 @@ def application(studio: Studio, token: str | None) -> FastAPI:
 
     @app.get("/look/{key}/get/{what}")
     def get(key: str, what: str) -> Response:
-        """The result or its record, to be kept."""
+        """Answer with the result or its record, as a download."""
         job = studio.fetched(key)
         if not job or what not in job.given:
             raise HTTPException(404)

@@ -1,4 +1,4 @@
-"""What the page is told, as JSON: of what was dropped, of a plan, of a run, of its result."""
+"""What the page shows, as JSON: dropped files, a plan, a run, and its result."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ def wrong(line: str) -> Told:
 
 
 def dropped(studio: Studio, content: Path | None) -> tuple[Told, Told, Medium | None]:
-    """What the page shows of a content as it is dropped, what is wrong with it, and its medium, None unless it can
-    be read."""
+    """What the page shows of a content that was dropped, what is wrong with it, and its medium, which is None if
+    the content cannot be read."""
     if content is None:
         return {"stage": "empty", "view": None}, nothing_said(), None
     try:
@@ -51,7 +51,7 @@ def dropped(studio: Studio, content: Path | None) -> tuple[Told, Told, Medium | 
 
 
 def thumbnails_of(studio: Studio, styles: Sequence[Path]) -> tuple[list[str], Told]:
-    """Pictures of styles as they are dropped, but for learned ones, and what is wrong with one."""
+    """Pictures of styles that were dropped, except learned ones, and what is wrong with any of them."""
     try:
         with studio.trying(*styles) as files:
             pictures = [file for file in files if not all_learned([file])]
@@ -62,7 +62,8 @@ def thumbnails_of(studio: Studio, styles: Sequence[Path]) -> tuple[list[str], To
 
 @lru_cache(maxsize=64)
 def planned(studio: Studio, wish: Wish) -> Told:
-    """What a run would take, or why it cannot be. Kept for the same wish: one drop may touch several controls."""
+    """What a run would take, or why it cannot be done. The answer is kept for the same wish, since one drop may
+    change several controls."""
     try:
         with studio.trying(wish.content, *wish.styles) as (content, *styles):
             found = plan(replace(wish, content=content, styles=tuple(styles)))
@@ -88,12 +89,12 @@ def _plan_lines(found: Planned) -> list[str]:
 
 
 def waiting() -> Told:
-    """While the runs of others come first; what is not said here stays as it is shown."""
+    """What the page shows while the runs of others come first. Whatever is not named here stays as it is."""
     return {"stage": "working", "share": 0, "text": "waiting for its turn", "notes": [], "files": []}
 
 
 def running(job: Job) -> Iterator[Told]:
-    """A run from its start to its end."""
+    """Yield what the page shows, from the start of a run to its end."""
     began = time.monotonic()
     told: Told = {**waiting(), "text": "reading and planning"}
     yield told
@@ -113,7 +114,7 @@ def running(job: Job) -> Iterator[Told]:
                 told = {**told, "share": news.share, "text": news.text, "view": view}
             yield told
     finally:
-        job.stop()  # where the page is left in the middle, nobody listens any more
+        job.stop()  # if the visitor leaves in the middle, nobody listens any more
 
 
 def _done(job: Job, news: Done, seconds: float) -> Told:
@@ -135,7 +136,8 @@ def _done(job: Job, news: Done, seconds: float) -> Told:
 
 @lru_cache(maxsize=8)
 def at_once(studio: Studio, wish: Wish) -> Told | None:
-    """The result of learned styles as soon as they are dropped; None for others. What is wrong, the plan says."""
+    """The result of learned styles, shown as soon as they are dropped; None for other styles. The plan says what
+    is wrong with them."""
     try:
         with studio.trying(wish.content, *wish.styles) as (content, *styles):
             found = live(replace(wish, content=content, styles=tuple(styles)))

@@ -1,4 +1,4 @@
-"""A volume before and after, slice by slice, as pictures that are made when they are asked for."""
+"""The slices of a volume before and after styling, as pictures that are made only when they are fetched."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ from ..draw.html import webp
 
 @dataclass(frozen=True)
 class Slices:
-    """before, after: (C, z, y, x) of whole numbers from 0 to 255. axes: of both."""
+    """Two volumes to be compared. before, after: (C, z, y, x), whole numbers from 0 to 255. axes: those of
+    both."""
 
     before: Tensor
     after: Tensor
@@ -34,7 +35,8 @@ class Slices:
         return Slices(_levels(window.inside(given[:width])), _levels(after), result.axes[-3:])
 
     def planes(self) -> list[dict[str, Any]]:
-        """For each way to slice it: its axis, how many slices there are, and the extent of one."""
+        """For each way to slice a volume: the axis across the slices, how many slices there are, and their
+        extent."""
         found = []
         for number, axis in enumerate(self.axes):
             down, right = (other for other in range(3) if other != number)
@@ -43,7 +45,8 @@ class Slices:
         return found
 
     def picture(self, side: str, axis: str, index: int) -> bytes:
-        """One slice as WebP. side: before or after. Raises KeyError for what there is not."""
+        """One slice as the bytes of a WebP file. side: "before" or "after". Raises KeyError if there is no such
+        slice."""
         samples = {"before": self.before, "after": self.after}[side]
         number = [one.name for one in self.axes].index(axis) if axis in [one.name for one in self.axes] else -1
         if number < 0 or not 0 <= index < samples.shape[1 + number]:

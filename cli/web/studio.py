@@ -1,4 +1,4 @@
-"""Who is at the page, and what each has in work; all files lie in one folder, which goes with the server."""
+"""The visitors of the page, and the job of each. All files lie in one folder, which is removed with the server."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from .uploads import MOST_STYLES, take_in
 from .wish import Wish
 
 _PATIENCE_S = 5.0
-"""How long the end of a run is waited for when its page, or the server, is closed."""
+"""How many seconds to wait for the end of a run when its page, or the server, is closed."""
 
 
 class Studio:
-    """root: the folder. most_bytes: of one upload. A visitor is known by the name that its page chose; what a job
-    made is fetched by a key that nobody can guess."""
+    """All jobs of a server. root: the folder of all files. most_bytes: the size of an upload at most. Each open
+    page chooses a name for its visitor; the files of a job are fetched by a key that nobody can guess."""
 
     def __init__(self, root: Path, most_bytes: int) -> None:
         self.root, self.most_bytes = root, most_bytes
@@ -30,7 +30,7 @@ class Studio:
         self._lock = threading.Lock()
 
     def begin(self, visitor: str, wish: Wish) -> Job:
-        """A new job of a visitor, which takes the place of an earlier one. Raises InputError."""
+        """Make a new job for a visitor, in place of an earlier one. Raises InputError."""
         self.leave(visitor)
         key = secrets.token_urlsafe(16)
         folder = self._folder(f"job-{key}")
@@ -42,7 +42,7 @@ class Studio:
 
     @contextmanager
     def trying(self, *uploads: Path) -> Iterator[list[Path]]:
-        """Uploads as files of a folder that is gone afterwards. Raises InputError."""
+        """A context that gives uploads as files of a folder, which is removed afterwards. Raises InputError."""
         folder = self._folder(f"try-{secrets.token_hex(8)}")
         try:
             yield self._taken_in(folder, uploads)
@@ -55,7 +55,7 @@ class Studio:
             return self._jobs.get(visitor)
 
     def fetched(self, key: str) -> Job | None:
-        """The job of that key, if it is still there."""
+        """The job with that key, if it is still there."""
         with self._lock:
             found = [job for job in self._jobs.values() if secrets.compare_digest(job.key, key)]
         return found[0] if found else None
@@ -80,7 +80,7 @@ class Studio:
 
     @property
     def stored_bytes(self) -> int:
-        """The bytes of all files in the folder."""
+        """How many bytes all files in the folder have."""
         return sum(path.stat().st_size for path in self.root.rglob("*") if path.is_file())
 
     def _folder(self, name: str) -> Path:

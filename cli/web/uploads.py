@@ -1,4 +1,4 @@
-"""Files that come through the page: they stay in one folder, and their names are never trusted."""
+"""Files that are uploaded to the page. They stay in one folder, and their names are never trusted."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from volstyle.errors import InputError
 
 MOST_STYLES = 8
 _BYTES_OF_NAMES = 180
-"""Of all names of a run together, since that of its result is made of them."""
+"""How many bytes all names of a run may have together, since the name of its result is made of them."""
 
 
 def plain_name(given: str, most_bytes: int = _BYTES_OF_NAMES) -> str:
     """The last part of a name, of letters, digits, ".", "-" and "_" alone: "../../my scan.nii.gz" is
-    "my_scan.nii.gz". most_bytes: of what stands before the suffix."""
+    "my_scan.nii.gz". most_bytes: how long the part before the suffix may be."""
     last = re.split(r"[/\\]", given)[-1]
     suffix = suffix_of(Path(last))
     stem = re.sub(r"[^\w.-]+", "_", last.removesuffix(suffix)).strip("._-")
@@ -27,7 +27,7 @@ def plain_name(given: str, most_bytes: int = _BYTES_OF_NAMES) -> str:
 
 
 def take_in(root: Path, folder: Path, given: Sequence[str]) -> list[Path]:
-    """Uploads, as files of a folder under plain names, no two alike. root: where all uploads lie.
+    """Link uploads into a folder under plain names, no two alike. root: the folder in which all uploads lie.
 
     Raises InputError for a path that leads elsewhere, whoever named it, and for an upload that is gone.
     """
@@ -56,7 +56,8 @@ def _free(path: Path, taken: Sequence[Path]) -> Path:
 
 
 def _link(upload: Path, target: Path) -> None:
-    """A second name for a file, which costs nothing; a copy where the file system has no such names."""
+    """Give a file a second name by a hard link, which costs nothing; copy it where the file system has no hard
+    links."""
     try:
         os.link(upload, target)
     except FileNotFoundError:

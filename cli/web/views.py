@@ -1,4 +1,4 @@
-"""What the page shows of each medium: while it is styled one picture, afterwards before and after."""
+"""What the page shows of each medium: one picture while it is styled, then before and after side by side."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from ..draw.html import picture_uri, sound_uri
 from .slices import Slices
 
 PASSING, LASTING = 80, 94
-"""The quality, as WebP has it, of a picture that another one takes the place of, and of one that stays."""
+"""WebP qualities: of pictures that are soon replaced by others, and of pictures that stay."""
 
 _MOST_FRAMES = 600
 """Of a clip that is compared: encoding it again must not take long."""
@@ -35,7 +35,8 @@ _MOST_FRAMES = 600
 
 @dataclass(frozen=True)
 class View:
-    """facts: what the page is told, as JSON. files: what it may fetch, by name. slices: of a volume."""
+    """What the page shows. facts: values that it is given, as JSON. files: what it may fetch, by name. slices:
+    those of a volume."""
 
     facts: Mapping[str, Any]
     files: Mapping[str, Path] = field(default_factory=dict)
@@ -55,13 +56,13 @@ def pair(before: Tensor, after: Tensor | None, quality: int = PASSING) -> dict[s
 
 @singledispatch
 def content_picture(opened: Any, number: int) -> Tensor:
-    """What `picture` shows of a part's content: (3, H, W) in [0, 1]."""
+    """What `picture` shows of the content of a part: (3, H, W) in [0, 1]."""
     return picture(opened.part(number, nothing_earlier).content)
 
 
 @content_picture.register
 def _(opened: Film, number: int) -> Tensor:
-    """The middle frame of a window, decoded for itself: the run reads its windows in order."""
+    """The middle frame of a window. It is decoded apart from the run, which reads its windows in order."""
     window = opened.windows[number]
     middle = window.start + window.count // 2
     return picture(next(islice(opened.clip.frames(), middle, None)))
@@ -107,7 +108,7 @@ def _(opened: Signal, result: Result, folder: Path) -> View:
 
 
 def _playable(clip: Clip) -> Clip:
-    """As all browsers play it: 8 bits, without sound, with an even number of rows and columns."""
+    """A clip in a form that all browsers play: 8 bits, no sound, an even number of rows and of columns."""
     height, width = (side - side % 2 for side in clip.shape[1:])
 
     def frames(given: Clip) -> Any:
@@ -120,13 +121,13 @@ def _playable(clip: Clip) -> Clip:
 
 
 def glance(path: Path, size: int | None) -> Tensor:
-    """What `picture` shows of a file that nothing was done to. Raises VolstyleError."""
+    """What `picture` shows of a file that was not styled. Raises VolstyleError."""
     return picture(first_look(path, size))
 
 
 def first_look(path: Path, size: int | None) -> Field:
-    """What there is to see of a file: of a clip its first frame, of a volume its first part in [0, 1]. size: the
-    long side at most. Raises VolstyleError."""
+    """The part of a file that can be seen at once: the first frame of a clip, the first part of a volume in [0,
+    1]. size: its long side at most. Raises VolstyleError."""
     axes = medium_of(path).axes
     first = Moment(1.0, "f") if axes == AXES else None
     found = read(path, Selection(size, end=first, signal=axes == ("t",)))

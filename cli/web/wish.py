@@ -1,4 +1,4 @@
-"""What somebody at the page asks for, in the words of the library."""
+"""What a visitor of the page asks for, translated into what the library takes."""
 
 from __future__ import annotations
 
@@ -19,23 +19,24 @@ from volstyle.motion.flow import ESTIMATORS
 from volstyle.recipe import Recipe, assigned, merged
 
 MIDDLE = 50.0
-"""The strength that changes nothing: the content weight stays that of the medium."""
+"""The strength in the middle of the slider, at which the content weight stays that of the medium."""
 
 _SIZES = {"image": 512, **SIZES}
 """The long side that the page begins with: an image's own may take many minutes."""
 
 _RANGE = 8.0
-"""How many times the content weight is multiplied, or divided, at the ends of the slider."""
+"""By how much the content weight is divided at one end of the slider, and multiplied at the other."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Wish:
-    """A run as the page has it.
+    """A run as the controls of the page describe it.
 
-    content, styles: files. size: the long side, None for the medium's. strength: of the style, 0 to 100; learned
-    styles are mixed in by that percentage, others divide the content weight by more the higher it is. strokes:
-    their size relative to the medium's. keep_colors, in_color: check boxes. start, end: the part of a clip or a
-    sound, "" for its own. more: other choices, `key=value`, one a line.
+    content, styles: files. size: the long side, None for the medium's own. strength: how strong the style is, from
+    0 to 100; learned styles are mixed in by that percentage, for others a higher strength divides the content
+    weight by more. strokes: the size of strokes relative to the medium's own. keep_colors, in_color: check boxes.
+    start, end: which part of a clip or a sound is styled, "" for its own start and end. more: other choices, as
+    `key=value`, one on each line.
     """
 
     content: Path
@@ -51,7 +52,7 @@ class Wish:
 
     @cached_property
     def medium(self) -> Medium:
-        """That of the content. Raises InputError for a file that is nothing volstyle knows."""
+        """The medium of the content. Raises InputError for a file that volstyle does not know."""
         return medium_of(self.content)
 
     @cached_property
@@ -61,17 +62,18 @@ class Wish:
 
     @property
     def learned(self) -> bool:
-        """Whether its styles were learned: they are painted in one pass."""
+        """Whether the styles were learned, so that they paint in one pass."""
         return all_learned(self.styles)
 
     def style_names(self) -> list[str]:
-        """The styles as `volstyle.style` takes them; all that a learned file knows, blended. Raises InputError."""
+        """The styles as `volstyle.style` takes them. Of a learned file all styles are blended. Raises
+        InputError."""
         if not self.learned:
             return [str(path) for path in self.styles]
         return [f"{path}#{name}" for path in self.styles for name in LearnedStyle.load(path).names]
 
     def options(self) -> dict[str, Any]:
-        """What `volstyle.style` is told beside content, styles and output. Raises VolstyleError."""
+        """The arguments of `volstyle.style` besides content, styles and output. Raises VolstyleError."""
         found: dict[str, Any] = {"choices": self.choices()}
         if self.offers.size and not (self.learned and self.offers.in_color):  # a volume is painted at its own size
             found["size"] = self.size
@@ -101,14 +103,14 @@ class Wish:
 
 
 def all_learned(styles: Sequence[Path]) -> bool:
-    """Whether styles, one or more, are files of networks that learned one."""
+    """Whether some styles are all files of networks that learned them, and there is at least one."""
     return bool(styles) and all(is_learned(StyleOrder(path)) for path in styles)
 
 
 @dataclass(frozen=True)
 class Offers:
-    """The controls that mean something for a medium; the others are not shown, and what they say is not passed
-    on. size: the medium's own, None for media that keep theirs."""
+    """Which controls mean something for a medium. The others are not shown, and their values are not passed on.
+    size: the long side that the control begins with, None for media that keep their size."""
 
     size: int | None
     strokes: bool
@@ -118,18 +120,19 @@ class Offers:
 
 
 def offers(medium: Medium) -> Offers:
-    """By the axes: pictures and clips have colors to keep, volumes have none yet, and time has parts."""
+    """The controls for a medium, which follow from its axes: pictures and clips have colors to keep, volumes have
+    none yet, and what lasts in time has a start and an end."""
     is_flat, in_time = "z" not in medium.axes and "y" in medium.axes, "t" in medium.axes
     return Offers(_SIZES.get(medium.name), "y" in medium.axes, is_flat, "z" in medium.axes, in_time)
 
 
 def _rounded(value: float) -> float:
-    """To four digits, for whoever reads the record."""
+    """A number with four digits, which is easier to read in the record."""
     return float(f"{value:.4g}")
 
 
 def _check_no_files(recipe: Recipe) -> None:
-    """Raises RecipeError for choices that name a file or a folder, which would be one of the machine that serves
+    """Raise RecipeError for choices that name a file or a folder, which would be one of the machine that serves
     the page."""
     temporal = recipe.temporal
     named = {

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import fields
 
 import pytest
 
 from volstyle.networks.inflation import placements
 from volstyle.networks.registry import _BUILDERS, load_network
+from volstyle.recipe import ScheduleChoice
 from volstyle_cli import main
 from volstyle_cli.completion import TAPS
 
@@ -33,7 +35,7 @@ def offered(line: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFi
         ("volstyle image a.png --preset f", ["fine", "fast"]),
         (
             "volstyle recipe show --set sche",
-            [f"schedule.{key}=" for key in ("smallest", "largest", "ratio", "steps", "growth", "fine_above")],
+            [f"schedule.{key.name}=" for key in fields(ScheduleChoice)],
         ),
         ("volstyle plan image a.png --set content.", ["content.weight=", "content.taps.", "content.fine_taps."]),
         ("volstyle image a.png --set style.taps.relu5", [f"style.taps.relu5_{n}=" for n in range(1, 5)]),

@@ -17,7 +17,7 @@ from PIL import Image, ImageCms
 
 from volstyle.codecs import check, read, write
 from volstyle.codecs.image import ImageOrigin
-from volstyle.errors import CapacityError, OutputError
+from volstyle.errors import CapacityError, InputError, OutputError
 from volstyle.grid.field import Axis, Field
 
 
@@ -217,6 +217,21 @@ def test_a_picture_too_large_for_the_memory_is_refused_before_it_is_decoded(
     monkeypatch.setattr(psutil, "virtual_memory", Memory)
     with pytest.raises(CapacityError, match=r"20000x20000 samples take 9\.6 GB of memory, 1\.1 GB are free"):
         read(tmp_path / "a.png")
+
+
+@pytest.mark.parametrize("progressive", [False, True])
+def test_a_jpeg_that_cannot_hold_what_it_says_is_refused_before_it_is_decoded(
+    tmp_path: Path, progressive: bool
+) -> None:
+    """A header of which some bits are wrong says millions of samples, in a file of some hundred bytes."""
+    data = io.BytesIO()
+    Image.new("L", (2000, 1000)).save(data, "JPEG", progressive=progressive)
+    (tmp_path / "a.jpg").write_bytes(data.getvalue())
+    assert read(tmp_path / "a.jpg").shape == (1000, 2000)  # nothing at all, in as few bytes as it takes
+    broken = data.getvalue().replace(struct.pack(">HH", 1000, 2000), struct.pack(">HH", 20000, 10000))
+    (tmp_path / "b.jpg").write_bytes(broken)
+    with pytest.raises(InputError, match=r"b\.jpg: is damaged, it says 10000x20000 samples, which \d+ bytes"):
+        read(tmp_path / "b.jpg")
 
 
 @pytest.mark.parametrize(("name", "most"), [("a.webp", 16383), ("a.jpg", 65535), ("a.jpeg", 65535)])

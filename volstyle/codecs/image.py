@@ -8,6 +8,7 @@ tifffile writes TIFF, and reads those of it that OpenCV gets wrong.
 from __future__ import annotations
 
 import io
+import re
 import struct
 import threading
 from dataclasses import dataclass
@@ -43,6 +44,12 @@ _ORIENTATION = 0x0112
 
 _LEVELS = {"1": 1, "L;2": 3, "L;4": 15}
 """Pillow's name of a gray PNG of few bits -> its whitest number."""
+
+_LEAST_PACKED = 8 * 64
+"""Samples of a JPEG that one byte can hold at most: each block of 64 takes a bit or more of a Huffman code."""
+
+_ARITHMETIC = re.compile(rb"\xff[\xc9-\xcb\xcd-\xcf]")
+"""The markers of JPEGs whose codes are arithmetic, which may take less than a bit."""
 
 _TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 """The first bytes of a TIFF."""
@@ -210,21 +217,26 @@ _header_lock = threading.Lock()
 
 def _header(path: Path, data: bytes) -> _Header | None:
     """None for a file that Pillow does not know; OpenCV then says whether it is a picture. Raises CapacityError
-    for one whose samples would not fit into the memory that is free."""
+    for one whose samples would not fit into the memory that is free, InputError for one that cannot hold them."""
     with _header_lock:
         limit = Image.MAX_IMAGE_PIXELS
         Image.MAX_IMAGE_PIXELS = None  # the memory decides, not a number
         try:
             with Image.open(io.BytesIO(data)) as picture:
-                return _header_of(path, picture)
+                return _header_of(path, data, picture)
         except (OSError, ValueError, SyntaxError, struct.error, KeyError, IndexError, TypeError):
             return None
         finally:
             Image.MAX_IMAGE_PIXELS = limit
 
 
-def _header_of(path: Path, picture: Image.Image) -> _Header:
+def _header_of(path: Path, data: bytes, picture: Image.Image) -> _Header:
     width, height = picture.size
+    if picture.format == "JPEG" and width * height > len(data) * _LEAST_PACKED and not _ARITHMETIC.search(data):
+        raise InputError(
+            f"{path}: is damaged, it says {width}x{height} samples, which {len(data)} bytes cannot hold; "
+            "give the whole file"
+        )
     # As decoded, at most four channels of 16 bit, and as it is styled, three and alpha of float32.
     need, free = width * height * (8 + 16), free_memory()
     if need > free:

@@ -1,4 +1,4 @@
-"""A clip as it comes, once: its pictures and the packets beside them in the order in which they are read."""
+"""A clip that can be read only once, as it comes: its pictures, and the packets of other streams between them."""
 
 from __future__ import annotations
 
@@ -33,21 +33,21 @@ from volstyle.errors import InputError
 from volstyle.grid.field import Axis, Field
 
 STREAM = Path("-")
-"""How messages and the command line call a stream."""
+"""The path that stands for a stream, on the command line and in messages."""
 
 _READ = {"format_whitelist": "nut,matroska,webm,yuv4mpegpipe", "fpsprobesize": "0"}
-"""FFmpeg takes any text for a clip of letters, and follows playlists to other files. To find a rate it would wait
-for many frames before it gives the first."""
+"""Options of FFmpeg. Left alone, it takes any text for a clip of letters, follows playlists to other files, and
+waits for many frames to find the rate before it gives the first."""
 
 _BUFFER = 2**16
 _MOST_BESIDE = 2**26
-"""Bytes of sound between two pictures."""
+"""How many bytes of sound may come between two pictures."""
 
 
 @dataclass(frozen=True)
 class Picture:
-    """A frame of a clip, and when it is shown, in ticks of its origin's time base. origin: of the clip, with the
-    time stamp of its first frame."""
+    """A frame of a clip, and when it is shown, in ticks of the time base of its origin. origin: that of the clip,
+    with the time stamp of the first frame."""
 
     field: Field
     tick: int
@@ -57,7 +57,8 @@ class Picture:
 
 @dataclass(frozen=True)
 class End:
-    """Of a clip. notes: on what was read. why: there is no more, if that is not its proper end."""
+    """The end of a clip. notes: what the user should know of what was read. why: what has ended it too early, ""
+    for a proper end."""
 
     notes: tuple[str, ...] = ()
     why: str = ""
@@ -65,8 +66,8 @@ class End:
 
 @contextmanager
 def opened_once(source: Path | BinaryIO) -> Iterator[tuple[Any, Any, Callable[[int], str]]]:
-    """The container, its stream of pictures, and what says of a place where its last packet ends what is missing
-    behind it."""
+    """The container, its stream of pictures, and a function that says what is missing from a file whose last
+    packet ends at a given place."""
     if isinstance(source, Path):
         if not source.is_file():
             raise InputError(f"{source}: {'is a folder' if source.is_dir() else 'no such file'}; give a clip")
@@ -81,14 +82,15 @@ def opened_once(source: Path | BinaryIO) -> Iterator[tuple[Any, Any, Callable[[i
         raise InputError(f"{STREAM}: {what}; pipe one in, as by ffmpeg -i in.mp4 -f nut -") from error
     with container:
         stream = pictures_of(STREAM, container)
-        stream.thread_type = "SLICE"  # frames at a time would come as many frames late
+        # Threads that each decode a frame would hold the first one back until all of them have a frame.
+        stream.thread_type = "SLICE"
         yield container, stream, reading.missing
 
 
 def coming(
     name: Path, container: Any, stream: Any, selection: Selection, missing: Callable[[int], str]
 ) -> Generator[Any, None, None]:
-    """Each Picture, and each packet of another stream, in the order in which they come, and last an End."""
+    """Yield each Picture, and each packet of another stream, in the order in which they come, and last an End."""
     seen, beside = Seen(), _Beside(name)
     pictures = _Pictures(name, origin_of(name, stream), selection.size, container.format.name, seen.notes)
     for frame in decoded(container, stream, selection, seen, beside.add):
@@ -107,27 +109,28 @@ def coming(
 
 
 class _Beside:
-    """Packets of sound and the like until the next picture comes."""
+    """Packets of other streams, such as sound, that have come since the last picture."""
 
     def __init__(self, name: Path) -> None:
         self._name, self._bytes = name, 0
         self._packets: list[Any] = []
 
     def add(self, packet: Any) -> None:
-        """Raises InputError for more than should come between two pictures."""
+        """Take a packet. Raises InputError for more bytes than should come between two pictures."""
         self._packets.append(packet)
         self._bytes += packet.size
         if self._bytes > _MOST_BESIDE:
             raise InputError(f"{self._name}: {self._bytes >> 20} MB of sound without a picture; give a clip")
 
     def taken(self) -> list[Any]:
-        """Those that came since the last call."""
+        """Give the packets that came since the last call."""
         packets, self._packets, self._bytes = self._packets, [], 0
         return packets
 
 
 class _Pictures:
-    """Frames as they are decoded -> what they are styled as. notes: gets what is left out, each once."""
+    """Makes decoded frames the pictures that are styled. notes: where it says what it leaves out, each thing
+    once."""
 
     def __init__(
         self, name: Path, origin: VideoOrigin, size: int | None, container: str, notes: list[str]
@@ -139,7 +142,7 @@ class _Pictures:
         self._first = self._last = 0
 
     def wrong(self, frame: Any, place: int) -> str:
-        """Why a frame cannot follow the first; "" if it can."""
+        """Why a frame cannot stand in one clip with the first one; "" if it can."""
         if self._sides in (None, (frame.width, frame.height)):
             return ""
         size, first = ("x".join(map(str, sides)) for sides in ((frame.width, frame.height), self._sides or ()))
@@ -153,7 +156,7 @@ class _Pictures:
             check_room(self._name, 8 * frame.width * frame.height, 8 * frame.width * frame.height)
             self._sides, self._first = (frame.width, frame.height), frame.pts or 0
             self._last = self._first - 1
-            # AVI shows its first picture at once, whatever its decoder needs to hold back.
+            # In an AVI the first picture is shown at once, however many frames its decoder holds back.
             begin = Fraction(0) if self._is_avi else self._first * self._origin.time_base
             aspect = 1 / self._origin.aspect if pose.swapped else self._origin.aspect
             self._origin = replace(self._origin, begin=begin, offset=begin, aspect=aspect)
@@ -164,7 +167,8 @@ class _Pictures:
         return Picture(field, self._last - self._first, frame.duration or self._usual, self._origin)
 
     def _next(self, tick: int | None) -> int:
-        """When a frame is shown: after the one before it, as its file says or at the usual rate."""
+        """When a frame is shown: as its file says, or at the usual rate where it says none, and after the one
+        before it."""
         if tick is None:
             return self._last + (self._usual if self._last >= self._first else 1)
         if tick <= self._last:

@@ -1,9 +1,9 @@
-"""Several processes that share one run, and what they tell each other.
+"""Several processes that share one run, and the messages between them.
 
-torchrun starts them, here or on many machines, and torch.distributed carries what they say. The first one leads:
-it reads, optimizes, writes and speaks. The others know the objective of a stage and wait for samples; then each
-sees to its own tiles, the sums of tiles that belong together are added up over all (law 3), and the gradient and
-the costs are added up at the first. So only the first has an optimizer, and the samples of all are its own.
+torchrun starts them, on one machine or on many, and torch.distributed carries the messages. The first process
+leads: it reads, optimizes, writes and prints. The others know the objective of a stage and wait for samples. Then
+each computes its own tiles; the sums of tiles that belong together are added up over all processes (law 3), and
+the gradient and the costs are added up in the first. So only the first has an optimizer, and all use its samples.
 
 For a field of S samples a step moves 4 S bytes of samples from the first to the others, 4 S bytes of gradient
 back, and the sums: as much as one all-reduce of the gradient, whatever the number of processes. Within a machine
@@ -31,20 +31,21 @@ from volstyle.errors import RankError, RecipeError, VolstyleError
 from volstyle.grid.tiles import Block, dealt
 
 _BEGIN, _TRANSFER = timedelta(minutes=5), timedelta(minutes=1)
-"""How long processes wait for each other to begin, and how long a transfer between graphics cards takes at most,
-which begins when all are there."""
+"""How long processes wait for each other to begin. A transfer between graphics cards, which begins when all are
+there, may take as long."""
 
 _WORK = timedelta(days=7)
-"""How long one may work while the others wait. One that dies is noticed at once, as its connections are closed."""
+"""How long one process may work while the others wait. One that dies is noticed at once: its connections close."""
 
 _MOST_AXES = 6
 _SAMPLES, _NEWS, _END = range(3)
 
 
 class Ranks:
-    """The processes that share a run: here a single one, which asks nobody and waits for nobody.
+    """The processes that share a run. This class is a single process, which asks nobody and waits for nobody.
 
-    index: of this process, from 0. count: of all. here: how many of them share this machine.
+    index: the number of this process, from 0. count: how many processes there are. here: how many of them share
+    this machine.
     """
 
     index = 0
@@ -57,32 +58,34 @@ class Ranks:
         return self.index == 0
 
     def own(self, blocks: Sequence[Block]) -> Sequence[Block]:
-        """What this process sees to of some blocks."""
+        """Those of some blocks that this process computes."""
         return blocks
 
     def summed(self, tensors: Sequence[Tensor]) -> list[Tensor]:
-        """Tensors of the same shapes in all processes, added up over them. All must call it, in the same order."""
+        """Add up tensors over all processes, in which they have the same shapes. All must call it, in the same
+        order."""
         return list(tensors)
 
     def gathered(self, gradient: Tensor, costs: Mapping[str, float]) -> tuple[Tensor, dict[str, float]]:
-        """A gradient and costs, added up over all processes for the first; what the others get is of no use."""
+        """Add up a gradient and costs over all processes, for the first one. What the others get has no
+        meaning."""
         return gradient, dict(costs)
 
     def shown(self, samples: Tensor) -> Tensor:
-        """Samples (C, *S), once all others have them."""
+        """Send samples (C, *S) to all other processes, and return them."""
         return samples
 
     def tell(self, news: Callable[[], object]) -> None:
-        """Give the others something that can be pickled, which is made only if there are others."""
+        """Send the others something that can be pickled. It is made only if there are others."""
 
     def use(self, device: torch.device) -> None:
-        """Compute on a device: on graphics cards, that of this process's number among those of its machine. All
-        must call it. Raises RecipeError for more processes than cards."""
+        """Begin to compute on a device. Of several graphics cards each process takes the one with its own number
+        on the machine. All must call it. Raises RecipeError for more processes than cards."""
 
     @contextmanager
     def agreeing(self) -> Iterator[None]:
-        """All do something at once; where it fails for one, it does for all. Raises an error that is out of memory
-        where another process ran out of it, RankError where it failed otherwise."""
+        """A context in which all processes do something at once; if one fails, all do. Raises an out-of-memory
+        error if another process ran out of memory, RankError if it failed otherwise."""
         yield
 
 
@@ -90,7 +93,7 @@ ALONE = Ranks()
 
 
 class End:
-    """What the first process says in the end. outcome: what the others shall have of the run, or None."""
+    """The last message of the first process. outcome: what the others are given of the run, or None."""
 
     def __init__(self, outcome: object = None) -> None:
         self.outcome = outcome
@@ -111,7 +114,7 @@ class Joined(Ranks):
         self._ended = False
         self._told: BaseException | None = None
         self.moved = 0
-        """Bytes of samples, sums and gradients that this process has given or taken: what a step costs the net."""
+        """How many bytes of samples, sums and gradients this process has sent or received."""
 
     def use(self, device: torch.device) -> None:
         self._device = device
@@ -154,7 +157,7 @@ class Joined(Ranks):
         self._tell(_NEWS, news())
 
     def begin(self) -> None:
-        """Another run; those before it have ended."""
+        """Begin another run; those before it have ended."""
         self._ended = False
 
     def end(self, outcome: object = None) -> None:
@@ -165,7 +168,7 @@ class Joined(Ranks):
                 self._tell(_END, outcome)
 
     def heard(self) -> Tensor | object:
-        """What the first process says next, once it does: samples (C, *S), news, or the End."""
+        """Wait for the next message of the first process: samples (C, *S), news, or the End."""
         head = torch.zeros(1 + _MOST_AXES, dtype=torch.int64)
         self._call(self._net.broadcast, head, 0, group=self._words)
         kind, *sizes = head.tolist()
@@ -191,11 +194,11 @@ class Joined(Ranks):
         self._agree(None)
 
     def is_known(self, error: BaseException) -> bool:
-        """Whether all processes know of an error, so that this one may wait for what the first one says next."""
+        """Whether all processes know of an error, so that this one may wait for the next message of the first."""
         return error is self._told or isinstance(error, (_FailedElsewhereError, _OutOfMemoryElsewhereError))
 
     def _agree(self, error: BaseException | None) -> None:
-        """Raises what went wrong elsewhere; all must call it, whether something went wrong here or not."""
+        """Raise what went wrong in another process. All must call it, whether something went wrong here or not."""
         is_full = isinstance(error, RuntimeError) and is_out_of_memory(error)
         state = torch.tensor([is_full, 0 if error is None or is_full else self.index + 1])
         self._call(self._net.all_reduce, state, self._net.ReduceOp.MAX, group=self._words)
@@ -223,7 +226,7 @@ class Joined(Ranks):
 
     @property
     def _carrier(self) -> torch.device:
-        """Where a tensor must be to be carried."""
+        """The device on which a tensor must lie to be sent."""
         return torch.device("cpu") if self._cards is None else self._device
 
     def _carried(self, tensor: Tensor) -> Tensor:
@@ -235,7 +238,7 @@ class Joined(Ranks):
         try:
             operation(*given, group=group)
         except RuntimeError as error:
-            self._ended = True  # nobody can be told any more
+            self._ended = True  # the others are gone, so that nobody can be told
             raise RankError(
                 f"ranks: one of the {self.count} processes is gone, so that all stop; what was reached is kept, "
                 "the same command goes on"
@@ -258,9 +261,9 @@ class _OutOfMemoryElsewhereError(torch.OutOfMemoryError):
 
 @contextmanager
 def joined() -> Iterator[Ranks]:
-    """The processes that torchrun started, once all are there; ALONE if it did not start this one.
+    """Wait for all the processes that torchrun started; ALONE if it did not start this one.
 
-    The first one tells the others at the end that it is over. Raises RankError when some do not come.
+    In the end the first one tells the others that the run is over. Raises RankError when some do not come.
     """
     if int(os.environ.get("WORLD_SIZE", "1")) == 1:
         yield ALONE
@@ -282,7 +285,7 @@ def _found() -> Joined:
     process was, so that it cannot be found again elsewhere."""
     from torch import distributed
 
-    if not distributed.is_initialized():  # else the caller's own program has, and will end it
+    if not distributed.is_initialized():  # else the program that called has joined them, and will part them
         try:
             distributed.init_process_group("gloo", timeout=_BEGIN)
         except (RuntimeError, ValueError) as error:
@@ -297,5 +300,5 @@ _present: ContextVar[Ranks] = ContextVar("ranks", default=ALONE)
 
 
 def present() -> Ranks:
-    """The processes that have joined and are at hand to share a run."""
+    """The processes that have joined, if they are free to share a run."""
     return _present.get()

@@ -1,4 +1,4 @@
-"""Means over blocks of samples: what a field is, seen broadly."""
+"""Means over blocks of samples, which say what a field looks like from afar."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from volstyle.networks.inflation import pool
 
 
 def block_means(slab: Tensor, side: int, known: Tensor | None = None) -> Tensor:
-    """The mean of each block of `side` samples along all axes of (N, C, *S), there: (N, C, *S) again.
+    """A slab (N, C, *S) with each sample replaced by the mean of its block, of `side` samples along each axis.
 
-    known: (N, 1, *S), 1 for samples that count; the others are 0 in the result. A block may be cut at an end. It
-    is a projection, so that Σ slab · means is Σ means², and the gradient of that twice the means.
+    known: (N, 1, *S), 1 for samples that count; the others do not enter the means and are 0 in the result. The
+    last block along an axis may be shorter. The map is a projection, so that Σ slab · means equals Σ means², and
+    the gradient of that is twice the means.
     """
     sides = (side,) * (slab.dim() - 2)
     means = pool(slab if known is None else slab * known, "average", sides, partial=True)

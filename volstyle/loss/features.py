@@ -1,4 +1,4 @@
-"""Features of a field where a tile owns them."""
+"""The features of a field, for the tiles that own them."""
 
 from __future__ import annotations
 
@@ -15,10 +15,11 @@ _ALL = slice(None)
 
 
 class SourceFeatures:
-    """Features of a content field where a tile owns them: computed anew, or kept while they fit.
+    """The features of a content field, tile by tile. They are kept as long as they fit, and else computed anew
+    each time.
 
-    extractor, taps: what is computed. samples: (C, *S). capacity: bytes that may be kept in all; a feature that
-    is kept has the bits that would be computed.
+    extractor, taps: what is computed. samples: (C, *S). capacity: how many bytes may be kept in all. Features that
+    are kept have the same bits as those that are computed anew.
     """
 
     def __init__(
@@ -43,7 +44,7 @@ class SourceFeatures:
         return owned
 
     def powers(self, blocks: Iterable[Block]) -> dict[str, float]:
-        """tap -> ‖â‖² of the whole source: the scales of "relative"."""
+        """tap -> ‖â‖² of the whole source, by which the scaling "relative" divides."""
         total = dict.fromkeys(self._taps, 0.0)
         for tile in (tile for block in blocks for tile in block.tiles):
             for tap, features in self(tile).items():
@@ -54,9 +55,10 @@ class SourceFeatures:
 def owned_features(
     extractor: Extractor, samples: Tensor, tile: Tile, taps: Collection[str], window: Tensor | None = None
 ) -> dict[str, Tensor]:
-    """tap -> features (1, K, *S') that the tile owns in a field of samples (C, *S).
+    """tap -> the features (1, K, *S') that a tile owns in a field of samples (C, *S).
 
-    window: (1, C, *W), the samples at the tile's window if the caller has them as a leaf of its own.
+    window: (1, C, *W), the samples in the tile's window, where the caller has them already, as to differentiate by
+    them.
     """
     if window is None:
         window = samples[(_ALL, *tile.window)][None]

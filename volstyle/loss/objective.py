@@ -14,12 +14,12 @@ from volstyle.networks.extractor import Extractor
 
 @dataclass(frozen=True)
 class View:
-    """One network's look at the field, and what is asked of it there.
+    """One network placed on the field, with the terms that read its features. A field may have several views at
+    once, as a volume that is looked at by its slices along each axis.
 
-    group: how many samples along an axis share style statistics (frames of a clip, slices of a volume), None for
-    all. along: that axis.
-    regions: (R, *S) weights of the positions in each region of the style, None for one region of all.
-    A field may be looked at in several ways at once: a volume by its slices along each axis.
+    along: the axis along which style statistics are taken in groups (of frames of a clip, or slices of a volume).
+    group: how many samples along it form a group, None for all of them. regions: (R, *S), the weights of all
+    positions in each region of the style; None is one region of all positions.
     """
 
     extractor: Extractor
@@ -31,7 +31,7 @@ class View:
 
     @property
     def taps(self) -> frozenset[str]:
-        """All taps that some term reads."""
+        """All taps that any term reads."""
         style = self.style.taps if self.style else {}
         content = self.content.taps if self.content else {}
         return frozenset(style) | frozenset(content)
@@ -39,10 +39,10 @@ class View:
 
 @dataclass(frozen=True)
 class Objective:
-    """The sum of all terms of all views, and of the terms of the samples, by name.
+    """The sum of all terms of all views, and of the terms of the samples themselves, which have names.
 
-    margin: how far views see the field continued beyond each end from the other end; None for a field that ends.
-    Plans, regions and sources of content are those of the continued field.
+    margin: for a periodic field, how far views see it continued beyond each end, from the other end; None for a
+    field that is not periodic. Plans, regions and sources of content are those of the continued field.
     """
 
     views: tuple[View, ...]

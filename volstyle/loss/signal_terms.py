@@ -1,6 +1,7 @@
 """What a series must have to be plausible and not just similar: its values' distribution and its memory.
 
-Terms of the samples themselves, with targets from a style of any length; nothing here depends on the rate.
+These are terms of the samples themselves, with targets from a style of any length. Nothing here depends on the
+rate.
 """
 
 from __future__ import annotations
@@ -13,8 +14,8 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class QuantileTerm:
-    """weight · mean over channels of ∫ (Q(p) − Q̂(p))² dp / variance: the squared Wasserstein-2 distance of the
-    values' distributions, in one dimension exact by sorting.
+    """How far the distribution of values is from the style's: weight · mean over channels of ∫ (Q(p) − Q̂(p))² dp
+    / variance, the squared Wasserstein-2 distance, which sorting gives exactly in one dimension.
 
     target: (C, Q), ascending: the quantiles of the style at (i + ½) / Q.
     """
@@ -24,7 +25,7 @@ class QuantileTerm:
 
     @staticmethod
     def of(weight: float, style: Tensor) -> QuantileTerm:
-        """style: (C, *S)."""
+        """The term that a style (C, *S) is the target of."""
         return QuantileTerm(weight, style.flatten(1).sort(1).values)
 
     def add_gradient(self, samples: Tensor, gradient: Tensor) -> float:
@@ -40,8 +41,8 @@ class QuantileTerm:
 
 @dataclass(frozen=True)
 class AutocorrelationTerm:
-    """weight · ‖R − R̂‖² / ‖R̂‖², R_cd(k) = mean over t of x_c(t) x_d(t + k), about the style's mean, for lags
-    0 ≤ k < L and all pairs of channels.
+    """How far the autocorrelation is from the style's: weight · ‖R − R̂‖² / ‖R̂‖², where R_cd(k) is the mean over
+    t of x_c(t) x_d(t + k), about the style's mean, for lags 0 ≤ k < L and all pairs of channels.
 
     mean: (C, 1), the mean of the style. target: (C, C, L), R̂.
     """
@@ -52,7 +53,7 @@ class AutocorrelationTerm:
 
     @staticmethod
     def of(weight: float, style: Tensor, lags: int) -> AutocorrelationTerm:
-        """style: (C, T). lags: L, at most half of T."""
+        """The term that a style (C, T) is the target of. lags: L, at most half of T."""
         mean = style.mean(1, keepdim=True)
         return AutocorrelationTerm(weight, mean, _correlations(style - mean, min(lags, style.shape[1] // 2)))
 
@@ -69,7 +70,7 @@ class AutocorrelationTerm:
 
 
 def _stretched(quantiles: Tensor, count: int) -> Tensor:
-    """(C, Q) -> (C, count): the same quantile function at other probabilities, linear between."""
+    """Quantiles (C, Q) at `count` other probabilities, (C, count), linear between those that are known."""
     have = quantiles.shape[1]
     if have == count:
         return quantiles
@@ -80,7 +81,7 @@ def _stretched(quantiles: Tensor, count: int) -> Tensor:
 
 
 def _correlations(samples: Tensor, lags: int) -> Tensor:
-    """(C, T) -> (C, C, lags), divided by how many products each lag has."""
+    """Mean products (C, C, lags) of samples (C, T) that lie each lag apart."""
     count = samples.shape[1]
     spectrum = torch.fft.rfft(samples, count + lags)
     products: Tensor = torch.fft.irfft(spectrum.conj()[:, None] * spectrum[None], count + lags)[:, :, :lags]

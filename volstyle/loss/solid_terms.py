@@ -1,9 +1,9 @@
-"""What a solid must have to behave as its sections do, and not just look alike: how far two points of a distance
-are of one kind, and how much surface there is.
+"""What a solid must have to behave as its sections do, and not just look like them: how often two points some
+distance apart are of one kind, and how much surface there is.
 
-Terms of the samples themselves, with targets from planes: a section is one plane, a solid has as many across each
-axis as it has samples there. Nothing here knows of phases; where channels are 0 or 1 the products are the
-two-point probabilities S₂ of what is 1.
+These are terms of the samples themselves, with targets from planes. A section is one plane; a solid has as many
+planes across each axis as it has samples along it. Nothing here knows of phases: where channels are 0 or 1, the
+products are the two-point probabilities S₂ of the points that are 1.
 """
 
 from __future__ import annotations
@@ -21,13 +21,14 @@ from volstyle.recipe import SolidChoice
 
 @dataclass(frozen=True)
 class TwoPointTerm:
-    """weight · mean over axes of ‖R − R̂‖² / ‖R̂‖², where R(u, v) is the mean product of samples that lie (u, v)
-    apart, about the sections' mean, over all planes across an axis.
+    """How far two-point correlations are from those of the sections: weight · mean over axes of ‖R − R̂‖² / ‖R̂‖²,
+    where R(u, v) is the mean product of samples that lie (u, v) apart, about the sections' mean, over all planes
+    across an axis.
 
-    mean: (C, 1, 1, 1) of the sections. targets: axis -> R̂, (C, 2 L + 1, L' + 1), as `correlations` gives it.
-    periodic: opposite ends of a plane meet.
-    Source: microstructures from two-point correlations (Yeong & Torquato 1998); by gradients, as in MCRpy (Seibert
-    et al. 2022). The divisor, which makes the cost relative like the others, is ours.
+    mean: (C, 1, 1, 1), the mean of the sections. targets: axis -> R̂, (C, 2 L + 1, L' + 1), as `correlations`
+    gives it. periodic: whether opposite ends of a plane meet. Source: microstructures from two-point correlations
+    (Yeong & Torquato 1998); by gradients, as in MCRpy (Seibert et al. 2022). The divisor, which makes the cost
+    relative like the others, is ours.
     """
 
     weight: float
@@ -53,11 +54,12 @@ class TwoPointTerm:
 
 @dataclass(frozen=True)
 class VariationTerm:
-    """weight · mean over axes and channels of (V − V̂)² / V̂², V = mean |x_{i+1} − x_i| along an axis.
+    """How far the total variation is from that of the sections: weight · mean over axes and channels of
+    (V − V̂)² / V̂², where V is the mean of |x_{i+1} − x_i| along an axis.
 
-    Where channels are 0 or 1 it is how many neighbors are not alike, and an edge that is blurred has no more of it
-    than a hard one: this term sets the surface, and leaves no noise, which would be more of it.
-    targets: axis -> V̂, (C,).
+    Where channels are 0 or 1, V is the share of neighbors that differ. A blurred edge has the same V as a hard
+    one, and noise adds to it; so this term sets how much surface there is, and leaves no noise. targets: axis ->
+    V̂, (C,).
     """
 
     weight: float
@@ -85,19 +87,20 @@ class VariationTerm:
 
 
 def planes_across(samples: Tensor, axis: int) -> Tensor:
-    """(C, *S) as planes (C, N, h, w): those of a volume across an axis, or a section as the one plane it is."""
+    """Samples (C, *S) as planes (C, N, h, w): the planes of a volume across an axis, or a section as a single
+    plane."""
     return samples[:, None] if samples.dim() == 3 else samples.movedim(1 + axis, 1)
 
 
 def correlations(planes: Tensor, lags: tuple[int, int], *, periodic: bool = False) -> Tensor:
-    """Mean products of samples that lie some lag apart in a plane, over all planes.
+    """The mean product of samples that lie each lag apart in a plane, over all planes.
 
-    planes: (C, N, h, w). Returns (C, 2 u + 1, v + 1) for lags from −u to u along h and from 0 to v along w; those
-    left out are the same the other way round. periodic: whether planes go on at their other end; else each lag is
-    divided by how many pairs it has (Torquato 2002, section 12.1).
+    planes: (C, N, h, w). Returns (C, 2 u + 1, v + 1) for lags from −u to u along h and from 0 to v along w;
+    negative lags along w would say the same again. periodic: whether planes go on at their other end; else the sum
+    at each lag is divided by the number of its pairs (Torquato 2002, section 12.1).
     """
     size = planes.shape[2:]
-    # Multiples of 16 are transformed quickly, a prime would not be.
+    # A Fourier transform of a multiple of 16 samples is quick, one of a prime number would not be.
     wide = [-(-(side + lag) // 16) * 16 for side, lag in zip(size, lags, strict=True)]
     padded = list(size) if periodic else wide
     power = torch.fft.rfft2(planes, padded).abs().square().mean(1)
@@ -110,7 +113,7 @@ def correlations(planes: Tensor, lags: tuple[int, int], *, periodic: bool = Fals
 
 
 def variation(planes: Tensor, along: int) -> Tensor:
-    """Mean |x_{i+1} − x_i| of planes (C, N, h, w) along h, 0, or w, 1: (C,)."""
+    """The mean of |x_{i+1} − x_i| in planes (C, N, h, w), along h (0) or w (1): (C,)."""
     return planes.diff(dim=2 + along).abs().flatten(1).mean(1)
 
 
@@ -123,8 +126,8 @@ def solid_terms(
 ) -> dict[str, SampleTerm]:
     """The terms of a solid of this shape, by name.
 
-    sections: axis -> planes (C, N, h, w) of each section that lies across it, at the size of the solid's samples.
-    periodic: opposite ends meet.
+    sections: axis -> the planes (C, N, h, w) of each section that lies across it, with samples as large as those
+    of the solid. periodic: whether opposite ends meet.
     """
     every = [planes for found in sections.values() for planes in found]
     terms: dict[str, SampleTerm] = {}

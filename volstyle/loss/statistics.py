@@ -18,10 +18,10 @@ from volstyle.errors import ShapeError
 
 @dataclass(frozen=True)
 class Sums:
-    """Sums over the positions of each of R groups (a frame, a mask's region, all there is).
+    """Sums over the positions of each of R groups, where a group is a frame, a region of a mask, or everything.
 
-    count: (R,) positions, or the sum of their weights. first: (R, K) ΣF. second: (R, K, K) ΣFFᵀ. float32 or
-    better. Sums of disjoint positions add.
+    count: (R,), how many positions there are, or the sum of their weights. first: ΣF, (R, K). second: ΣFFᵀ,
+    (R, K, K). All are float32 or better. Sums over disjoint positions add.
     """
 
     count: Tensor
@@ -32,7 +32,7 @@ class Sums:
         return Sums(self.count + other.count, self.first + other.first, self.second + other.second)
 
     def __getitem__(self, groups: Tensor) -> Sums:
-        """Some of the groups, by a mask or by index."""
+        """The sums of some of the groups, chosen by a mask or by index."""
         return Sums(self.count[groups], self.first[groups], self.second[groups])
 
     def cpu(self) -> Sums:
@@ -40,7 +40,7 @@ class Sums:
         return Sums(self.count.cpu(), self.first.cpu(), self.second.cpu())
 
     def double(self) -> Sums:
-        """The same sums in float64, to add up many."""
+        """The same sums in float64, in which many of them can be added up."""
         return Sums(self.count.double(), self.first.double(), self.second.double())
 
     def float(self) -> Sums:
@@ -53,7 +53,7 @@ class Sums:
         return Sums(self.count, first, second)
 
     def slope(self) -> Sums:
-        """The derivative gathered in a leaf; zero where the cost does not depend on it."""
+        """The derivative that was gathered in a leaf. It is zero where the cost does not depend on that leaf."""
         zero = torch.zeros((), device=self.second.device)
         return Sums(
             self.count,
@@ -62,12 +62,12 @@ class Sums:
         )
 
     def means(self) -> Sums:
-        """The same per position: count 1, mean and second moment."""
+        """The same divided by the count: count 1, the mean and the second moment."""
         count = self.count.clamp_min(torch.finfo(self.count.dtype).tiny)
         return Sums(torch.ones_like(self.count), self.first / count[:, None], self.second / count[:, None, None])
 
     def covariance(self) -> Tensor:
-        """Σ of the second moment about the mean, per position: (R, K, K)."""
+        """The covariance Σ of the features, (R, K, K)."""
         means = self.means()
         return means.second - means.first[:, :, None] * means.first[:, None, :]
 
@@ -132,7 +132,7 @@ def _precise(rows: Tensor) -> Tensor:
 
 
 def joined(groups: Sequence[Sums]) -> Sums:
-    """Groups of several sums side by side."""
+    """The groups of several sums side by side, as one value."""
     return Sums(
         torch.cat([s.count for s in groups]),
         torch.cat([s.first for s in groups]),
@@ -150,16 +150,16 @@ def blended(sums: Sequence[Sums], weights: Sequence[float]) -> Sums:
 
 
 def mixed(styles: Sums, shares: Tensor) -> Sums:
-    """A blend of R styles for each of G groups, made as by `blended`. styles: their means. shares: (G, R), each
-    row of sum 1."""
+    """A blend of R styles for each of G groups, made as by `blended`. styles: the means of the styles. shares: (G,
+    R), what each group takes of each style; each row has sum 1."""
     shares = shares.to(styles.first)
     first, second = (torch.tensordot(shares, moment, dims=([1], [0])) for moment in (styles.first, styles.second))
     return Sums(shares.sum(1), first, second)
 
 
 Statistic = Callable[[Sums, Sums], Tensor]
-"""Distance of sums from a target, per group (R,), relative to it: 0 at it, about 1 for nothing in common. The
-target has as many groups, or one for all."""
+"""A distance of sums from a target, for each group (R,), relative to the target: 0 where they agree, about 1 where
+they have nothing in common. The target has as many groups, or one for all."""
 
 
 def gram_distance(found: Sums, target: Sums) -> Tensor:
@@ -169,7 +169,8 @@ def gram_distance(found: Sums, target: Sums) -> Tensor:
 
 
 def moments_distance(found: Sums, target: Sums) -> Tensor:
-    """‖μ − μ̂‖² / ‖μ̂‖² + ‖Σ − Σ̂‖²_F / ‖Σ̂‖²_F: mean and covariance apart, so that neither hides the other."""
+    """‖μ − μ̂‖² / ‖μ̂‖² + ‖Σ − Σ̂‖²_F / ‖Σ̂‖²_F. Mean and covariance count apart, so that neither hides the
+    other."""
     mean, mean_target = found.means().first, target.means().first
     return _relative(mean - mean_target, mean_target) + _relative(
         found.covariance() - target.covariance(), target.covariance()
@@ -182,7 +183,7 @@ def w2_distance(found: Sums, target: Sums) -> Tensor:
     ‖μ − μ̂‖² + tr(Σ + Σ̂ − 2(Σ̂^½ Σ Σ̂^½)^½), as in crowsonkb/style-transfer-pytorch, but in float64 with
     eigenvalues where they take 12 Newton–Schulz steps, and 1e-4 of the mean variance on both diagonals.
     """
-    if found.first.device.type == "mps":  # has no float64; the sums are small
+    if found.first.device.type == "mps":  # this device has no float64; the sums are small
         found, target = found.cpu(), target.cpu()
     mean, mean_target = found.means().first.double(), target.means().first.double()
     wide, wide_target = found.covariance().double(), target.covariance().double()
@@ -199,7 +200,7 @@ def w2_distance(found: Sums, target: Sums) -> Tensor:
 
 
 def _relative(difference: Tensor, target: Tensor) -> Tensor:
-    power = target.flatten(1).square().sum(1)  # none where a style leaves all channels of a tap dead
+    power = target.flatten(1).square().sum(1)  # nothing is left where a style leaves all channels of a tap at zero
     return difference.flatten(1).square().sum(1) / power.clamp_min(1e-12)
 
 

@@ -1,4 +1,4 @@
-"""What it costs a result not to move as its content moves."""
+"""The cost of a result that does not move as its content moves."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from volstyle.motion.flow import warp
 from volstyle.motion.links import Link, frame_pairs
 
 _BROAD_SIDE, _BROAD_WEIGHT = 8, 8.0
-"""The side, in samples, of the blocks whose mean differences count once more, and how much more they count. What
-is broader than a block is warped exactly: to hold it hard costs no stroke, and a still background drifts a third
-as much."""
+"""The side, in samples, of the blocks whose mean differences are counted as well, and how much more they count.
+Warping is exact for what is broader than a block, so that holding it firmly costs no brush stroke, while a still
+background drifts a third as much."""
 
 
 _FIXED_WEIGHT = 4.0

@@ -23,17 +23,19 @@ from volstyle.loss.statistics import Statistic, Sums, joined, mixed
 
 SCALINGS = ("relative", "gatys")
 COLOR_GRAIN = 8.0
-"""How much more smoothness asks of color than of light. Statistics led by their strongest directions, those of
-light, leave colors a fringe of one sample; at 8 it is gone and strokes stay as they are."""
+"""How many times more a change of color counts for smoothness than a change of light. Statistics are led by their
+strongest directions, which are those of light, and leave colors a fringe of one sample; at 8 the fringe is gone
+and strokes stay as they are."""
 
 
 @dataclass(frozen=True)
 class StyleTerm:
-    """β Σ_l λ_l distance(found, target) / groups.
+    """How far statistics are from the style's: β Σ_l λ_l distance(found, target) / groups.
 
-    weight: β. taps: tap -> λ. targets: tap -> Sums of R regions. distance: of sums, per group.
-    groups: how many groups of frames share the cost, so that a clip's length does not change it.
-    shares: (groups, R), if targets are of styles that follow each other in time: what each group takes of each.
+    weight: β. taps: tap -> λ. targets: tap -> the Sums of R regions. distance: gives the distance of sums from a
+    target, for each group. groups: how many groups of frames share the cost, so that the length of a clip does not
+    change it. shares: (groups, R), how much each group takes of each target, where the targets are styles that
+    follow each other in time.
     """
 
     weight: float
@@ -44,8 +46,8 @@ class StyleTerm:
     shares: Tensor | None = None
 
     def cost(self, found: Mapping[str, Sequence[Sums]], first: int = 0) -> Tensor:
-        """Cost of some complete groups of frames: tap -> Sums of R regions, for each of them. first: the number of
-        the first of them."""
+        """The cost of some groups of frames. found: tap -> for each group, Sums of R regions. first: the number of
+        the first group."""
         total = torch.zeros(())
         for tap, weight in self.taps.items():
             target, regions = self.targets[tap], len(self.targets[tap].count)
@@ -58,17 +60,18 @@ class StyleTerm:
         return self.weight * total
 
     def _distances(self, found: Sums, target: Sums) -> Tensor:
-        """Without the groups that have no position, as a mask's region in a frame it is absent from."""
+        """The distances of those groups that have any position. A region of a mask has none in a frame without
+        it."""
         there = found.count > 0
         return self.distance(found[there], target if len(target.count) == 1 else target[there])
 
 
 @dataclass(frozen=True)
 class ContentTerm:
-    """α Σ_l λ_l ‖a − â‖² / scale_l over all positions of the field.
+    """How far features are from the content's: α Σ_l λ_l ‖a − â‖² / scale_l over all positions of the field.
 
-    weight: α. taps: tap -> λ. source: â, tile by tile. scales: tap -> ‖â‖² of the whole source ("relative"), or
-    2 ("gatys", ½‖a − â‖²).
+    weight: α. taps: tap -> λ. source: gives â, tile by tile. scales: tap -> the scale, which is ‖â‖² of the whole
+    source ("relative"), or 2 ("gatys", whose cost is ½‖a − â‖²).
     """
 
     weight: float
@@ -77,7 +80,7 @@ class ContentTerm:
     scales: Mapping[str, float]
 
     def cost(self, found: Mapping[str, Tensor], tile: Tile) -> Tensor:
-        """Cost of the positions a tile owns: tap -> features (1, K, *S') of the result."""
+        """The cost of the positions that a tile owns. found: tap -> features (1, K, *S') of the result."""
         wanted = self.source(tile)
         parts = [
             (weight / self.scales[tap]) * (found[tap].float() - wanted[tap].float()).square().sum()
@@ -88,11 +91,11 @@ class ContentTerm:
 
 @dataclass(frozen=True)
 class SmoothnessTerm:
-    """weight · Σ_axes mean (x_{i+1} − x_i)²: squared total variation along some axes of the field.
+    """Squared total variation along some axes of the field: weight · Σ_axes mean (x_{i+1} − x_i)².
 
-    axes: of the field, 0 the first. Differences are squared, so a grain costs more than an edge. Where channels
-    part from their mean, which is a change of color, they count `COLOR_GRAIN` times more. periodic: the last
-    sample along an axis is the first one's neighbor too.
+    axes: which axes of the field, counted from 0. Differences are squared, so that grain costs more than an edge.
+    Differences of color, which are those of channels from their mean, count `COLOR_GRAIN` times more. periodic:
+    whether the last sample along an axis is also a neighbor of the first.
     """
 
     weight: float
@@ -105,7 +108,7 @@ class SmoothnessTerm:
         for axis in self.axes:
             count = samples.numel() // samples.shape[1 + axis] * (samples.shape[1 + axis] - (not self.periodic))
             scale = self.weight / max(count, 1)
-            # Along another axis than the differences' own, so that slices are independent.
+            # Slices are taken along another axis than that of the differences, so that they are independent.
             across = 1 if axis > 0 else samples.dim() - 1
             pairs = (
                 zip(torch.split(samples, 8, across), torch.split(gradient, 8, across), strict=True)
@@ -129,11 +132,13 @@ class SmoothnessTerm:
 
 @dataclass(frozen=True)
 class NearnessTerm:
-    """weight · Σ d̄² / (samples · variance), where d̄ are the means of the differences from a field over blocks.
+    """How far samples are, block by block, from a field: weight · Σ d̄² / (samples · variance), where d̄ are the
+    means of the differences over blocks.
 
-    So a finer stage keeps what a coarser one has composed, and is free within a block. weight: a cost of 1 is as
-    far as the field's own samples are from their mean. near: (C, *S), the field. side: of a block, in samples.
-    frames: whether the first axis is one of frames, each with blocks of its own. It is ours.
+    With it a finer stage keeps what a coarser one has composed, and is free within a block. Before it is weighted,
+    a cost of 1 is as far as the field's own samples are from their mean. near: (C, *S), the field. side: how many
+    samples a block has along each axis. frames: whether the first axis is one of frames, each with blocks of its
+    own. The term is ours.
     """
 
     weight: float
@@ -153,7 +158,7 @@ class NearnessTerm:
 
 
 class SampleTerm(Protocol):
-    """A cost of the samples themselves, with no network between."""
+    """A cost of the samples themselves, without a network."""
 
     def add_gradient(self, samples: Tensor, gradient: Tensor) -> float:
         """The cost of samples (C, *S); its gradient is added to gradient."""

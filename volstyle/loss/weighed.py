@@ -1,4 +1,4 @@
-"""Outputs whose derivatives are known, as one scalar to backpropagate."""
+"""One scalar to backpropagate, made of outputs by which the derivatives of a cost are known."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from torch import Tensor
 
 
 def weighed(outputs: Sequence[Tensor], weights: Sequence[Tensor]) -> Tensor:
-    """A scalar whose derivative with respect to each output is the weight of that output, of the same shape.
+    """A scalar whose derivative with respect to each output is the weight of that output. A weight has the shape
+    of its output.
 
-    torch takes outputs with weights too, but to compare their shapes it imports a library of symbolic algebra,
-    which takes longer than many a first step.
+    torch.autograd takes outputs with weights too, but to compare their shapes it imports a library of symbolic
+    algebra, which takes longer than a whole step of a small run.
     """
     with torch.enable_grad():
         scalar: Tensor = _Weighed.apply(weights, *outputs)

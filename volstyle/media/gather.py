@@ -1,4 +1,4 @@
-"""The contents and the styles that files, folders and patterns stand for."""
+"""Finds the contents and the styles that files, folders and patterns stand for."""
 
 from __future__ import annotations
 
@@ -15,46 +15,47 @@ from volstyle.errors import InputError, OutputError
 from volstyle.media.order import StyleOrder, style_named
 
 CHOICES = "volstyle.toml"
-"""The file in a folder with the choices of the files below it."""
+"""The name of the file in which a folder gives choices to the files below it."""
 
 _PICTURES = {suffix for suffixes in CODECS.values() for suffix in suffixes}
 _SIGNALS = {suffix for suffixes in SIGNALS.values() for suffix in suffixes}
 
 _STYLES = _PICTURES | {LEARNED}
-"""Suffixes of styles for what is no signal."""
+"""Suffixes of the files that can be styles of pictures, clips and volumes."""
 
 _PATTERN = re.compile(r"[*?[]")
 
 
 @dataclass(frozen=True)
 class Found:
-    """path: a file, or a folder that is one content, or numbered images. base: the folder that was given, below
-    which its place is kept."""
+    """A content that was found. path: a file, a folder that is one content, or a pattern of numbered images. base:
+    the folder that was given; the result keeps its place below it."""
 
     path: Path
     base: Path
 
     @property
     def place(self) -> Path:
-        """The folder it lies in, relative to the base."""
+        """The folder in which the content lies, relative to the base."""
         return self.path.parent.relative_to(self.base)
 
 
 @dataclass(frozen=True)
 class Gathered:
-    """left_out: files in folders, or that a pattern meets, whose suffix no codec knows."""
+    """The contents that were found. left_out: files in folders, or that match a pattern, whose suffix no codec
+    knows."""
 
     found: tuple[Found, ...]
     left_out: tuple[Path, ...]
 
 
 def gather(words: Sequence[str], output: Path, styles: Collection[Path] = ()) -> Gathered:
-    """The contents that words stand for, in the order of the words and then by name.
+    """The contents that words on the command line stand for, in the order of the words and then by name.
 
-    A file is itself, a folder all contents in it and below. A pattern has *, ? and [ ], and ** for folders of any
-    depth; one like %04d.png is a clip of numbered images. A folder with several DICOM files is one content, and so
-    is a .zarr. Hidden files, records, styles, and what lies below the output are not taken.
-    Raises InputError for a word that nothing meets, OutputError for an output that is the folder of the inputs.
+    A file stands for itself, a folder for all contents in it and below. A pattern may have *, ? and [ ], and **
+    for folders of any depth; one like %04d.png is a clip of numbered images. A folder with several DICOM files is
+    one content, and so is a .zarr. Hidden files, records, styles, and what lies below the output are not taken.
+    Raises InputError for a word that nothing matches, OutputError for an output that is the folder of the inputs.
     """
     found: dict[Path, Found] = {}
     left_out: dict[Path, None] = {}
@@ -67,7 +68,7 @@ def gather(words: Sequence[str], output: Path, styles: Collection[Path] = ()) ->
         base = root_of(word)
         if base.resolve() == output.resolve():
             raise OutputError(f"{output}: is where the files come from; give another folder")
-        # Results below the inputs are no inputs; inputs below the results are.
+        # Results in a folder below the inputs are not taken as inputs; inputs below the folder of results are.
         skipped = None if _is_within(base, output) else output
         met = _below(path, skipped) if path.is_dir() else _meeting(word, skipped)
         contents = [path for path in _contents(met, left_out) if path.resolve() not in used]
@@ -80,8 +81,8 @@ def gather(words: Sequence[str], output: Path, styles: Collection[Path] = ()) ->
 
 
 def root_of(word: str) -> Path:
-    """The folder in which what a word stands for lies: itself, that of a file, or what stands in a pattern before
-    its first part that is one."""
+    """The folder below which everything lies that a word stands for: the word itself if it is a folder, the folder
+    of a file, or the beginning of a pattern, as far as it has no wildcards."""
     path = Path(word)
     if path.is_dir():
         return path
@@ -91,7 +92,8 @@ def root_of(word: str) -> Path:
 
 
 def _meeting(pattern: str, skipped: Path | None) -> Iterator[Path]:
-    """Files that meet a pattern, and those below folders that do, but for what lies in a folder to be skipped."""
+    """Files that match a pattern, and files below folders that match it, except those in the folder to be
+    skipped."""
     for path in _matches(pattern):
         if skipped and _is_within(path, skipped):
             continue
@@ -102,14 +104,15 @@ def _meeting(pattern: str, skipped: Path | None) -> Iterator[Path]:
 
 
 def _matches(pattern: str) -> list[Path]:
-    """What meets a pattern, by name, but for what is hidden."""
+    """Files and folders that match a pattern, ordered by name, without hidden ones."""
     root = root_of(pattern)
     found = root.glob(str(Path(pattern).relative_to(root)))
     return sorted(path for path in found if not any(part[0] == "." for part in path.relative_to(root).parts))
 
 
 def _below(folder: Path, skipped: Path | None) -> Iterator[Path]:
-    """All files below a folder, by name, and folders that are one content; but for a folder to be skipped."""
+    """All files below a folder, ordered by name, and folders that are one content, except the folder to be
+    skipped."""
     if _is_one(folder):
         yield folder
         return
@@ -132,7 +135,7 @@ def _is_within(path: Path, folder: Path) -> bool:
 
 
 def _contents(paths: Iterable[Path], left_out: dict[Path, None]) -> Iterator[Path]:
-    """Of files, those that may be contents; a folder in the place of several DICOM files in it."""
+    """Those of some files that may be contents. Several DICOM files of one folder are replaced by the folder."""
     taken = []
     slices: dict[Path, int] = {}
     for path in dict.fromkeys(paths):
@@ -150,11 +153,11 @@ def _contents(paths: Iterable[Path], left_out: dict[Path, None]) -> Iterator[Pat
 
 
 def styles_of(texts: Sequence[str]) -> tuple[tuple[StyleOrder, ...], ...]:
-    """The styles after which each content is made, each a blend of as many as there are texts.
+    """The styles that each content is given in turn, each a blend of as many files as there are texts.
 
-    A text is a file with a weight, as "b.jpg@0.5", which stands for itself; or a folder or a pattern, which stands
-    for each of its files. Several texts are blended, each with each. Raises InputError for a folder or a pattern
-    without styles.
+    A text is a file, which may have a weight as in "b.jpg@0.5", or a folder or a pattern, which stands for each of
+    its files in turn. Several texts are blended, in all combinations of their files. Raises InputError for a
+    folder or a pattern without styles.
     """
     return tuple(product(*map(_style_files, texts)))
 

@@ -1,4 +1,4 @@
-"""A call of the library that several processes make together."""
+"""One call of the library that several processes make together."""
 
 from __future__ import annotations
 
@@ -15,10 +15,11 @@ from volstyle.media.result import Result
 
 
 def together(work: Callable[[], Result]) -> Result:
-    """The result of some work, which the first of the processes does, while the others see to their tiles.
+    """Do some work in the first process, while the others compute their tiles for it, and return its result.
 
-    The field of a result in memory comes to all; that of one which was written stays with the first process.
-    Raises whatever VolstyleError the work raises, in all processes, and RankError when one of them is gone.
+    All processes get the field of a result that is in memory; if the result was written to a file, only the first
+    process has the field. Raises in all processes whatever VolstyleError the work raises, and RankError when one
+    of the processes is gone.
     """
     with joined() as ranks:
         if not isinstance(ranks, Joined):
@@ -39,7 +40,7 @@ def together(work: Callable[[], Result]) -> Result:
 
 
 def _for_others(result: Result) -> Result:
-    """A result that can be sent."""
+    """A result without what cannot be sent to another process."""
     if result.output is not None:
         return replace(result, made=partial(_elsewhere, result.output))
     field = result.field

@@ -84,7 +84,7 @@ def _scales(
     taps = [f"scale{2**level}" for level in range(levels)]
     for tap in taps:
         bank = Bank(tuple(_glorot(generator, filters, channels, (width,) * axes) for width in (3, 7)))
-        layers += [Branch((bank, Rectifier(2 * filters, tap))), Pool("average", (2,) * axes)]
+        layers += [Branch((bank, Rectifier(2 * filters, tap))), Pool((2,) * axes, "average")]
     return layers, dict.fromkeys(taps, 1.0)
 
 

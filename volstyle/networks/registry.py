@@ -88,7 +88,7 @@ def _builtin(name: str, weights: Path | None, pooling: str) -> Network:
         for convolution in convolutions:
             if convolution.split("_")[0] != stage:
                 stage = convolution.split("_")[0]
-                layers.append(Pool("average", (2,) * axes))
+                layers.append(Pool((2,) * axes, "average"))
             kernel, bias = state.tensors[f"{convolution}.weight"], state.tensors[f"{convolution}.bias"]
             layers.append(Convolution(kernel, bias, (1,) * axes, (True,) * axes))
             layers.append(Rectifier(kernel.shape[0], convolution.replace("conv", "relu")))

@@ -20,17 +20,18 @@ from volstyle.networks.layers import Context, Layer, Reach
 class Spectrum(Layer):
     """Windowed Fourier transform along the one own axis: (N, C, T) -> (N, K, T // hop).
 
-    size: samples of the Hann window. hop: from one frame to the next. Both even, hop at most size. A frame is
-    centered on the `hop` samples it owns and sees (size − hop) / 2 beyond them on either side; the ends of the
-    signal are repeated there. The window has unit energy: of white noise of variance 1, |X|² has mean 1 whatever
-    the size.
-    gain: signals come with unit variance, so it is a constant.
-    bands: 0 gives real and imaginary parts squashed, 2σ(gain x) − 1, K = 2C (size / 2 + 1) (Caracalla & Roebel;
-    they take 30 / max|x| of the whole sound for the gain, which no tile could know). Else log(1 + gain |X|) with
-    frequencies as channels (Ulyanov & Lebedev 2016), power gathered in that many bands, K = C bands: as many
-    random filters as channels can tell all channels apart, which hundreds of bins would make expensive.
+    size: how many samples the Hann window has. hop: how many samples lie from one frame to the next. Both must be
+    even, and hop at most size. A frame is centered on the `hop` samples that it owns, and sees (size − hop) / 2
+    samples beyond them on either side; where the signal ends, its last sample is repeated. The window has unit
+    energy, so that the mean of |X|² is 1 for white noise of variance 1, whatever the size. gain: what magnitudes
+    are multiplied by before they are compressed. It is a constant, since signals come with unit variance;
+    Caracalla & Roebel take 30 / max|x| of the whole sound, which no tile could know. bands: 0 gives the real and
+    imaginary parts, squashed as 2σ(gain x) − 1, so that K = 2C (size / 2 + 1) (Caracalla & Roebel). Any other
+    number gives log(1 + gain |X|) with frequencies as channels (Ulyanov & Lebedev 2016), their power gathered in
+    that many bands, so that K = C bands. Bands keep the layer behind cheap: to tell all channels apart it needs as
+    many random filters as there are channels, and bins would be hundreds.
 
-    Raises NetworkError for sizes that are not as said.
+    Raises NetworkError for other sizes than these.
     """
 
     size: int
@@ -46,7 +47,7 @@ class Spectrum(Layer):
     def run(self, slab: Tensor, at: Context) -> Tensor:
         # There is no transform in half precision.
         slab = slab if slab.dtype == torch.float64 else slab.float()
-        # Half a sample off the usual one, so that it is symmetric about the frame and nowhere zero.
+        # The window is shifted by half a sample, so that it is symmetric about the frame and nowhere zero.
         phase = (torch.arange(self.size, dtype=slab.dtype, device=slab.device) + 0.5) * (math.pi / self.size)
         window = phase.sin().square()
         beyond = (self.size - self.hop) // 2
@@ -54,14 +55,14 @@ class Spectrum(Layer):
         bins = torch.view_as_real(torch.fft.rfft(frames * (window / window.norm())))
         if self.bands:
             power = bins.square().sum(-1) @ band_weights(self.size, self.bands).to(slab)
-            # The root of zero has no slope.
+            # The small number keeps the slope of the root finite at zero.
             values = (self.gain * (power + 1e-12).sqrt()).log1p().transpose(2, 3)
         else:
             values = torch.tanh(0.5 * self.gain * bins).permute(0, 1, 4, 3, 2).flatten(1, 2)
         return values.flatten(1, 2).to(self.dtype)
 
     def channels(self, into: int) -> int:
-        """K for C = into."""
+        """How many channels come out for `into` channels that go in."""
         return into * (self.bands or 2 * (self.size // 2 + 1))
 
     def reach(self, before: Reach, placement: Placement) -> Reach:
@@ -79,10 +80,11 @@ class Spectrum(Layer):
 
 @cache
 def band_weights(size: int, bands: int) -> Tensor:
-    """(size / 2 + 1, bands): triangles that reach to their neighbors' centers, each of sum 1.
+    """How much each bin of a spectrum counts in each band, (size / 2 + 1, bands).
 
-    Centers are equally far apart on log(1 + 64 f), f in cycles per sample: like the mel scale (linear below
-    700 Hz, logarithmic above) at 44.1 kHz, and its shape at any other rate. No triangle is narrower than a bin.
+    A band is a triangle over the bins, of sum 1, that reaches to the centers of its neighbors. Centers are equally
+    far apart on log(1 + 64 f), f in cycles per sample: like the mel scale (linear below 700 Hz, logarithmic above)
+    at 44.1 kHz, and its shape at any other rate. No triangle is narrower than a bin.
     """
     frequency = torch.fft.rfftfreq(size, dtype=torch.float64)
     centers = torch.linspace(0, math.log1p(64 / 2), bands, dtype=torch.float64).expm1() / 64

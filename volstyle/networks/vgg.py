@@ -62,7 +62,7 @@ def _vgg(name: str, found: Weights, pooling: str, source: str) -> Network:
     for (place, width), (kernel, bias) in zip(places, convolutions, strict=True):
         gain = 1.0
         if place.endswith("_1") and place != "1_1":
-            layers.append(Pool(pooling, (2, 2)))
+            layers.append(Pool((2, 2), pooling))
             gain = 2.0 if pooling == "average" else 1.0
         layers += [Convolution(kernel * gain, bias, (1, 1), (False, False)), Rectifier(width, f"relu{place}")]
     return Network(

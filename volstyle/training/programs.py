@@ -1,4 +1,4 @@
-"""Programs: what the leaves of a picture are like, and palettes: what colors they have."""
+"""Programs, which say what the leaves of a picture are like, and palettes, which say what colors they have."""
 
 from __future__ import annotations
 
@@ -9,26 +9,30 @@ import torch
 from torch import Tensor
 
 SOLID = ("pitch", "stretch", "lean", "spin")
-"""Entries of a program that show on three axes alone."""
+"""The entries of a program that make a difference with three axes only."""
 
 
 @dataclass(frozen=True)
 class Programs:
-    """What the leaves of P programs are like; each entry (P,). Lengths are in picture widths.
+    """What the leaves of P programs are like. Each entry is (P,). Lengths are in widths of the picture.
 
-    cell: of the coarsest grid. ratio: from one grid to the next finer. fill, thin: how many cells have a leaf in
-    the coarsest layer, and how much fewer in each finer one. jitter: of places; 0 is a regular tiling. radius,
-    spread: of leaves in cells, and how unequal they are. aspect: length over width. aligned: 1 follow the flow, 0
-    lie anyhow. angle, swirl, whirl: of the flow, how far it turns, and how often. bend: of a leaf's spine. power:
-    2 round, larger boxy. lobes, lobe_depth: of its contour. soft: width of its border. shade: of its relief.
-    outline, outline_width: drawn along its border. frequency: of the texture, per picture width. oriented: 1
-    stripes, 0 the same all around. turned: of the stripes against the leaf. warp: of the texture's domain. sharp:
-    from waves to hard stripes. amount: of texture. levels: of color. twist: of the whole picture's domain. canvas,
-    rough: strength and exponent of the noise over all.
+    cell: the width of a cell of the coarsest grid. ratio: how many times finer each grid is than the one before
+    it. fill, thin: the share of cells that have a leaf in the coarsest layer, and how much smaller it is in each
+    finer layer. jitter: how far leaves lie from the middles of their cells; 0 is a regular tiling. radius, spread:
+    the size of leaves relative to cells, and how unequal they are. aspect: the length of a leaf over its width.
+    aligned: 1 for leaves that follow the flow, 0 for leaves that lie anyhow. angle, swirl, whirl: the direction of
+    the flow, how far it turns, and how often. bend: how far the spine of a leaf is bent. power: 2 for round
+    leaves, more for boxy ones. lobes, lobe_depth: how many lobes a contour has, and how deep they are. soft: the
+    width of a blurred border. shade: the strength of the relief. outline, outline_width: the strength and the
+    width of a line along the border. frequency: how many waves the texture has in the width of the picture.
+    oriented: 1 for stripes, 0 for a texture that is the same all around. turned: the angle of the stripes against
+    the leaf. warp: how far the domain of the texture is warped. sharp: 0 for waves, more for hard stripes. amount:
+    the strength of the texture. levels: how many levels colors have. twist: how far the domain of the whole
+    picture is twisted. canvas, rough: the strength and the exponent of the noise over all.
 
-    With three axes also: pitch: the angle between the last axis and the one leaves are stretched along. stretch:
-    along it, below 1 pressed flat. lean: of each layer against the coarser one. spin: how far everything turns
-    along it.
+    With three axes also: pitch: the angle between the last axis and the axis along which leaves are stretched.
+    stretch: how far they are stretched; below 1 they are pressed flat. lean: how far each layer leans against the
+    coarser one. spin: how far everything turns along the last axis.
     """
 
     cell: Tensor
@@ -68,7 +72,7 @@ class Programs:
 
     @staticmethod
     def draw(count: int, seed: int) -> Programs:
-        """Programs at random."""
+        """Draw programs at random."""
         generator = torch.Generator().manual_seed(seed)
 
         def uniform(low: float, high: float, power: float = 1.0) -> Tensor:
@@ -118,17 +122,17 @@ class Programs:
         return Programs(**{f.name: getattr(self, f.name)[labels] for f in fields(self)})
 
     def zoomed(self, by: Tensor) -> Programs:
-        """Everything larger by a factor, (P,)."""
+        """The same programs with everything larger by a factor, (P,)."""
         changed = {name: getattr(self, name) * by for name in ("cell", "soft", "outline_width")}
         return Programs(**{**self.__dict__, **changed, "frequency": self.frequency / by})
 
     def stacked(self) -> Tensor:
-        """(entries, P), in the order of the fields."""
+        """All entries as one tensor (entries, P), in the order of the fields."""
         return torch.stack([getattr(self, f.name) for f in fields(self)])
 
     def traits(self, axes: int) -> Tensor:
-        """What can be asked about a program when it paints on so many axes, (P, T): each entry with mean 0 and
-        deviation 1; for the angle, which is a half turn at most, cosine and sine of its double."""
+        """What a network may be asked about programs that paint on so many axes, (P, T): each entry, scaled to
+        mean 0 and deviation 1. The angle, at most half a turn, is given by the cosine and sine of its double."""
         silent = {"angle"} if axes > 2 else {"angle", *SOLID}
         rows = [getattr(self, f.name) for f in fields(self) if f.name not in silent]
         table = torch.stack([*rows, torch.cos(2 * self.angle), torch.sin(2 * self.angle)], dim=1)
@@ -136,8 +140,9 @@ class Programs:
 
 
 def draw_palettes(count: int, generator: torch.Generator) -> Tensor:
-    """(count, 4, 3): middle, reach, pace and phase of a cosine for each of red, green and blue, so that a color is
-    middle + reach · cos(2π (pace · t + phase)) for t in [0, 1] (Quilez): from gray to saturated, dark to light."""
+    """Draw palettes (count, 4, 3): the middle, reach, pace and phase of a cosine for each of red, green and blue,
+    so that a color is middle + reach · cos(2π (pace · t + phase)) for t in [0, 1] (Quilez): from gray to
+    saturated, dark to light."""
 
     def uniform(*shape: int) -> Tensor:
         return torch.rand(count, *shape, generator=generator)
@@ -151,6 +156,7 @@ def draw_palettes(count: int, generator: torch.Generator) -> Tensor:
 
 
 def varied(palettes: Tensor, generator: torch.Generator) -> Tensor:
-    """Palettes (B, 4, 3) a little lighter or darker, and turned: colors of one kind, not one color."""
+    """Palettes (B, 4, 3) made a little lighter or darker, and turned in hue, so that a picture has colors of one
+    kind and not one color."""
     shift = torch.tensor([0.06, 0.06, 0.0, 0.1]).view(1, 4, 1)
     return palettes + shift * (torch.rand(palettes.shape[0], 4, 1, generator=generator) - 0.5)

@@ -28,17 +28,19 @@ from torch import Tensor
 from volstyle.training.programs import Programs
 
 LAYERS = 4
-"""The number of layers of leaves in one picture, from coarse to fine."""
+"""How many layers of leaves a picture has, from coarse to fine."""
 NEIGHBORS = {2: (-1.0, 0.0, 1.0), 3: (-0.5, 0.5)}
-"""Axes -> where the cells lie, along each, whose leaves may cover a sample: its own and the two beside it, or the
-two nearest, since of three axes 27 cells would cost three times as much as 8."""
+"""How many axes a picture has -> which cells, along each axis, have leaves that may cover a sample. With two axes
+these are the sample's own cell and the two beside it. With three they are the two nearest, since 27 cells would
+cost three times as much as 8."""
 _REACH = {2: 1.0, 3: 0.9}
-"""Axes -> how much of its radius a leaf has, to end within those cells."""
+"""How many axes a picture has -> by how much the radius of leaves is multiplied, so that they end within those
+cells."""
 _TURN = 2 * math.pi
 
 Place = tuple[Tensor, ...]
 Turn = tuple[Tensor, Tensor]
-"""Cosine and sine of an angle."""
+"""The cosine and the sine of an angle."""
 
 
 def paint(
@@ -51,11 +53,12 @@ def paint(
     axes: int = 2,
     compiled: bool = False,
 ) -> Tensor:
-    """Pictures, or solids, (B, 3, size, …) with as many sides as axes, about in [0, 1]; the same numbers give the
-    same pictures.
+    """Draw B pictures, or solids: (B, 3, size, …) with as many sides as axes, nearly all of it in [0, 1]. The same
+    numbers give the same pictures.
 
-    programs: `Programs.stacked`, of B. palettes: (B, 4, 3). scene: (B, 12) in [0, 1], where the flows and grids
-    lie. salt: (B,) integers, of the hashes. compiled: by torch.compile, some fifteen times faster after a minute.
+    programs: B programs, as `Programs.stacked` lays them out. palettes: (B, 4, 3). scene: (B, 12) in [0, 1], which
+    says where the flows and grids lie. salt: (B,) integers that all hashes begin with. compiled: whether
+    torch.compile makes the kernel, which takes a minute and is then some fifteen times as fast.
     """
     ground, leaves = _painters(compiled)
     picture, place = ground(programs, palettes, scene, size, axes)
@@ -68,9 +71,9 @@ def paint(
 
 
 def _layer_numbers(programs: Tensor, scene: Tensor, layer: int) -> Tensor:
-    """What is the same for all samples of a picture, worked out before the kernel, (10, B): width of a cell, share
-    of cells with a leaf; directions of the grid, of the texture in a leaf, of the light; root of the aspect; how
-    far the layer leans."""
+    """The numbers of a layer that are the same for all samples of a picture, worked out before the kernel, (10,
+    B): the width of a cell, the share of cells with a leaf; the directions of the grid, of the texture in a leaf
+    and of the light; the root of the aspect; and how far the layer leans."""
     p = Programs(*programs)
     tilt, light = p.angle + 2.4 * layer, _TURN * scene[:, 3]
     directions = [f(angle) for angle in (tilt, -p.turned, light) for f in (torch.cos, torch.sin)]
@@ -88,7 +91,8 @@ def _painters(compiled: bool) -> tuple[Callable[..., tuple[Tensor, Tensor]], Cal
 def _paint_ground(
     programs: Tensor, palettes: Tensor, scene: Tensor, size: int, axes: int
 ) -> tuple[Tensor, Tensor]:
-    """The picture before leaves fall on it (B, 3, *S), and where its samples lie once twisted (B, axes, *S)."""
+    """The picture before leaves fall on it (B, 3, *S), and the places of its samples after the picture was twisted
+    (B, axes, *S)."""
     p = Programs(*_wide(programs, axes))
     s = _wide(scene.T, axes)
     grid = (torch.arange(size, device=scene.device) + 0.5) / size
@@ -106,8 +110,8 @@ def _paint_ground(
 
 
 def _posed(place: Place, p: Programs) -> Place:
-    """With more than two axes, places in the frame in which the leaves of a program are round; its last axis is
-    the one along which they are stretched."""
+    """Places in a frame of reference in which the leaves of a program are round, where there are more than two
+    axes. Leaves are stretched along the last axis of this frame."""
     if len(place) < 3:
         return place
     x, y, *rest, last = _turned(place, _turn(p.angle), _turn(p.pitch))
@@ -125,8 +129,8 @@ def _paint_leaves(
     palettes: Tensor,
     scene: Tensor,
 ) -> Tensor:
-    """For each sample the leaf of the cell at an offset from it. One offset after the other gives the leaves an
-    order that is the same everywhere. numbers: see `_layer_numbers`."""
+    """Draw, for each sample, the leaf of the cell at an offset from the sample's own. Taking one offset after the
+    other gives the leaves an order that is the same everywhere. numbers: see `_layer_numbers`."""
     axes = place.shape[1]
     p = Programs(*_wide(programs, axes))
     s = _wide(scene.T, axes)
@@ -165,17 +169,18 @@ def _paint_leaves(
 
 
 def _leaning(place: Place, lean: Tensor) -> Place:
-    """With more than two axes, a layer moved along the first axis as one goes along the last."""
+    """Places of a layer that leans: where there are more than two axes, it moves along the first axis as one goes
+    along the last."""
     return place if len(place) < 3 else (place[0] + lean * place[-1], *place[1:])
 
 
 def _wide(rows: Tensor, axes: int) -> list[Tensor]:
-    """Rows (R, B) one by one, (B, 1, …), to go with samples (B, *S)."""
+    """Yield the rows of (R, B) one by one, each as (B, 1, …), which broadcasts with samples (B, *S)."""
     return [row.view(-1, *(1,) * axes) for row in rows.unbind()]
 
 
 def _reach(place: Place, power: Tensor) -> Tensor:
-    """The norm whose ball is a superellipse."""
+    """The length of a vector by the norm whose ball is a superellipse."""
     total = torch.zeros((), device=power.device)
     for v in place:
         total = total + torch.exp(power * torch.log(v.abs() + 1e-4))
@@ -189,7 +194,8 @@ def _flow(place: Place, p: Programs, s: list[Tensor]) -> Tensor:
 
 
 def _waves(place: Place, p: Programs, phases: tuple[Tensor, Tensor, Tensor]) -> Tensor:
-    """Three waves in a warped domain, and one for each further axis, from sines to hard stripes, in [-1, 1]."""
+    """A texture in [-1, 1]: three waves in a warped domain, and one more for each axis above two. They range from
+    sines to hard stripes."""
     a, b, *others = place
     f = _TURN * p.frequency
     round_ = 1 - p.oriented
@@ -204,7 +210,7 @@ def _waves(place: Place, p: Programs, phases: tuple[Tensor, Tensor, Tensor]) -> 
 
 
 def _color(t: Tensor, palettes: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """t: (B, *S)."""
+    """The colors of a palette at t (B, *S)."""
 
     def channel(index: int) -> Tensor:
         middle, reach, pace, phase = _wide(palettes[:, :, index].T, t.dim() - 1)
@@ -218,7 +224,8 @@ def _turn(angle: Tensor) -> Turn:
 
 
 def _turned(place: Place, *turns: Turn) -> Place:
-    """In a frame that is turned in the plane of the first two axes, then in that of the second and third, …"""
+    """Places in a frame of reference that is turned in the plane of the first two axes, then in the plane of the
+    second and third, and so on."""
     turned = list(place)
     for axis, (cos, sin) in enumerate(turns):
         a, b = turned[axis : axis + 2]
@@ -234,12 +241,12 @@ def _hash(index: Place, salt: Tensor) -> Tensor:
 
 
 def _mix(x: Tensor) -> Tensor:
-    """Bits of int32 well mixed (Wellons 2018, lowbias32, with odd multipliers below 2³¹)."""
+    """A hash of int32 that mixes all bits (Wellons 2018, lowbias32, with odd multipliers below 2³¹)."""
     x = (x ^ ((x >> 16) & 0xFFFF)) * 0x21F0AAAD
     x = (x ^ ((x >> 15) & 0x1FFFF)) * 0x735A2D97
     return x ^ ((x >> 15) & 0x1FFFF)
 
 
 def _part(x: Tensor, byte: int) -> Tensor:
-    """One of four bytes as a number in [0, 1)."""
+    """One of the four bytes of a hash, as a number in [0, 1)."""
     return ((x >> (8 * byte)) & 0xFF).float() / 256

@@ -1,0 +1,72 @@
+"""The options of `volstyle learn`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+from typer import Argument
+
+from .choices import RunOptions
+from .looks import ContentWeight, NoResume, Preview, StyleScale
+from .panels import files, given, look
+
+
+@dataclass(frozen=True, kw_only=True)
+class LearnOptions(RunOptions):
+    """The options of `volstyle learn`."""
+
+    styles: Annotated[
+        list[Path],
+        Argument(metavar="STYLE...", help="Picture whose style is learned; several are learned into one file."),
+    ]
+    on: Annotated[
+        list[Path],
+        files(
+            "What to learn on, of the kind that is to be painted later: a clip, a picture, a folder of "
+            "pictures, or a volume. Repeat the option for more of the same kind.",
+            metavar="IN",
+        ),
+    ]
+    output: Annotated[
+        Path | None,
+        files(
+            "File to write. Default: STYLE.safetensors in the current folder.",
+            "--output",
+            "-o",
+            metavar="NAME.safetensors",
+        ),
+    ] = None
+    kind: Annotated[
+        str | None,
+        files(
+            "Kind of what is given to --on. Default: found by its name; a folder of pictures counts as single "
+            "pictures, with video as the frames of a clip.",
+            "--medium",
+            metavar="image|video|volume",
+        ),
+    ] = None
+    size: Annotated[
+        int | None,
+        look("Long side, in samples, to which larger contents are reduced for learning. Default: 1280.", min=16),
+    ] = None
+    content_weight: ContentWeight = None
+    style_scale: StyleScale = None
+    steps: Annotated[
+        int | None,
+        look("Training steps of each stage, at most; the first stage takes twice as many. Default: 1200.", min=1),
+    ] = None
+    start: Annotated[
+        str | None, files("First moment of a clip to learn on, as a time or a frame: 2s, 1:30 or 48f.")
+    ] = None
+    end: Annotated[str | None, files("Moment of a clip at which to stop: 2s, 1:30 or 48f.")] = None
+    preview: Preview = None
+    no_resume: NoResume = False
+
+    def choices(self) -> dict[str, Any]:
+        found = super().choices()
+        found["content"] = given(weight=self.content_weight)
+        found["style"] = given(scale=self.style_scale)
+        found["learn"] = given(steps=self.steps)
+        return found
