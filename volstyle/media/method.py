@@ -114,10 +114,10 @@ def learned_first(
         encoding=order.encoding,
         resume=order.resume,
     )
-    assert first.output is not None
     # How frames are held together when they are painted is not learned: another carry learns nothing anew.
     unpainted = replace(first.recipe.learn, carry=Recipe().learn.carry)
     first = replace(first, recipe=replace(first.recipe, learn=unpainted))
+    assert first.output is not None
     names = style_names(order.styles)
     styles = tuple(
         StyleOrder(first.output, style.weight, named=name if len(names) > 1 else "")
