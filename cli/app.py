@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from .batch.options import BatchOptions
+from .export.options import ExportOptions
 from .options import (
     DemoOptions,
     EvalOptions,
@@ -110,6 +111,17 @@ def learn(options: LearnOptions) -> None:
 
     if learn_style(options, Screen(quiet=options.quiet)):
         raise typer.Exit(_STOPPED)
+
+
+@app.command()
+@takes(ExportOptions)
+def export(options: ExportOptions) -> None:
+    """Write a learned style as ONNX, for onnxruntime, OpenCV or a browser: one graph, from a picture to the styled
+    one, of any size."""
+    from .export.command import export_style
+    from .screen import Screen
+
+    export_style(options, Screen(quiet=options.quiet))
 
 
 @app.command()
