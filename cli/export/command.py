@@ -33,5 +33,5 @@ def export_style(options: ExportOptions, screen: Screen) -> None:
 def _shape_of(text: str) -> tuple[int, ...]:
     """Raises RecipeError."""
     if not re.fullmatch(r"\d{1,6}(x\d{1,6}){1,2}", text):
-        raise RecipeError(f"shape: {text!r}, must be HEIGHTxWIDTH (DEPTHxHEIGHTxWIDTH for volumes), as in 720x1280")
+        raise RecipeError(f"shape: {text!r}, must be HEIGHTxWIDTH, for volumes DEPTHxHEIGHTxWIDTH")
     return tuple(map(int, text.split("x")))

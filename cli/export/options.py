@@ -24,7 +24,8 @@ class ExportOptions:
         list[str],
         Option(
             metavar="NAME[@WEIGHT]",
-            help="Which of several styles it paints; again for a blend. Default: as its second input, `weights`, says.",
+            help="Which of several styles it paints; again for a blend. Without it, the graph takes how much of "
+            "each as a second input, `weights`.",
         ),
     ] = field(default_factory=list)
     size: Annotated[

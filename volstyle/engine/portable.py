@@ -28,9 +28,9 @@ RESULT, WEIGHTS = "styled", "weights"
 
 @dataclass(frozen=True)
 class Form:
-    """What a graph is to be. size: the long side of the content whose stages it has. shares: (S,), how much of each
-    style it paints; None leaves it to an input. shape: the sides of what it takes, the slowest first; None is
-    any."""
+    """What a graph is to be. size: the long side of the content whose stages it has. shares: (S,), how much of
+    each style it paints; None leaves it to an input. shape: the sides of what it takes, the slowest first; None
+    is any."""
 
     size: int
     shares: Tensor | None = None
@@ -41,8 +41,8 @@ def as_graph(style: LearnedStyle, form: Form) -> ModelProto:
     """What `Brush` makes of contents (N, C, *S) in [0, 1], as one graph of plain operators.
 
     How many stages it has, and which network paints each, is that of a content of the form's size; how large they
-    are is reckoned from what it is given. So it paints as `Brush` does wherever that has the same stages (`alike`),
-    and elsewhere with strokes of the same size in samples.
+    are is reckoned from what it is given. So it paints as `Brush` does wherever that has the same stages
+    (`alike`), and elsewhere with strokes of the same size in samples.
     """
     graph, plan = Graph(), style.plan
     name = _NAMES[plan.axes]
@@ -96,20 +96,14 @@ def _shapes(graph: Graph, sides: Sequence[Value], count: int, ratio: float) -> l
         longer = cast(graph, lengths[0], np.float32)
         shorter = graph("Round", graph("Div", longer, real(ratio)))
         lengths.insert(0, _whole(graph, graph("Min", shorter, graph("Sub", longer, real(1)))))
-    scaled = [
-        tuple(
-            _whole(
-                graph,
-                graph(
-                    "Round",
-                    graph("Div", cast(graph, graph("Mul", side, length), np.float32), cast(graph, own, np.float32)),
-                ),
-            )
-            for side in sides
-        )
-        for length in lengths[:-1]
-    ]
+    scaled = [tuple(_scaled(graph, side, length, own) for side in sides) for length in lengths[:-1]]
     return [*scaled, tuple(sides)]
+
+
+def _scaled(graph: Graph, side: Value, length: Value, own: Value) -> Value:
+    """A side where the longest one, `own`, has another length."""
+    product = cast(graph, graph("Mul", side, length), np.float32)
+    return _whole(graph, graph("Round", graph("Div", product, cast(graph, own, np.float32))))
 
 
 def _whole(graph: Graph, size: Value) -> Value:

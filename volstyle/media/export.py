@@ -45,14 +45,15 @@ def export(
 
         volstyle.export("starry.safetensors", "starry.onnx")
 
-    It takes `image` (batch, 3, height, width), RGB in [0, 1], of any height and width, and gives `styled` of the same
-    shape: all stages, coarse to fine, within 1e-3 of what volstyle makes. A style of volumes takes `volume` (batch,
-    channels, depth, height, width), its values brought to [0, 1].
+    It takes `image` (batch, 3, height, width), RGB in [0, 1], of any height and width, and gives `styled` of the
+    same shape: all stages, coarse to fine, within 1e-3 of what volstyle makes. A style of volumes takes `volume`
+    (batch, channels, depth, height, width), its values brought to [0, 1]; OpenCV cannot read that one.
 
-    styles: which of those in the file it paints, as "candy" or "candy@0.3", several for a blend. Without any, a graph
-    of several takes how much of each as its second input `weights`. size: the long side of the contents it is meant
-    for, which says how many stages there are and which network paints each; None is the largest it learned at.
-    Contents for which volstyle has other stages (see `Exported.alike`) have strokes of the same size in samples.
+    styles: which of those in the file it paints, as "candy" or "candy@0.3", several for a blend. Without any, a
+    graph of several styles takes how much of each as its second input `weights`. size: the long side of the
+    contents it is meant for, which says how many stages there are and which network paints each; None is the
+    largest it learned at. Contents for which volstyle has other stages (see `Exported.alike`) are painted with
+    strokes of the same size in samples.
     shape: height and width (depth first) of all contents, for engines that know no other ones, such as OpenCV 4.
 
     Needs the extra `onnx`. Raises InputError without it and for a file that is no learned style, RecipeError for

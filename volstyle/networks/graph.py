@@ -1,9 +1,9 @@
 """Networks and resampling written as an ONNX graph (the extra `onnx`), for any number of axes.
 
-Only operators that every engine has are written. Sizes are reckoned within the graph, so that it takes fields of any
-size; where they are known, so is all that follows from them, and is written as numbers. Resampling is a product with
-matrices: ONNX's own `Resize` is not the same filter in every engine, and some do not widen it where they make
-smaller.
+Only operators that every engine has are written. Sizes are reckoned within the graph, so that it takes fields of
+any size; where they are known, so is all that follows from them, and is written as numbers. Resampling is a
+product with matrices: ONNX's own `Resize` is not the same filter in every engine, and some do not widen it where
+they make smaller.
 """
 
 from __future__ import annotations
@@ -43,8 +43,8 @@ OPSET, IR = 17, 8
 
 
 class Graph:
-    """A graph that grows: called with an operator, its inputs and attributes, it adds that and gives what comes out.
-    Of numbers that are known it gives the numbers."""
+    """A graph that grows: called with an operator, its inputs and attributes, it adds that and gives what comes
+    out. Where all inputs are known numbers, numbers come out."""
 
     def __init__(self) -> None:
         self._nodes: list[NodeProto] = []
@@ -81,7 +81,8 @@ class Graph:
             [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape in each]
             for each in (inputs.items(), [output])
         ]
-        graph = helper.make_graph(self._nodes, "volstyle", *ends, list(self._numbers.values()))
+        starts, results = ends
+        graph = helper.make_graph(self._nodes, "volstyle", starts, results, list(self._numbers.values()))
         opsets = [helper.make_opsetid("", OPSET)]
         model = helper.make_model(graph, opset_imports=opsets, ir_version=IR, doc_string=says)
         helper.set_model_props(model, dict(facts))
@@ -96,9 +97,9 @@ def _reckoned(operator: str, inputs: Sequence[Array], attributes: Mapping[str, A
 
     names = [f"in{number}" for number in range(len(inputs))]
     node = helper.make_node(operator, names, ["out"], **attributes)
-    ends = [[helper.make_empty_tensor_value_info(name) for name in each] for each in (names, ["out"])]
+    starts, ends = ([helper.make_empty_tensor_value_info(name) for name in each] for each in (names, ["out"]))
     model = helper.make_model(
-        helper.make_graph([node], "one", *ends), opset_imports=[helper.make_opsetid("", OPSET)]
+        helper.make_graph([node], "one", starts, ends), opset_imports=[helper.make_opsetid("", OPSET)]
     )
     (found,) = ReferenceEvaluator(model).run(None, dict(zip(names, inputs, strict=True)))
     return np.asarray(found)
@@ -146,13 +147,11 @@ def _resampling(graph: Graph, old: Value, new: Value) -> Value:
 
     def centers(count: Value, side: int) -> Value:
         """2 i + 1, along one side of the matrix."""
-        numbers = graph("Range", np.int64(0), graph("Squeeze", count, whole(0)), np.int64(1))
+        numbers = graph("Range", np.array(0), graph("Squeeze", count, whole(0)), np.array(1))
         doubled = graph("Add", graph("Mul", numbers, whole(2)), whole(1))
         return graph("Unsqueeze", doubled, whole(side))
 
-    apart = graph(
-        "Sub", graph("Mul", centers(old, 1), new), graph("Mul", centers(new, 0), old)
-    )
+    apart = graph("Sub", graph("Mul", centers(old, 1), new), graph("Mul", centers(new, 0), old))
     unit = graph("Mul", graph("Max", old, new), whole(2))
     distance = graph("Div", graph("Abs", cast(graph, apart, np.float32)), cast(graph, unit, np.float32))
     # Each of the two polynomials of Keys is 0 where the other one takes over, and the second one is at its end.
