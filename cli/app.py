@@ -186,7 +186,7 @@ def units(options: UnitsOptions) -> None:
     from .screen import Screen
     from .units.command import show_units
 
-    show_units(options, Screen(quiet=options.quiet))
+    show_units(options, Screen(quiet=options.quiet or options.json))
 
 
 @app.command()
@@ -210,13 +210,17 @@ def replay(
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace files that exist.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print how it went as JSON, and nothing else.")] = False,
 ) -> None:
     """Run again what a record holds, and say whether the result has the same bytes (exit code 1 if not)."""
     from .run.replay import run_again
     from .screen import Screen
+    from .shapes import json_text
 
-    outcome = run_again(record, output, Screen(quiet=quiet), force=force)
-    raise typer.Exit(outcome)
+    code, said = run_again(record, output, Screen(quiet=quiet or json), force=force)
+    if json:
+        typer.echo(json_text(said))
+    raise typer.Exit(code)
 
 
 @app.command()

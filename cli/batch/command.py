@@ -34,7 +34,7 @@ def run_batch(options: BatchOptions, screen: Screen) -> int:
     """Returns the exit code: 0, 1 if any failed, 130 when stopped. Raises VolstyleError for what is wrong with all
     of it, before any work."""
     check_cluster(options)
-    asked = _asked(options)
+    asked = asked_of(options)
     # What is there when one begins to watch must stand still, too, before it is taken.
     gathered = Gathered((), ()) if options.watch else gather(options.inputs, asked.output, asked.style_paths)
     jobs, outcomes = jobs_of(gathered.found, asked)
@@ -66,7 +66,7 @@ def _workers(options: BatchOptions, screen: Screen, stack: ExitStack) -> Run:
     return _here(screen)
 
 
-def _asked(options: BatchOptions) -> Asked:
+def asked_of(options: BatchOptions) -> Asked:
     return Asked(
         styles=styles_of(options.style),
         output=options.output,

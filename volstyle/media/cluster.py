@@ -41,9 +41,9 @@ _LATE_S = 15.0
 class Allotment:
     """What each job gets of a cluster.
 
-    minutes: until it is stopped and queued again, of which Slurm takes up to two and a half to do so. cpus, gpus: for it alone. memory_gb: None is what the cluster
-    gives. partition: of Slurm. at_once: how many jobs run at the same time; None is as many as there is room for,
-    which on this machine is as many as it has processors.
+    minutes: until it is stopped and queued again, at least 5, for Slurm asks it to stop up to 2.5 before. cpus,
+    gpus: for it alone. memory_gb: None is what the cluster gives. partition: of Slurm. at_once: how many jobs run
+    at the same time; None is as many as there is room for, which on this machine is as many as it has processors.
     """
 
     minutes: int = 240
