@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from .batch.options import BatchOptions
+from .export.options import ExportOptions
 from .options import (
     DemoOptions,
     EvalOptions,
@@ -128,6 +129,17 @@ def learn(options: LearnOptions) -> None:
 
 
 @app.command()
+@takes(ExportOptions)
+def export(options: ExportOptions) -> None:
+    """Write a learned style as ONNX, for onnxruntime, OpenCV or a browser: one graph, from a picture to the styled
+    one, of any size."""
+    from .export.command import export_style
+    from .screen import Screen
+
+    export_style(options, Screen(quiet=options.quiet))
+
+
+@app.command()
 @takes(BatchOptions)
 def batch(options: BatchOptions) -> None:
     """Style many files of any kind, each by the defaults of its own; what is done is left as it is.
@@ -189,7 +201,7 @@ def units(options: UnitsOptions) -> None:
     from .screen import Screen
     from .units.command import show_units
 
-    show_units(options, Screen(quiet=options.quiet))
+    show_units(options, Screen(quiet=options.quiet or options.json))
 
 
 @app.command()
@@ -213,13 +225,17 @@ def replay(
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace files that exist.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print how it went as JSON, and nothing else.")] = False,
 ) -> None:
     """Repeat a run from its record, and say whether the result has the same bytes (exit code 1 if not)."""
     from .run.replay import run_again
     from .screen import Screen
+    from .shapes import json_text
 
-    outcome = run_again(record, output, Screen(quiet=quiet), force=force)
-    raise typer.Exit(outcome)
+    code, said = run_again(record, output, Screen(quiet=quiet or json), force=force)
+    if json:
+        typer.echo(json_text(said))
+    raise typer.Exit(code)
 
 
 @app.command()

@@ -8,12 +8,13 @@ from typing import Annotated
 import typer
 from typer import Option
 
+from .batch.options import BatchOptions
 from .options import ImageOptions, SignalOptions, StyleOptions, VideoOptions, VolumeOptions
 from .parameters import takes
 
 plans = typer.Typer(
-    help="Say what a command would take (time, memory, disk), or why it cannot be done, and do nothing: put "
-    "`plan` before image, video, volume or signal.",
+    help="Put before image, video, volume, signal or batch: say what the command would take (time, memory, disk), "
+    "or why it cannot be, and do nothing.",
     no_args_is_help=True,
 )
 
@@ -69,6 +70,17 @@ def volume(options: PlanVolumeOptions) -> None:
 def signal(options: PlanSignalOptions) -> None:
     """What `volstyle signal` would take."""
     _say(options, as_json=options.json)
+
+
+@plans.command()
+@takes(BatchOptions)
+def batch(options: BatchOptions) -> None:
+    """What `volstyle batch` would take: each result and all of them, and which are there or cannot be (exit code
+    1)."""
+    from .batch.forecast import plan_batch
+    from .screen import Screen
+
+    raise typer.Exit(plan_batch(options, Screen(quiet=options.quiet or options.json)))
 
 
 def _say(options: StyleOptions, *, as_json: bool) -> None:

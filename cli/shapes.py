@@ -145,7 +145,86 @@ class BatchJson(TypedDict):
     left_out: list[str]
 
 
-Shape = PlanJson | InfoJson | RecordJson | EvalJson | BatchJson | Mapping[str, Any]
+class ForecastJson(TypedDict):
+    """state: "to do", "there" or "failed". medium, output: null where a content could not be told what it is.
+    seconds, memory: null unless it is to do, and where a learned style paints, whose pace is not known before.
+    error: empty unless it would fail."""
+
+    content: str
+    styles: list[StyleJson]
+    medium: str | None
+    output: str | None
+    state: str
+    seconds: float | None
+    memory: float | None
+    disk: float
+    error: str
+
+
+class PlanBatchJson(TypedDict):
+    """`volstyle plan batch … --json`. to_do, there, failed: how many. seconds: of all, one after the other.
+    memory, disk: the most of any. left_out: files that are of no kind that can be styled."""
+
+    results: list[ForecastJson]
+    to_do: int
+    there: int
+    failed: int
+    seconds: float
+    memory: float
+    disk: float
+    left_out: list[str]
+
+
+class ReplayJson(TypedDict):
+    """`volstyle replay RECORD --json`. wrote: null when it was stopped before its end, as is `same`. same: whether
+    the bytes are those of the record. expected, found: sha256. notes: of versions and numbers of processes that
+    are others now."""
+
+    record: str
+    wrote: str | None
+    same: bool | None
+    expected: str
+    found: str | None
+    notes: list[str]
+
+
+class UnitJson(TypedDict):
+    """activations: of the patches that activate it most, the strongest first. content, style, result: its mean
+    activation on those of the run that --of names; null without."""
+
+    unit: int
+    activations: list[float]
+    content: float | None
+    style: float | None
+    result: float | None
+
+
+class UnitsJson(TypedDict):
+    """`volstyle units --json`. channels: how many units the layer has. sees, every: samples that a unit sees, and
+    from one position of it to the next. inputs: what was shown to the network."""
+
+    network: NetworkJson
+    layer: str
+    channels: int
+    sees: list[int]
+    every: list[int]
+    inputs: str
+    units: list[UnitJson]
+    page: str
+    sheet: str
+
+
+Shape = (
+    PlanJson
+    | InfoJson
+    | RecordJson
+    | EvalJson
+    | BatchJson
+    | PlanBatchJson
+    | ReplayJson
+    | UnitsJson
+    | Mapping[str, Any]
+)
 
 
 def json_text(values: Shape) -> str:

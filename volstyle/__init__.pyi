@@ -26,6 +26,8 @@ from .grid.field import Field as Field
 from .grid.field import Origin as Origin
 from .judges.pictures import Verdict as Verdict
 from .judges.pictures import judge as judge
+from .media.export import Exported as Exported
+from .media.export import export as export
 from .media.follower import Follower as Follower
 from .media.result import Result as Result
 from .media.style import learn as learn

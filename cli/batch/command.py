@@ -20,6 +20,7 @@ from volstyle.recipe import assigned, merged
 
 from ..run.progress import Progress
 from ..screen import Screen
+from .cluster import check_cluster, cluster_of
 from .options import BatchOptions
 from .summary import as_json, said_of, say_summary
 
@@ -32,7 +33,8 @@ Run = Callable[[Iterable[Job]], Iterator[Outcome]]
 def run_batch(options: BatchOptions, screen: Screen) -> int:
     """Returns the exit code: 0, 1 if any failed, 130 when stopped. Raises VolstyleError for what is wrong with all
     of it, before any work."""
-    asked = _asked(options)
+    check_cluster(options)
+    asked = asked_of(options)
     # What is there when one begins to watch must stand still, too, before it is taken.
     gathered = Gathered((), ()) if options.watch else gather(options.inputs, asked.output, asked.style_paths)
     jobs, outcomes = jobs_of(gathered.found, asked)
@@ -40,7 +42,7 @@ def run_batch(options: BatchOptions, screen: Screen) -> int:
     code = 0
     try:
         with ExitStack() as stack:
-            run = stack.enter_context(Crew(options.jobs)).run if options.jobs > 1 else _here(screen)
+            run = _workers(options, screen, stack)
             if options.watch:
                 _watch(options, asked, run, teller)
             else:
@@ -55,7 +57,16 @@ def run_batch(options: BatchOptions, screen: Screen) -> int:
     return code or failed
 
 
-def _asked(options: BatchOptions) -> Asked:
+def _workers(options: BatchOptions, screen: Screen, stack: ExitStack) -> Run:
+    """What carries out the jobs, ready to. stack: ends it."""
+    if options.cluster is not None:
+        return stack.enter_context(cluster_of(options)).run
+    if (options.jobs or 1) > 1:
+        return stack.enter_context(Crew(options.jobs or 1)).run
+    return _here(screen)
+
+
+def asked_of(options: BatchOptions) -> Asked:
     return Asked(
         styles=styles_of(options.style),
         output=options.output,

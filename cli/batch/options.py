@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -10,11 +11,59 @@ from typer import Argument, Option
 
 from ..options import LookOptions, Quality
 
-_LOOK, _RUN, _FILES = "Look", "Machine", "Files"
+_LOOK, _RUN, _FILES, _CLUSTER = "Look", "Machine", "Files", "Cluster"
+
+
+class Engine(StrEnum):
+    SLURM = "slurm"
+    LOCAL = "local"
 
 
 @dataclass(frozen=True, kw_only=True)
-class BatchOptions(LookOptions):
+class ClusterOptions:
+    """What each job gets of a cluster. None is for what was not given."""
+
+    cluster: Annotated[
+        Engine | None,
+        Option(
+            help="Make each result a job of its own: of Slurm (on a disk that all its machines see), or of this "
+            "machine, local, to try it out.",
+            rich_help_panel=_CLUSTER,
+        ),
+    ] = None
+    minutes: Annotated[
+        int | None,
+        Option(
+            min=5,
+            help="Time of a job. When it is up, the job is queued again and goes on where it was. Default: 240.",
+            rich_help_panel=_CLUSTER,
+        ),
+    ] = None
+    cpus: Annotated[
+        int | None, Option(min=1, help="Processor cores of a job. Default: 1.", rich_help_panel=_CLUSTER)
+    ] = None
+    gpus: Annotated[
+        int | None, Option(min=0, help="Graphics cards of a job. Default: 0.", rich_help_panel=_CLUSTER)
+    ] = None
+    gigabytes: Annotated[
+        float | None,
+        Option(min=0.1, help="Memory of a job. Default: what the cluster gives.", rich_help_panel=_CLUSTER),
+    ] = None
+    partition: Annotated[
+        str | None, Option(help="Slurm's partition. Default: its own default.", rich_help_panel=_CLUSTER)
+    ] = None
+    logs: Annotated[
+        Path | None,
+        Option(
+            metavar="FOLDER",
+            help="Where each job leaves its log, RESULT.NUMBER.log. Default: logs in the folder of the results.",
+            rich_help_panel=_CLUSTER,
+        ),
+    ] = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class BatchOptions(ClusterOptions, LookOptions):
     """The options of `volstyle batch`."""
 
     inputs: Annotated[
@@ -33,7 +82,14 @@ class BatchOptions(LookOptions):
         Path,
         Option("--output", "-o", help="The folder of the results.", rich_help_panel=_FILES),
     ]
-    jobs: Annotated[int, Option(min=1, help="How many at once, each in a process.", rich_help_panel=_RUN)] = 1
+    jobs: Annotated[
+        int | None,
+        Option(
+            min=1,
+            help="How many at once, each in a process. Default: 1; of a cluster as many as it has room for.",
+            rich_help_panel=_RUN,
+        ),
+    ] = None
     watch: Annotated[
         bool, Option("--watch", help="Go on with files as they arrive, until Ctrl-C.", rich_help_panel=_RUN)
     ] = False

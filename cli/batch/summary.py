@@ -46,7 +46,7 @@ def as_json(outcomes: Sequence[Outcome], left_out: Sequence[Path]) -> str:
 def said_of(outcome: Outcome) -> str:
     """One line."""
     if outcome.state is State.FAILED:
-        return _error(outcome)
+        return error_line(outcome.content, outcome.error)
     styles = ", ".join(style.path.name for style in outcome.styles)
     took = f", {duration_text(outcome.seconds)}" if outcome.state is State.DONE else ""
     return f"{outcome.content} after {styles}: {outcome.output}{took}"
@@ -67,11 +67,10 @@ def say_summary(screen: Screen, outcomes: Sequence[Outcome]) -> int:
     screen.print(table, soft_wrap=False)
     failed = [outcome for outcome in outcomes if outcome.state is State.FAILED]
     for outcome in failed:
-        sys.stderr.write(f"volstyle: {_error(outcome)}\n")
+        sys.stderr.write(f"volstyle: {error_line(outcome.content, outcome.error)}\n")
     return _FAILED if failed else 0
 
 
-def _error(outcome: Outcome) -> str:
-    """The error, which names the content."""
-    named = outcome.error.startswith(str(outcome.content))
-    return outcome.error if named else f"{outcome.content}: {outcome.error}"
+def error_line(content: Path, error: str) -> str:
+    """An error, which names the content."""
+    return error if error.startswith(str(content)) else f"{content}: {error}"

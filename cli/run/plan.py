@@ -6,6 +6,7 @@ from pathlib import Path
 
 from volstyle.engine.estimate import Estimate
 from volstyle.engine.outline import Outline
+from volstyle.engine.ranks import present
 from volstyle.grid.field import Field
 from volstyle.media.follower import LearnPlan, PaintPlan, Plan
 from volstyle.media.medium import Medium
@@ -42,6 +43,7 @@ def say_learning(screen: Screen, plan: LearnPlan) -> None:
     for source in plan.order.examples:
         screen.entry("learned on", f"{source}")
     say_engine(screen, plan.run, medium_named(plan.order.kind))
+    _say_alone(screen)
     screen.entry("output", f"{plan.order.output}")
     _say_cost(screen, plan.estimate())
 
@@ -65,7 +67,14 @@ def say_painting(screen: Screen, plan: PaintPlan) -> None:
         screen.entry("style", f"{name}, learned in {style.source}")
     screen.entry("network", f"learned with {plan.learned.network} ({plan.learned.digest[:8]})")
     screen.entry("device", f"{plan.machine.device}, {str(plan.machine.dtype)[6:]}, {threads()} threads")
+    _say_alone(screen)
     screen.entry("output", f"{order.output or 'stdout'}")
+
+
+def _say_alone(screen: Screen) -> None:
+    """Print that processes which have joined are of no use, if there are others."""
+    if present().count > 1:
+        screen.entry("note", f"the first of {present().count} processes learns and paints alone")
 
 
 def say_engine(screen: Screen, run: Outline, medium: Medium) -> None:

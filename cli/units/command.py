@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -14,13 +15,14 @@ from volstyle.engine.outline import network_for
 from volstyle.errors import OutputError
 from volstyle.grid.field import Field
 from volstyle.judges.units import Fields, check_units, find_peaks, view_patches
-from volstyle.networks.extractor import Extractor, Network
+from volstyle.networks.extractor import Extractor, Network, Tap
 from volstyle.networks.inflation import placements
 from volstyle.recipe import AUTO, NetworkChoice, Recipe
 
 from ..recipes import recipe_of
 from ..screen import Screen
-from .comparison import record_path, unit_means_of
+from ..shapes import NetworkJson, UnitJson, UnitsJson, json_text
+from .comparison import UnitMeans, record_path, unit_means_of
 from .inputs import gallery
 from .options import UnitsOptions
 from .page import Exhibition, Shown, as_page, as_sheet, shown
@@ -56,6 +58,41 @@ def show_units(options: UnitsOptions, screen: Screen) -> None:
         temporary.write_text(as_page(exhibition), encoding="utf-8")
         write(sheet, as_sheet(exhibition), Encoding(force=options.force))
     screen.entry("wrote", f"{page} and its contact sheet {sheet}")
+    if options.json:
+        sys.stdout.write(json_text(_json(network, tap, str(inputs), patches, means, (page, sheet))) + "\n")
+
+
+def _json(
+    network: Network,
+    tap: Tap,
+    inputs: str,
+    patches: Mapping[int, Sequence[Shown]],
+    means: UnitMeans | None,
+    wrote: tuple[Path, Path],
+) -> UnitsJson:
+    def mean(of: str, unit: int) -> float | None:
+        return None if means is None else float(getattr(means, of)[unit])
+
+    return UnitsJson(
+        network=NetworkJson(name=network.name, weights=network.digest),
+        layer=tap.name,
+        channels=tap.channels,
+        sees=list(tap.reach.width),
+        every=list(tap.reach.stride),
+        inputs=inputs,
+        units=[
+            UnitJson(
+                unit=unit,
+                activations=[patch.activation for patch in wall],
+                content=mean("content", unit),
+                style=mean("style", unit),
+                result=mean("result", unit),
+            )
+            for unit, wall in patches.items()
+        ],
+        page=str(wrote[0]),
+        sheet=str(wrote[1]),
+    )
 
 
 def _outputs(options: UnitsOptions) -> tuple[Path, Path]:

@@ -54,3 +54,7 @@ class UnitsOptions(RunOptions):
             "--output", "-o", help="Page to write; a contact sheet (.png) lies beside it.", rich_help_panel=_FILES
         ),
     ] = Path("units.html")
+    json: Annotated[
+        bool,
+        Option("--json", help="Print each unit's activations as JSON, and nothing else.", rich_help_panel=_FILES),
+    ] = False

@@ -18,6 +18,7 @@ from tests.tiny import numbers
 from volstyle.codecs import Encoding, read, write
 from volstyle.grid.field import Axis, Field
 from volstyle.media.defaults import composed
+from volstyle.networks.weights import sha256
 from volstyle.recipe import Recipe
 from volstyle.record import Record
 from volstyle_cli import main, shapes
@@ -203,6 +204,18 @@ def test_all_that_is_said_as_json_has_its_documented_shape(run: Run) -> None:
     assert Recipe().updated(shown) == composed("image", {"preset": "bold", "style": {"taps": {"relu2_1": 3}}})
     verdicts = json.loads(run("eval a.mp4 --json")[1])
     of_shape(verdicts, shapes.EvalJson)
+    code, said, _ = run("replay a.mp4.json -o b.mp4 --json")
+    again = json.loads(said)
+    of_shape(again, shapes.ReplayJson)
+    assert (code, again["same"], again["wrote"]) == (0, True, "b.mp4")
+    assert again["found"] == again["expected"] == sha256(Path("b.mp4"))
+    units = json.loads(run("units art.png --network builtin --layer relu1_1 --unit 3 --of a.mp4 --json")[1])
+    of_shape(units, shapes.UnitsJson)
+    (unit,) = units["units"]
+    assert (unit["unit"], units["layer"], units["page"]) == (3, "relu1_1", "units.html")
+    assert unit["activations"] == sorted(unit["activations"], reverse=True) and unit["style"] > 0
+    alone = json.loads(run("units art.png --network builtin --unit 0 --json -o other.html")[1])
+    assert alone["units"][0]["style"] is None
 
 
 def test_numbers_that_are_not_finite_are_null() -> None:

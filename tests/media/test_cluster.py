@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -136,9 +137,44 @@ def has_slurm() -> bool:
     return "up idle" in done.stdout or "up mixed" in done.stdout
 
 
-@pytest.mark.slow
-def test_slurm() -> None:
+@pytest.fixture
+def slurm() -> None:
     if not has_slurm():
         pytest.skip("no Slurm with a node that is up: `sinfo` does not say so")
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("slurm")
+def test_slurm() -> None:
+    """With accounting and without: what died is known by the queue."""
     with Cluster("slurm", Path("logs"), work, lost, Allotment(minutes=5)) as there:
-        assert sorted(there.run(["a", "b"])) == ["A", "B"]
+        found = sorted(there.run(["a", "dies", "fails", "b"]))
+    assert found[:2] == ["A", "B"]
+    assert found[2].startswith("dies: its process died; its log is ")
+    assert found[3].startswith("fails: ValueError: of no use; its log is ")
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("slurm")
+def test_slurm_queues_what_makes_room_again(tmp_path: Path) -> None:
+    begun = tmp_path / "begun"
+
+    def interrupt() -> None:
+        until = time.monotonic() + 60
+        while not (begun.exists() and begun.read_text()) and time.monotonic() < until:
+            time.sleep(0.2)
+        (submitted,) = there._running
+        subprocess.run(["scancel", "--signal=USR2", submitted.job_id], check=True)
+
+    with Cluster("slurm", Path("logs"), counted, lost, Allotment(minutes=5)) as there:
+        other = threading.Thread(target=interrupt)
+        other.start()
+        assert list(there.run([str(begun)])) == [f"{begun} 2"]
+        other.join()
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("slurm")
+def test_a_partition_that_slurm_does_not_have() -> None:
+    with pytest.raises(RecipeError, match="partition: Slurm has no 'nope'; allowed: "):
+        Cluster("slurm", Path("logs"), work, lost, Allotment(partition="nope"))

@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 import time
-from contextlib import redirect_stderr
+from contextlib import redirect_stderr, redirect_stdout
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -169,6 +169,30 @@ def test_one_that_dies_stops_the_other_and_the_same_command_goes_on(files: None,
     assert main(LINE.split()) == 2  # one process would round otherwise
     assert together(2, command, LINE) == [(0, ""), (0, "")]
     assert Path("a.mp4").read_bytes() == expected
+
+
+def test_a_style_is_learned_and_painted_as_by_one_process(files: None) -> None:
+    """The first process does both alone, and says so."""
+    learning = (
+        "learn art.png --on clip.mp4 --network random --precision float32 --memory 64MB "
+        "--set learn.steps=3 --set learn.examples=4 --set learn.smallest=24"
+    )
+    painting = "video clip.mp4 --precision float32 --memory 64MB --quality lossless"
+    assert together(1, command, f"{learning} -o one.safetensors -q") == [(0, "")]
+    assert together(1, command, f"{painting} --style one.safetensors -o one.mkv -q") == [(0, "")]
+    first, second = together(2, heard, f"{learning} -o two.safetensors")
+    assert "note       the first of 2 processes learns and paints alone\n" in first
+    assert second == ""
+    assert together(2, command, f"{painting} --style two.safetensors -o two.mkv -q") == [(0, ""), (0, "")]
+    for name in ("safetensors", "mkv"):
+        assert Path(f"one.{name}").read_bytes() == Path(f"two.{name}").read_bytes()
+
+
+def heard(line: str) -> str:
+    """What a command says."""
+    with redirect_stdout(StringIO()) as said:
+        assert main(line.split()) == 0
+    return said.getvalue()
 
 
 def test_a_wrong_line_is_said_once(files: None) -> None:

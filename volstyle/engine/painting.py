@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -139,17 +139,25 @@ class Brush:
         longest = size or max(size for size, keep in zip(content.shape[1:], kept, strict=True) if not keep)
         content = content.to(self.device)
         made = content
-        for size in self.stages(longest):
+        for size, number in painted_at(longest, self.sizes, self.ratio):
             shape = fitted(tuple(content.shape[1:]), size, kept)
             seen = resize(content, shape).clamp_(0, 1)
-            painter = min(zip(self.sizes, self.painters, strict=True), key=lambda each: _apart(each[0], size))[1]
-            made = in_tiles(painter, seen, resize(made, shape).clamp_(0, 1)).clamp_(0, 1)
+            made = in_tiles(self.painters[number], seen, resize(made, shape).clamp_(0, 1)).clamp_(0, 1)
         return made.cpu()
 
-    def stages(self, longest: int) -> tuple[int, ...]:
-        """Long sides of the stages that a content is painted in: they end with its own, and begin with the one
-        that is nearest to the size of the first network."""
-        return stage_sizes(longest, math.floor(self.sizes[0] * math.sqrt(self.ratio)), self.ratio)
+
+def painted_at(longest: int, learned: Sequence[int], ratio: float) -> tuple[tuple[int, int], ...]:
+    """The long side of each stage in which a content is painted, and the number of the network that paints it: the
+    one that learned nearest to it.
+
+    Stages end with the content's own size, and begin with the one that is nearest to the size of the first network.
+    longest: the content's long side. learned: the sizes at which networks learned.
+    """
+    smallest = math.floor(learned[0] * math.sqrt(ratio))
+    return tuple(
+        (size, min(range(len(learned)), key=lambda number: _apart(learned[number], size)))
+        for size in stage_sizes(longest, smallest, ratio)
+    )
 
 
 def _generator(plan: Plan, tensors: Mapping[str, Tensor], number: int) -> StageGenerator:

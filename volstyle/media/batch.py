@@ -131,7 +131,7 @@ def jobs_of(found: Iterable[Found], asked: Asked) -> tuple[list[Job], list[Outco
             name = medium.name
             styles = _fitting(content.path, medium, asked.styles)
         except Exception as error:  # of a file that is damaged in ways that nobody thought of, too
-            failed.append(Outcome(State.FAILED, content.path, medium=name, error=_line(error)))
+            failed.append(Outcome(State.FAILED, content.path, medium=name, error=line_of(error)))
             continue
         for blend in styles:
             file = default_output(medium, content.path, [style.path for style in blend], asked.quality)
@@ -167,20 +167,27 @@ def carry_out_job(job: Job, follower: Follower | None = None) -> Outcome:
 
     try:
         order = job.order()
-        if job.output.exists() and not was_writing(order):
-            found = differences(order)
-            if not found:
-                return outcome(State.THERE)
-            if not job.force:
-                raise OutputError(f"{job.output}: is there, with {', '.join(found)}; --force replaces it")
+        if is_there(job, order):
+            return outcome(State.THERE)
         job.output.parent.mkdir(parents=True, exist_ok=True)
         result = carry_out(order, follower or Follower())
     except Exception as error:  # as above
-        return outcome(State.FAILED, _line(error))
+        return outcome(State.FAILED, line_of(error))
     return outcome(State.DONE, notes=result.notes)
 
 
-def _line(error: Exception) -> str:
+def is_there(job: Job, order: Order) -> bool:
+    """Whether the result of a job is there already. Raises OutputError when another one is, unless it is to be
+    replaced."""
+    if not job.output.exists() or was_writing(order):
+        return False
+    found = differences(order)
+    if found and not job.force:
+        raise OutputError(f"{job.output}: is there, with {', '.join(found)}; --force replaces it")
+    return not found
+
+
+def line_of(error: Exception) -> str:
     """An error as one line; of one that was not raised on purpose with its type."""
     text = " ".join(str(error).split())
     return text if isinstance(error, VolstyleError) else f"{type(error).__name__}: {text}"

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -32,14 +33,17 @@ _TIMEOUTS = 1000
 
 _EVERY_S = {"slurm": 5.0, "local": 0.2}
 
+_LATE_S = 15.0
+"""How long after a job has left Slurm's queue its outcome may be on the way: a shared disk takes its time."""
+
 
 @dataclass(frozen=True)
 class Allotment:
     """What each job gets of a cluster.
 
-    minutes: until it is stopped and queued again. cpus, gpus: for it alone. memory_gb: None is what the cluster
-    gives. partition: of Slurm. at_once: how many jobs run at the same time; None is as many as there is room for,
-    which on this machine is as many as it has processors.
+    minutes: until it is stopped and queued again, at least 5, for Slurm asks it to stop up to 2.5 before. cpus,
+    gpus: for it alone. memory_gb: None is what the cluster gives. partition: of Slurm. at_once: how many jobs run
+    at the same time; None is as many as there is room for, which on this machine is as many as it has processors.
     """
 
     minutes: int = 240
@@ -74,6 +78,8 @@ class Cluster(Generic[Job, Outcome]):
         self._task = _Task(work, self._allotment.cpus)
         self._executor = _executor(engine, folder, self._allotment)
         self._running: dict[Any, Job] = {}
+        self._gone: dict[Any, float] = {}
+        """When jobs without an outcome were first missed in Slurm's queue."""
 
     def __enter__(self) -> Self:
         return self
@@ -87,7 +93,7 @@ class Cluster(Generic[Job, Outcome]):
             if waiting and count:
                 self._submit(waiting[:count])
                 del waiting[:count]
-            ended = [submitted for submitted in self._running if submitted.done()]
+            ended = self._ended()
             for submitted in ended:
                 yield self._outcome(submitted, self._running.pop(submitted))
             if not ended and not (waiting and self._room()):
@@ -113,9 +119,29 @@ class Cluster(Generic[Job, Outcome]):
             log.unlink(missing_ok=True)
             log.symlink_to(one.paths.stdout.name)
 
+    def _ended(self) -> list[Any]:
+        """The jobs that have ended, with an outcome or without. submitit itself would ask `sacct` for the latter,
+        which few small clusters have; a job that is no longer in the queue has ended as well."""
+        if self._engine != "slurm":
+            return [submitted for submitted in self._running if submitted.done()]
+        queued = _asked_of_slurm("squeue", "--me", "--noheader", "--array", "--format=%i")
+        now = time.monotonic()
+        for submitted in self._running:
+            if queued is not None and submitted.job_id not in queued:
+                self._gone.setdefault(submitted, now)
+            else:
+                self._gone.pop(submitted, None)
+        return [
+            submitted
+            for submitted in self._running
+            if submitted.paths.result_pickle.exists() or now - self._gone.get(submitted, now) > _LATE_S
+        ]
+
     def _outcome(self, submitted: Any, job: Job) -> Outcome:
         from submitit.core.utils import FailedJobError, UncompletedJobError
 
+        if submitted in self._gone and not submitted.paths.result_pickle.exists():
+            return self._lost(job, f"its process died; its log is {submitted.paths.stdout}")
         try:
             found: Outcome = submitted.result()
         except FailedJobError as error:
@@ -123,6 +149,8 @@ class Cluster(Generic[Job, Outcome]):
             return self._lost(job, f"{_last_line(trace)}; its log is {submitted.paths.stdout}")
         except UncompletedJobError:
             return self._lost(job, f"its process died; its log is {submitted.paths.stdout}")
+        for pickled in (submitted.paths.submitted_pickle, submitted.paths.result_pickle):
+            pickled.unlink(missing_ok=True)  # what is left in the folder are logs
         return found
 
     def __exit__(
@@ -150,6 +178,12 @@ class _Task:
         return DelayedSubmission(self, job)
 
 
+def _asked_of_slurm(*words: str) -> set[str] | None:
+    """The words that a command of Slurm answers; None if it does not answer."""
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    return None if done.returncode else set(done.stdout.split())
+
+
 def _executor(engine: str, folder: Path, allotment: Allotment) -> Any:
     """submitit's executor."""
     if engine not in ENGINES:
@@ -160,6 +194,12 @@ def _executor(engine: str, folder: Path, allotment: Allotment) -> Any:
         raise RecipeError("cluster: needs submitit; install it: pip install 'volstyle[cluster]'") from error
     if engine == "slurm" and shutil.which("srun") is None:
         raise RecipeError("cluster: Slurm is not on this machine (no srun); go to one of its own, or use local")
+    if engine == "slurm" and allotment.partition is not None:
+        names = _asked_of_slurm("sinfo", "--noheader", "--format=%R")
+        if names and allotment.partition not in names:
+            raise RecipeError(
+                f"partition: Slurm has no {allotment.partition!r}; {nearest(allotment.partition, names)}"
+            )
     times = {f"{engine}_max_num_timeout": _TIMEOUTS}
     executor = submitit.AutoExecutor(folder=folder, cluster=engine, **times)
     slurm: dict[str, Any] = {"slurm_array_parallelism": allotment.at_once or _ARRAY}

@@ -1,0 +1,1 @@
+"""A learned style written for other programs."""
