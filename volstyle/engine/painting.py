@@ -150,7 +150,7 @@ def painted_at(longest: int, learned: Sequence[int], ratio: float) -> tuple[tupl
     """The long side of each stage in which a content is painted, and the number of the network that paints it: the
     one that learned nearest to it.
 
-    Stages end with the content's own size, and begin with the one that is nearest to the size of the first network.
+    Stages end with the content's own size, and begin with the one nearest to the size of the first network.
     longest: the content's long side. learned: the sizes at which networks learned.
     """
     smallest = math.floor(learned[0] * math.sqrt(ratio))
