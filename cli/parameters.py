@@ -29,13 +29,18 @@ def takes(options: type[Chosen]) -> Callable[[Callable[[Chosen], None]], Callabl
         def command(**values: Any) -> None:
             run(options(**values))
 
-        command.__doc__ = run.__doc__
+        command.__doc__ = _in_paragraphs(inspect.getdoc(run) or "")
         command.__name__ = run.__name__
         command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
         command.__annotations__ = {name: hints[name] for name in (f.name for f in fields)}
         return command
 
     return decorate
+
+
+def _in_paragraphs(text: str) -> str:
+    """A text whose lines end where paragraphs do: a terminal breaks them by its own width."""
+    return "\n\n".join(" ".join(paragraph.split()) for paragraph in text.split("\n\n"))
 
 
 def _is_optional(entry: dataclasses.Field[Any]) -> bool:

@@ -21,6 +21,7 @@ import torch
 from volstyle.codecs import probe, read, write
 from volstyle.grid.field import Axis, Field
 from volstyle_cli import main
+from volstyle_cli.app import app
 from volstyle_cli.options import ImageOptions
 from volstyle_cli.run.order import errand_of
 from volstyle_cli.run.stopping import stoppable
@@ -317,3 +318,9 @@ def test_a_loop_in_windows_is_made_again_with_the_same_bytes(run: Run) -> None:
     code, _, err = run(f"video clip.mp4 --style art.png -o b.mp4 --loop --shots cuts.txt {line}")
     assert code == 2
     assert err.endswith("loop: the clip cuts at frame 1, a loop is one shot; --shots none if there is no cut\n")
+
+
+def test_help_is_broken_by_the_terminal_alone() -> None:
+    helps = [command.callback.__doc__ or "" for command in app.registered_commands if command.callback]
+    assert any("\n\n" in text for text in helps)
+    assert not any("\n" in paragraph for text in helps for paragraph in text.strip().split("\n\n"))
