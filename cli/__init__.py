@@ -12,7 +12,7 @@ WRONG = 2
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run a command line; the process's own if none is given. Returns the exit code.
+    """Run a command line, which is that of this process if none is given. Returns the exit code.
 
     0: done; 1: a replay that gave other bytes, or a batch of which some failed; 2: something was wrong, said in
     one line on stderr; 130: stopped.
@@ -38,8 +38,8 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _shared(command: Callable[[], int | None]) -> int | None:
-    """A command, together with all processes that torchrun started, if it did: the first one carries it out and
-    speaks, the others compute."""
+    """Run a command together with all processes that torchrun started, if it did: the first one carries the
+    command out and prints, the others compute."""
     if int(os.environ.get("WORLD_SIZE", "1")) == 1:
         return command()
     import signal
@@ -50,12 +50,13 @@ def _shared(command: Callable[[], int | None]) -> int | None:
     with joined() as ranks:
         if ranks.leads or not isinstance(ranks, Joined):
             return command()
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # the first one hears it, and says when to end
+        # The first process hears Ctrl-C, and tells the others when to end.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
         serve(ranks)
         return 0
 
 
 def _wrong(message: str) -> int:
-    """One line, whatever the message was made of."""
+    """A message as one line, whatever it was made of."""
     sys.stderr.write(f"volstyle: {' '.join(message.split())}\n")
     return WRONG

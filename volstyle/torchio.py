@@ -1,4 +1,4 @@
-"""Transforms for TorchIO that give scans the hand of pictures: training data of another look, on the same grid.
+"""Transforms for TorchIO that style scans after pictures: training data of another look, on the same grid.
 
     augment = torchio.Compose([volstyle.torchio.RandomStyle(["a.jpg", "b.jpg"], p=0.5), torchio.RandomFlip()])
     subject = augment(torchio.Subject(mri=torchio.ScalarImage("mri.nii.gz"), seg=torchio.LabelMap("seg.nii.gz")))
@@ -40,7 +40,7 @@ _NOTHING = Field(torch.zeros(3, 1, 1), (Axis("y"), Axis("x")))
 
 
 class Style(torchio.IntensityTransform):
-    """Give the scalar images of a subject the hand of one or several pictures, or of learned styles.
+    """Style the scalar images of a subject after one or several pictures, or by learned styles.
 
     Each channel is styled within its own window of intensities and written back in the image's units and type;
     samples outside the window keep their bits. Label maps, affines and all else stay. The same subject gives the
@@ -83,7 +83,7 @@ class Style(torchio.IntensityTransform):
         return subject
 
     def _styled(self, image: torchio.ScalarImage, where: Field | None) -> Tensor:
-        """(C, x, y, z) of the image's type."""
+        """Samples (C, x, y, z) in the type of the image."""
         content = _field(image)
         choices = self.choices
         if get_worker_info() is not None and "device" not in merged(*nested(choices)):
@@ -100,7 +100,7 @@ class Style(torchio.IntensityTransform):
 
 
 class RandomStyle(RandomTransform, torchio.IntensityTransform):
-    """Give the scalar images of a subject the hand of one of several pictures or learned styles, drawn at random.
+    """Style the scalar images of a subject after one of several pictures or learned styles, drawn at random.
 
     strength: what share of the result is styled, the rest being the image as it was: one number, or the lowest and
     the highest that may be drawn. styles and all others: see `Style`, as which the subject's history keeps what
@@ -136,13 +136,13 @@ class RandomStyle(RandomTransform, torchio.IntensityTransform):
 
 
 def _field(image: torchio.Image) -> Field:
-    """(C, z, y, x) of an image, which has (C, x, y, z), with its voxels in mm."""
+    """An image, (C, x, y, z), as a field (C, z, y, x) with the steps of its voxels in mm."""
     axes = tuple(Axis(name, step, "mm") for name, step in zip("zyx", reversed(image.spacing), strict=True))
     return Field(image.data.as_subclass(Tensor).transpose(1, 3).float().contiguous(), axes)
 
 
 def _labels(subject: torchio.Subject, name: str) -> Field:
-    """Raises InputError unless a label map has the name."""
+    """Raise InputError unless a label map has the name."""
     labels = subject.get(name)
     if not isinstance(labels, torchio.LabelMap):
         maps = ", ".join(key for key, image in subject.items() if isinstance(image, torchio.LabelMap))
@@ -163,12 +163,13 @@ def _checked(styles: Samples | Sequence[Samples]) -> list[Samples]:
 
 
 def _ordered(given: Samples) -> StyleOrder:
-    """A style as it is asked for; of one in memory, that it is."""
+    """The order for a style that was given by its path. For a style in memory it is an order that names no
+    file."""
     return style_named(str(given)) if isinstance(given, str | PathLike) else StyleOrder(_NOTHING)
 
 
 def _check(choices: Mapping[str, Any]) -> None:
-    """Raises RecipeError for choices that do not exist or that would change what an image is."""
+    """Raise RecipeError for choices that do not exist, or that would change what an image is."""
     recipe = Recipe().updated(merged(*nested(choices)))
     recipe.check()
     if recipe.volume.color:
@@ -176,5 +177,5 @@ def _check(choices: Mapping[str, Any]) -> None:
 
 
 for _transform in (Style, RandomStyle):
-    if not hasattr(torchio.transforms, _transform.__name__):  # one of TorchIO's own would be meant by that name
+    if not hasattr(torchio.transforms, _transform.__name__):  # by that name TorchIO's own transform would be meant
         setattr(torchio.transforms, _transform.__name__, _transform)

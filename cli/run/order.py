@@ -1,4 +1,4 @@
-"""From the options of a command to the order that it gives."""
+"""Makes an order for the library of the options of a command."""
 
 from __future__ import annotations
 
@@ -137,7 +137,7 @@ def _styles(texts: Sequence[str], masks: Sequence[Path], source_masks: Sequence[
 
 
 def _output(options: ImageOptions, styles: Sequence[StyleOrder], quality: str) -> Path | None:
-    """As it is named, else IN-STYLE in the current folder; None for standard output."""
+    """The file to write: the one that is named, else IN-STYLE in the current folder; None for standard output."""
     if _to_pipe(options):
         return None
     return options.output or output_for(options.medium, options.content, styles, quality)
@@ -149,6 +149,6 @@ def output_for(medium: str, content: Path | None, styles: Sequence[StyleOrder], 
 
 
 def _to_pipe(options: ImageOptions) -> bool:
-    """Whether a picture goes to standard output, as one does by default that came through standard input."""
+    """Whether a picture goes to standard output, which is the default for one that came through standard input."""
     is_picture = not isinstance(options, VideoOptions)
     return is_picture and (options.output or options.content) == PIPE

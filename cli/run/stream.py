@@ -21,7 +21,7 @@ from .order import errand_of
 from .stopping import stoppable
 
 _STOPPED, _UNREAD = 130, 141
-"""Exit codes of what Ctrl-C and a closed pipe end, as the shell has them: 128 and the number of the signal."""
+"""Exit codes after Ctrl-C and after a closed pipe, as shells have them: 128 plus the number of the signal."""
 
 _TAKEN = {
     *("content", "style", "output", "size", "quality", "keep_going", "force", "quiet"),
@@ -65,7 +65,7 @@ def pass_stream(options: VideoOptions, screen: Screen) -> int:
 
 
 def _check(options: VideoOptions) -> None:
-    """Raises RecipeError for what a stream has no use for."""
+    """Raise RecipeError for options that a stream has no use for."""
     for option in fields(options):
         usual: Any = option.default if option.default_factory is MISSING else option.default_factory()
         if option.name not in _TAKEN and getattr(options, option.name) != usual:
@@ -74,7 +74,7 @@ def _check(options: VideoOptions) -> None:
 
 
 class _Progress:
-    """A line now and then."""
+    """Prints a line about the stream now and then."""
 
     def __init__(self, screen: Screen) -> None:
         self._screen = screen
@@ -98,7 +98,8 @@ def _standard_input() -> Iterator[BinaryIO]:
 
 @contextmanager
 def _standard_output() -> Iterator[BinaryIO]:
-    """For the stream alone: what anybody else prints meanwhile, a library too, goes to standard error."""
+    """Standard output for the stream alone: what anything else prints meanwhile, even a library, goes to standard
+    error."""
     if os.isatty(1):
         raise OutputError("-: is a terminal, must be a pipe or a file; pipe it on, as into | ffplay -")
     sys.stdout.flush()

@@ -59,7 +59,8 @@ def record_path(result: Path) -> Path:
 
 
 def unit_means_of(result: Path, network: Network, tap: str, machine: Machine) -> UnitMeans:
-    """As the engine saw them in the last stage. Raises InputError without a record, or when an input changed."""
+    """How strongly units respond to content, style and result, as the engine saw them in the last stage. Raises
+    InputError if there is no record, or an input has changed."""
     record = record_path(result)
     order = order_again(record, Record.load(record), None, force=False)
     opened = open_order(order)

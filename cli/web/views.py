@@ -30,7 +30,7 @@ PASSING, LASTING = 80, 94
 """WebP qualities: of pictures that are soon replaced by others, and of pictures that stay."""
 
 _MOST_FRAMES = 600
-"""Of a clip that is compared: encoding it again must not take long."""
+"""How many frames of a clip are compared at most: to encode them again must not take long."""
 
 
 @dataclass(frozen=True)

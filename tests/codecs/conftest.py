@@ -18,7 +18,8 @@ from tests.clips import (
 
 @pytest.fixture(scope="session")
 def media(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """tone.mp4 (24 frames, 2 s, sound), click.mp4 (the same with a flash and a click), uneven.mp4."""
+    """A folder with tone.mp4 (24 frames in 2 s, with sound), click.mp4 (the same with a flash and a click) and
+    uneven.mp4 (a variable rate)."""
     folder = tmp_path_factory.mktemp("media")
     make_clip(folder / "tone.mp4", range(24), Fraction(1, 12), sound=tone)
     make_clip(folder / "click.mp4", range(24), Fraction(1, 12), sound=click, draw=flash)

@@ -1,4 +1,4 @@
-"""Streams with FFmpeg's own program on both sides."""
+"""Streams that come from FFmpeg's own program, and go to it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ SOUND = ["-f", "lavfi", "-i", "sine=frequency=440:sample_rate=44100"]
 
 
 def ffmpeg(*words: str | Path) -> bytes:
-    """What the program says on its standard output."""
+    """What FFmpeg prints on its standard output."""
     return subprocess.run([*QUIET, *map(str, words)], check=True, capture_output=True).stdout
 
 
@@ -34,7 +34,7 @@ def inverted(frame: Field) -> Field:
 
 
 def through(source: Path, form: list[str], target: Path, encoding: Encoding = DEFAULT) -> Passed:
-    """ffmpeg -i source … - | styled | ffmpeg -f nut -i - -c copy target"""
+    """Runs ffmpeg -i source … - | styled | ffmpeg -f nut -i - -c copy target."""
     first = [*QUIET, "-i", str(source), *form, "-"]
     last = [*QUIET, "-f", "nut", "-i", "-", "-map", "0", "-c", "copy", "-copyts", str(target)]
     with (
@@ -55,7 +55,7 @@ def apart(source: Path, target: Path) -> Tensor:
 
 
 def hashes(path: Path) -> list[str]:
-    """Of the packets of each sound and subtitle."""
+    """A hash of all packets of each stream of sound and of subtitles."""
     found = ffmpeg(
         "-i", path, "-map", "0:a", "-map", "0:s?", "-c", "copy", "-f", "streamhash", "-hash", "md5", "-"
     )
@@ -64,7 +64,7 @@ def hashes(path: Path) -> list[str]:
 
 @pytest.fixture(scope="module")
 def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A second of variable rate with two sounds and subtitles."""
+    """A clip of one second at a variable rate, with two streams of sound, and subtitles."""
     folder = tmp_path_factory.mktemp("made")
     (folder / "a.srt").write_text(
         "1\n00:00:00,100 --> 00:00:00,300\nHello\n\n2\n00:00:00,600 --> 00:00:00,800\nyou\n"
@@ -86,7 +86,7 @@ FORMS: dict[str, list[str]] = {
 
 @pytest.mark.parametrize("form", FORMS)
 def test_a_pipe_of_three_programs(source: Path, tmp_path: Path, form: str) -> None:
-    """Time stamps of a variable rate and each packet of sound and subtitles are as they were."""
+    """The time stamps of a variable rate, and all packets of sound and subtitles, stay as they were."""
     target = tmp_path / "out.mkv"
     done = through(source, FORMS[form], target, Encoding("lossless"))
     assert (done.cut, done.notes) == ("", ())

@@ -79,7 +79,7 @@ def arriving(path: Path, force: bool) -> Iterator[Path]:
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """As `arriving`, without its checks. Raises OSError."""
+    """The same context as `arriving`, without its checks. Raises OSError."""
     temporary = path.with_name(f".{path.stem}.part{os.getpid()}{path.suffix}")
     try:
         yield temporary

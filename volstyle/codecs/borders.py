@@ -1,4 +1,4 @@
-"""Where a codec meets a file that nobody vouches for.
+"""The borders of a codec, where it meets files that nobody vouches for.
 
 Errors of foreign libraries become ours, in one line, and sizes that a file declares are held against the memory
 before anything is allocated.

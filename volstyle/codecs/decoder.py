@@ -197,7 +197,7 @@ def undamaged(path: Path, container: Any, stream: Any, selection: Selection, see
 
 
 def _ignored(_: Any) -> None:
-    """For packets of other streams, which nobody asked for."""
+    """Drop packets of other streams, which nobody asked for."""
 
 
 def decoded(

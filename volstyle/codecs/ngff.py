@@ -1,7 +1,7 @@
 """OME-Zarr 0.4 and 0.5, by zarr: a folder of arrays, one for each level of a pyramid.
 
-Read at the finest level. Written as a copy of what was read, all its metadata and labels, with other samples in
-all levels. Nothing is read or written outside the folder.
+The finest level is read. A result is written as a copy of what was read, with all its metadata and labels, and
+with new samples in all levels. Nothing is read or written outside of the folder.
 """
 
 from __future__ import annotations
@@ -103,14 +103,14 @@ def check(path: Path, field: Field | None, encoding: Encoding) -> None:
 
 
 def _fill(path: Path, array: Array, names: str) -> None:
-    """Write samples (C, *S) into all levels of an OME-Zarr that exists."""
+    """Write samples (C, *S) into all levels of an existing OME-Zarr."""
     group, multiscale = _opened(path, mode="r+")
     have = "ctzyx" if array.ndim == 5 else "czyx"
     for name in _levels(path, multiscale):
         level = group[name]
         whole = array
         for axis in names:
-            if axis not in have:  # a time of one
+            if axis not in have:  # the axis t of a single time
                 whole = whole[None]
         lead = "".join(axis for axis in reversed(names) if axis not in have)
         found = lead + have
@@ -148,7 +148,7 @@ def _create(path: Path, field: Field, array: Array, color: bool) -> None:
 
 
 def _opened(path: Path, mode: Any = "r") -> tuple[Any, dict[str, Any]]:
-    """The group and the first of its pyramids. Raises InputError."""
+    """The zarr group, and what it says of its first pyramid. Raises InputError."""
     links = [
         name
         for folder, folders, files in os.walk(path)
@@ -189,7 +189,7 @@ def _finest(path: Path) -> tuple[Any, dict[str, Any], str]:
 
 
 def _kept(names: str, shape: tuple[int, ...]) -> str:
-    """The axes that the field will have, as in "tzyx"; an axis t of one sample is left out."""
+    """The axes that the field will have, as in "tzyx". An axis t of a single sample is left out."""
     return "".join(name for name in "tzyx" if name in names and (name != "t" or shape[names.index("t")] > 1))
 
 

@@ -100,7 +100,8 @@ def read(path: Path, selection: Selection) -> Field:
 
 
 def write(path: Path, field: Field, encoding: Encoding) -> list[str]:
-    """With names and times as they came; times go on at their step where the result is longer."""
+    """Write a table with the names and times of its source. Where the result is longer, times go on at their
+    step."""
     check_axes(path, field, ("t",))
     origin = field.origin if isinstance(field.origin, SeriesOrigin) else SeriesOrigin()
     with arriving(path, encoding.force) as temporary:

@@ -29,12 +29,12 @@ from volstyle.errors import InputError, VolstyleError
 
 _SAME = ("Rows", "Columns", "SamplesPerPixel", "BitsStored", "PixelRepresentation", "ImageOrientationPatient")
 _WITHIN = 0.01
-"""How far slices may lie off their even place, as a share of the spacing."""
+"""How far slices may lie from their even places, as a share of the spacing."""
 _ROUNDED = 0.25
-"""How far, as a share of the spacing, they may lie off where their places are written with so few digits that
-rounding alone moves them that far."""
+"""How far slices may lie from their even places, as a share of the spacing, if their places are written with so
+few digits that rounding alone may have moved them as far."""
 _BLOCK = 2**20
-"""Bytes that are inflated at once."""
+"""How many bytes are inflated at once."""
 
 
 @dataclass(frozen=True)
@@ -68,11 +68,11 @@ def datasets_of(path: Path) -> list[tuple[Path, Dataset]]:
             dataset = pydicom.dcmread(file)
         except InvalidDicomError as error:
             if path.is_dir():
-                continue  # folders of DICOM also hold notes, viewers and the like
+                continue  # folders with DICOM also have notes, viewers and the like in them
             raise InputError(f"{file}: not DICOM") from error
         except VolstyleError:
             raise
-        except Exception as error:  # pydicom raises any kind for a damaged file
+        except Exception as error:  # pydicom raises errors of any kind for a damaged file
             raise InputError(f"{file}: damaged ({error})") from error
         if "PixelData" in dataset:
             found.append((file, dataset))
@@ -86,7 +86,7 @@ def datasets_of(path: Path) -> list[tuple[Path, Dataset]]:
 
 
 def _declared(dataset: Dataset) -> tuple[int, int]:
-    """Bytes and number of the samples a dataset says it has; 0 for a damaged one, which is refused later."""
+    """How many bytes and how many samples a dataset says it has; 0 for a damaged one, which is refused later."""
     try:
         count = int(dataset.Rows) * int(dataset.Columns) * int(dataset.get("SamplesPerPixel", 1) or 1)
         count *= int(dataset.get("NumberOfFrames", 1) or 1)
@@ -96,7 +96,8 @@ def _declared(dataset: Dataset) -> tuple[int, int]:
 
 
 def _check_inflated(file: Path) -> None:
-    """Raises CapacityError for a deflated file that becomes larger than the memory: reading inflates it whole."""
+    """Raise CapacityError for a deflated file that would become larger than the memory: reading inflates it
+    whole."""
     with file.open("rb") as opened:
         if opened.read(132)[128:] != b"DICM":
             return
@@ -114,7 +115,7 @@ def _check_inflated(file: Path) -> None:
 
 
 def check_alike(path: Path, datasets: Sequence[tuple[Path, Dataset]]) -> None:
-    """Raises InputError unless all datasets are of one series, one size, one type and one orientation."""
+    """Raise InputError unless all datasets are of one series, one size, one type and one orientation."""
     series = Counter(str(dataset.get("SeriesInstanceUID", "none")) for _, dataset in datasets)
     if len(series) > 1:
         held = ", ".join(f"{uid} with {count} files" for uid, count in series.most_common())
@@ -198,8 +199,8 @@ def _half_digit(number: Any) -> float:
 
 
 def _tag(datasets: Sequence[Dataset], sequence: str, keyword: str) -> Any:
-    """The value of a keyword in the first dataset that has it: in its functional group `sequence`, or in
-    itself."""
+    """The value of a keyword in the first dataset that has it, either in its functional group `sequence` or at its
+    top."""
     for dataset in datasets:
         inner = dataset.get(sequence)
         if inner and keyword in inner[0]:

@@ -1,4 +1,5 @@
-"""What the codecs of volumes share: the numbers in the file beside the physical ones, and the way back.
+"""What the codecs of volumes share: the numbers in a file, the physical values that they stand for, and the way
+back.
 
 Source files often hold whole numbers and a scale; the field holds physical values in float32. A result that goes
 back into the format of its source keeps the numbers of that file: a sample that was not changed has the bits with
@@ -22,7 +23,7 @@ from volstyle.errors import InputError
 from volstyle.grid.field import Axis, Field, Origin
 
 MILLIMETERS = {"nm": 1e-6, "um": 1e-3, "mm": 1.0, "cm": 10.0, "m": 1e3}
-"""Unit of an axis -> its length in mm."""
+"""The name of a unit of length -> how many mm it is."""
 
 Array = NDArray[Any]
 
@@ -33,12 +34,12 @@ Own = TypeVar("Own", bound="Stored")
 class Stored(Origin):
     """A volume as its file has it.
 
-    array: (C, *S) of the field, in the file's own type. slope, inter: physical = slope · array + inter; numbers,
-    or arrays that broadcast against it. color: the channels are R, G, B. padding: the physical value of places
-    that were never measured. limits: the least and the greatest number that the file may hold; None for those of
-    its type. affine: (4, 4) from sample numbers (x, y, z) to mm, right-anterior-superior, as NIfTI has it; None is
-    unknown. inverted: whether low samples are shown bright, as in DICOM's MONOCHROME1. alpha: (*S), how opaque
-    each sample of a color volume is, in the type of array.
+    array: (C, *S) with the C and S of the field, in the file's own type. slope, inter: physical = slope · array +
+    inter; numbers, or arrays that broadcast against it. color: the channels are R, G, B. padding: the physical
+    value of places that were never measured. limits: the least and the greatest number that the file may hold;
+    None for those of its type. affine: (4, 4) from sample numbers (x, y, z) to mm, right-anterior-superior, as
+    NIfTI has it; None is unknown. inverted: whether low samples are shown bright, as in DICOM's MONOCHROME1.
+    alpha: (*S), how opaque each sample of a color volume is, in the type of array.
     """
 
     array: Array | None = None
@@ -53,11 +54,11 @@ class Stored(Origin):
 
     @property
     def scaled(self) -> bool:
-        """Whether the file's numbers are other than the physical ones."""
+        """Whether the numbers in the file differ from the physical values."""
         return not (np.all(self.slope == 1) and np.all(self.inter == 0))
 
     def physical(self) -> Array:
-        """(C, *S) float32; numbers beyond its range become infinite."""
+        """The physical values (C, *S) in float32. Numbers beyond its range become infinite."""
         assert self.array is not None
         with np.errstate(over="ignore"):
             if not self.scaled:
@@ -66,7 +67,7 @@ class Stored(Origin):
             return found
 
     def restored(self, samples: Tensor) -> Array:
-        """Physical samples (C, *S) as numbers of the file."""
+        """Physical values (C, *S) as numbers of the file."""
         assert self.array is not None
         changed = samples.numpy() != self.physical()
         exact = (samples.numpy().astype(np.float64) - self.inter) / self.slope
@@ -77,9 +78,9 @@ class Stored(Origin):
         return np.where(changed, exact.astype(dtype), self.array).astype(dtype, copy=False)
 
     def values(self, samples: Tensor) -> Array:
-        """Physical samples (C, *S) in a type that holds them: whole numbers if the file's are, else float.
+        """Physical values (C, *S) in a type that holds them: whole numbers if those of the file are, else float.
 
-        They are as exact as the file has them where nothing changed.
+        Values that did not change are as exact as those of the file.
         """
         assert self.array is not None
         if not self.scaled:
@@ -93,7 +94,7 @@ class Stored(Origin):
         return exact.astype(np.float64 if wide else np.float32)
 
     def resampled(self, samples: Tensor) -> Array:
-        """Physical samples (C, *S) on another grid: whole numbers if those of the file are, else float32."""
+        """Physical values (C, *S) on another grid: whole numbers if those of the file are, else float32."""
         assert self.array is not None
         if self.array.dtype.kind in "iub" and _is_whole(self.slope) and _is_whole(self.inter):
             first = "u1" if self.array.dtype.kind == "b" else self.array.dtype.str[1:]
@@ -127,7 +128,7 @@ def own(field: Field, kind: type[Own]) -> Own | None:
 
 
 def narrowed(array: Array, types: Sequence[str]) -> Array:
-    """Whole numbers in the first of these types that holds them all; as they are if none does."""
+    """Whole numbers in the first of some types that holds them all; the array as it is if none does."""
     low, high = int(array.min()), int(array.max())
     for name in types:
         least, most = _limits(np.dtype(name))
@@ -137,7 +138,7 @@ def narrowed(array: Array, types: Sequence[str]) -> Array:
 
 
 def is_changed(field: Field) -> bool:
-    """Whether a field differs from what was read, so that it is no longer the original."""
+    """Whether a field differs from the original that was read."""
     origin = field.origin
     if not isinstance(origin, Stored) or origin.array is None or origin.array.shape != field.samples.shape:
         return True
@@ -145,7 +146,7 @@ def is_changed(field: Field) -> bool:
 
 
 def alpha_of(field: Field) -> Array | None:
-    """(*S), how opaque the samples of a color field are; None if its file does not say."""
+    """How opaque the samples of a color field are, (*S); None if its file does not say."""
     origin = field.origin
     if not isinstance(origin, Stored) or origin.alpha is None or origin.alpha.shape != field.shape:
         return None
@@ -153,8 +154,8 @@ def alpha_of(field: Field) -> Array | None:
 
 
 def affine_of(field: Field) -> Array | None:
-    """(4, 4), from sample numbers (x, y, z) of the field to mm, right-anterior-superior; None if its file does not
-    say."""
+    """The matrix (4, 4) from sample numbers (x, y, z) of the field to mm, right-anterior-superior; None if its
+    file does not say."""
     origin = field.origin
     if not isinstance(origin, Stored) or origin.affine is None or origin.array is None:
         return None
@@ -167,12 +168,12 @@ def affine_of(field: Field) -> Array | None:
 
 
 def steps_in_mm(field: Field) -> list[float]:
-    """The steps of the last three axes, x first; 1 for one of unknown size."""
+    """The steps of the last three axes, x first; 1 for an axis whose step is unknown."""
     return [axis.step * MILLIMETERS.get(axis.unit, 1.0) for axis in reversed(field.axes[-3:])]
 
 
 def spatial(names: str, steps: tuple[float, ...], unit: str) -> tuple[Axis, ...]:
-    """Axes named by letters: spatial("zyx", (3, 1, 1), "mm")."""
+    """Axes whose names are the letters of a word, as in spatial("zyx", (3, 1, 1), "mm")."""
     return tuple(Axis(name, float(step), unit) for name, step in zip(names, steps, strict=True))
 
 

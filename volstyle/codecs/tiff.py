@@ -37,13 +37,13 @@ from volstyle.errors import InputError
 from volstyle.grid.field import Axis, Field
 
 _RATE = 25
-"""Frames per second, where a TIFF in time does not say."""
+"""How many frames a second has, where a TIFF in time does not say."""
 _TYPES = ("u1", "i1", "i2", "u2", "i4", "u4", "f4", "f8")
-"""Types that OME has names for."""
+"""Types of samples that OME has names for."""
 _PACKINGS = ("NONE", "LZW", "ADOBE_DEFLATE", "DEFLATE", "PACKBITS", "LZMA", "ZSTD")
-"""Compressions that are lossless for samples of every type."""
+"""Compressions that lose nothing, whatever the type of the samples."""
 _OF_FILE = ("byteorder", "bigtiff", "imagej", "ome")
-"""Settings of the file, beside those of its pages."""
+"""Settings that belong to the file as a whole, and not to its pages."""
 
 
 @dataclass(frozen=True)
@@ -123,7 +123,7 @@ def write(path: Path, field: Field, encoding: Encoding) -> list[str]:
         settings["software"] = NOTICE
     of_file = {name: settings.pop(name) for name in _OF_FILE if name in settings}
     if isinstance(said := settings.get("description"), str):
-        settings["description"] = said.encode()  # tifffile takes text of ASCII alone, and µm is common
+        settings["description"] = said.encode()  # tifffile takes only ASCII text, and µm is common
     with (
         arriving(path, encoding.force) as temporary,
         unwritable(path),
@@ -144,7 +144,8 @@ def check(path: Path, field: Field | None, encoding: Encoding) -> None:
 
 
 def _packed(path: Path, origin: TiffOrigin) -> tuple[dict[str, Any], list[str]]:
-    """How the file was written, packed anew where its packing loses samples or cannot be made here; and notes."""
+    """The settings with which the file was written, with another compression where its own loses samples or cannot
+    be made here; and notes."""
     settings, notes = dict(origin.settings or {}), list(origin.lost)
     packing = tifffile.COMPRESSION(settings["compression"] or 1)
     if packing.name not in _PACKINGS or packing not in tifffile.TIFF.COMPRESSORS:
@@ -154,8 +155,7 @@ def _packed(path: Path, origin: TiffOrigin) -> tuple[dict[str, Any], list[str]]:
 
 
 def _laid(array: Array, have: str, want: str) -> Array:
-    """An array with its axes in the order `want`. Channels become the axis C or S; a single channel may have
-    none."""
+    """An array with its axes in the order `want`. Channels become the axis C or S; a single channel needs none."""
     channel = "C" if "C" in want else "S" if "S" in want else ""
     if not channel:
         array, have = array[0], have[1:]
@@ -197,7 +197,7 @@ def _volume(path: Path, file: tifffile.TiffFile, series: Any, array: Array) -> F
 def _written(
     path: Path, file: tifffile.TiffFile, series: Any, names: str
 ) -> tuple[dict[str, Any], tuple[tuple[int, ...], ...], tuple[str, ...]]:
-    """Settings that write such a file again, the shapes of its pyramid, and notes on what they leave out."""
+    """The settings that write such a file again, the shapes of its pyramid, and notes on what is left out."""
     page = series.keyframe
     settings: dict[str, Any] = {
         "byteorder": file.byteorder,
@@ -236,13 +236,13 @@ def _written(
 
 
 _COUNTED = ("ImageJ", "images", "channels", "slices", "frames", "hyperstack", "axes", "shape")
-"""ImageJ's entries that tifffile counts and writes itself."""
+"""The entries of ImageJ that tifffile counts and writes itself."""
 
 
 def _clip(
     path: Path, series: Any, array: Array, steps: dict[str, tuple[float, str]], selection: Selection
 ) -> Field:
-    """Pages in time, as a clip in R, G, B."""
+    """Pages in time as a clip in red, green and blue."""
     if array.dtype not in (np.uint8, np.uint16):
         raise InputError(f"{path}: a clip of {array.dtype} samples, must be of 8 or 16 bit; convert it")
     names, axes = names_of(series), _clip_axes(steps)
@@ -278,7 +278,7 @@ def _clip_axes(steps: dict[str, tuple[float, str]]) -> tuple[Axis, ...]:
 
 
 def _sizes(field: Field) -> dict[str, Any]:
-    """The steps of a field in the words of OME."""
+    """The steps of a field, by the names that OME has for them."""
     found: dict[str, Any] = {}
     for axis in field.axes:
         if axis.name == "t" and axis.unit == "s":

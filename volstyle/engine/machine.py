@@ -26,7 +26,8 @@ _MOST_BYTES = 2**62
 
 @dataclass(frozen=True)
 class Machine:
-    """Where and how networks run. dtype: of their weights and activations; budget: bytes for activations."""
+    """Where and how networks run. dtype: the type of weights and activations. budget: how many bytes activations
+    may take."""
 
     device: torch.device
     dtype: torch.dtype

@@ -188,7 +188,7 @@ def style_targets(scene: Scene, stage: Shape, run: Outline) -> list[dict[str, Su
 
 
 def _seen(scene: Scene, run: Outline) -> list[list[int]]:
-    """Of each view, the numbers of the styles that hold there: all, but for those that lie across another axis.
+    """For each view, the numbers of the styles that count in it: all, except those that lie across another axis.
     Raises RecipeError for a view without a style, or a style that no view sees."""
     seen = [
         [n for n, style in enumerate(scene.styles) if style.across is None or look.new == (style.across,)]

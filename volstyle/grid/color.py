@@ -1,4 +1,4 @@
-"""Brightness of colored samples."""
+"""How bright colored samples are."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ LUMA = (0.299, 0.587, 0.114)
 
 
 def luma(samples: Tensor) -> Tensor:
-    """(3, *S) or (1, *S) -> (1, *S). Raises ShapeError for other channels."""
+    """The luma (1, *S) of samples in color (3, *S); gray samples (1, *S) are their own. Raises ShapeError for any
+    other number of channels."""
     if samples.shape[0] == 1:
         return samples
     if samples.shape[0] != len(LUMA):

@@ -13,7 +13,7 @@ from volstyle.errors import InputError, RecipeError
 
 MOST_PHASES = 8
 _CORNERS = ((0, 0, 0), (1, 1, 0), (1, 0, 1), (0, 1, 1), (1, 1, 1), (1, 0, 0), (0, 1, 0), (0, 0, 1))
-"""Of the cube of colors; the first four are as far from each other."""
+"""Corners of the cube of colors. The first four are equally far from each other."""
 _SUPPORT = 1e-3
 """How much the mean of its neighbors counts beside a sample, to tell equal ones apart."""
 _ROUNDS = 30

@@ -34,7 +34,7 @@ _BLOCK = 400**3
 """Samples of a real volume that are measured at most: larger ones take more memory than most machines have."""
 
 _LINES = (256, 256, 256)
-"""Of the block in which lines are followed, in eight bytes a sample and more."""
+"""The sides, in samples, of the block in which lines are followed. A sample takes eight bytes and more there."""
 
 
 @dataclass(frozen=True)

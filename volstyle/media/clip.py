@@ -99,7 +99,7 @@ class Film:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """For the user, on what was read."""
+        """What the user should know of what was read, one line each."""
         if self.flows is None or self.flows.both_ways:
             return self.clip.notes
         return (*self.clip.notes, "flow: none from each frame to the one before in its folder; by DIS instead")

@@ -1,4 +1,4 @@
-"""Whether a result that is there is the one that an order asks for."""
+"""Whether an existing result is the one that an order asks for."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from volstyle.record import Record
 
 
 def differences(order: Order) -> list[str]:
-    """In what the output that is there is not that of an order, as "other inputs" or "no record"; empty if it is,
-    finished and unchanged. Raises OutputError for an order without an output.
+    """How an existing output differs from what an order asks for, as "other inputs" or "no record"; empty if it is
+    just that, finished and unchanged. Raises OutputError for an order without an output.
 
-    The record says with what it was made. Versions and the machine may be others: a result is not made anew for
-    them. What an order leaves open, a run has resolved, which is no difference.
+    The record says how the output was made. Other versions or another machine are no difference, so that a result
+    is not made anew for them; nor is a choice that the order leaves open and the run has resolved.
     """
     try:
         record = Record.load(order.record_path)
@@ -69,7 +69,7 @@ def _elsewhere(order: Order, record: Record) -> set[str]:
 
 
 def _unlike(asked: Mapping[str, Any], resolved: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
-    """Keys of choices whose resolved value is not what was asked."""
+    """The keys of choices whose resolved value is not the one that was asked for."""
     for name, value in asked.items():
         key, other = f"{prefix}{name}", resolved[name]
         if isinstance(value, Mapping) and not name.endswith("taps"):

@@ -118,7 +118,8 @@ class Painting:
         return paint
 
     def _restored(self, content: Tensor, made: Tensor) -> Tensor:
-        """With the content's colors and the share of it that the recipe asks for."""
+        """A painted picture with the colors of the content, and with the share of the content, that the recipe
+        asks for."""
         if self.order.recipe.colors == "content":
             made = (content + (luma(made) - luma(content))).clamp(0, 1)
         strength = self.order.recipe.strength

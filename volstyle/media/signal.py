@@ -1,4 +1,4 @@
-"""Signals as a medium: sounds and series of numbers, or textures of any length made after one."""
+"""Signals as a medium: sounds and series of numbers, and textures of any length that are made after a signal."""
 
 from __future__ import annotations
 
@@ -24,15 +24,16 @@ from volstyle.media.reading import OtherMediumError, without_axes, without_times
 from volstyle.recipe import Recipe
 
 _SLOWEST_SOUND_S = 1e-3
-"""Samples in memory that are farther apart than this are a series, not a sound."""
+"""The step of samples in memory above which they are a series of numbers and not a sound."""
 
 _TEXTURE = {"init": "noise", "content": {"weight": 0.0}}
 
 
 @dataclass(frozen=True)
 class Signal:
-    """source: as it was read, (C, T); for a texture, the style made as long. ready: what the engine sees. init:
-    where to start from, None for the content. texture: whether there is no content."""
+    """A signal that is ready to be styled. source: the content as it was read, (C, T); for a texture, the style
+    cut or repeated to its length. ready: what the engine sees. init: what the optimization starts from, None for
+    the content. texture: whether there is no content."""
 
     source: Field
     ready: Ready
@@ -123,8 +124,8 @@ class SignalMedium:
 def is_sound(source: Source) -> bool:
     """Whether a signal is a sound, whose channels belong together, or a series of numbers.
 
-    A file tells by its suffix; samples in memory that come from no file are a sound if their step says a rate that
-    is heard."""
+    The suffix of a file tells. Samples in memory that come from no file are a sound if their step is that of an
+    audible rate."""
     path = source.origin.path if isinstance(source, Field) else source
     if path is not None:
         return path.suffix.lower() in SIGNALS["audio"]
@@ -150,7 +151,7 @@ def _read(source: Source, selection: Selection, notes: list[str]) -> Field:
 
 
 def _texture(style: Field, seconds: float | None) -> Field:
-    """A style made as long as the texture."""
+    """A style cut or repeated to the length of a texture."""
     if seconds is None:
         return style
     step = style.axes[0].step

@@ -1,4 +1,4 @@
-"""Solids made of sections: what is opened where a volume is asked for without a content."""
+"""Solids made of sections: what the medium of volumes opens where there is no content."""
 
 from __future__ import annotations
 
@@ -23,7 +23,8 @@ AXES = ("z", "y", "x")
 
 @dataclass(frozen=True)
 class Solid(Single):
-    """low, high: what 0 and 1 are in the sections' units. phases: of the material, None for gray and colors."""
+    """A solid to be made. low, high: what 0 and 1 stand for, in the units of the sections. phases: those of the
+    material, None for a solid in gray or colors."""
 
     low: float = 0.0
     high: float = 1.0
@@ -34,7 +35,7 @@ class Solid(Single):
         return found if self.phases is None else replace(found, samples=found.samples[:1])
 
     def result(self, finished: Finished) -> Field:
-        """In the sections' units; of phases their levels alone."""
+        """Samples in the units of the sections; a solid of phases has only their levels."""
         samples = super().result(finished).samples
         if self.phases is not None:
             samples = self.phases.told(samples)
@@ -68,7 +69,7 @@ def open_solid(order: Order, styles: Sequence[Style], init: Field | None) -> Sol
 
 
 def read_section(source: Source) -> Field:
-    """A style as its file has it; a volume of one slice is a section."""
+    """A style as its file has it; a volume that is one slice thick becomes a section."""
     field = source if isinstance(source, Field) else read(source)
     names = [axis.name for axis in field.axes]
     if names == list(AXES) and 1 in field.shape:
@@ -92,7 +93,7 @@ def _name(source: Source) -> str:
 
 
 def _check_sections(sections: Sequence[Field], names: Sequence[str], styles: Sequence[Style]) -> None:
-    """Raises RecipeError or InputError for what cannot be sections of one solid."""
+    """Raise RecipeError or InputError for styles that cannot be sections of one solid."""
     for field, name in zip(sections, names, strict=True):
         if len(field.axes) != 2 or field.axes[0].name == "t":
             have = ", ".join(axis.name for axis in field.axes)
@@ -118,8 +119,8 @@ def _check_sections(sections: Sequence[Field], names: Sequence[str], styles: Seq
 
 
 def _units(sections: Sequence[Field]) -> tuple[Origin, float, float]:
-    """What the result is written like, and the units of 0 and 1: those of numbers in a file of volumes or arrays;
-    pictures are in [0, 1]."""
+    """The origin that says how the result is written, and what 0 and 1 stand for: numbers in the units of the
+    file, where the sections come from volumes or arrays; 0 and 1 themselves, where they are pictures."""
     stored = [field.origin for field in sections if isinstance(field.origin, Stored)]
     ends = [field.samples.aminmax() for field in sections]
     low, high = min(float(end.min) for end in ends), max(float(end.max) for end in ends)

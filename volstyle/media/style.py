@@ -1,4 +1,5 @@
-"""The one call of the library: samples or files in, a result out, as the command line makes it."""
+"""The one call of the library, which takes samples or files and gives a result. The command line makes the
+same."""
 
 from __future__ import annotations
 
@@ -32,7 +33,7 @@ from volstyle.media.volume import shape_of
 from volstyle.recipe import AUTO, Recipe
 
 Samples = str | PathLike[str] | Field | Any
-"""What may be given: a path, a Field, an array or a tensor."""
+"""What may be given as a content or a style: a path, a Field, an array or a tensor."""
 
 
 def style(
@@ -64,7 +65,7 @@ def style(
     resume: bool = True,
     together: bool = False,
 ) -> Result:
-    """Give a content the hand of one or several styles; the same call as `volstyle image`, `video`, `volume` and
+    """Style a content after one or several styles; the same call as `volstyle image`, `video`, `volume` and
     `signal`, with the same samples, bytes and record.
 
         volstyle.style("ct.nii.gz", ["painting.jpg"], "styled.nii.gz", choices={"schedule.steps": 20})
@@ -178,7 +179,8 @@ def learn(
 
 
 def _medium(name: str | None, source: Source | None, styles: Sequence[StyleOrder], shape: object) -> Medium:
-    """The medium that is named, else that of the content; of a texture, that of its shape or of its style."""
+    """The medium that is named, else that of the content. A texture has the medium of its shape, or of its
+    style."""
     if name is not None:
         return medium_named(name)
     if source is not None:
@@ -197,7 +199,7 @@ def _source(given: Samples) -> Source:
 
 
 def _field(array: Any) -> Field:
-    """A field of samples whose shape tells what they are. Raises ShapeError."""
+    """Samples as a field, whose axes follow from their shape. Raises ShapeError."""
     samples = as_tensor(array)
     shape = tuple(samples.shape)
     first = isinstance(array, Tensor) and len(shape) > 2 and shape[0] == 3

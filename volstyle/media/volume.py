@@ -121,7 +121,7 @@ class Volume:
         return self
 
     def painted(self, paint: Paint) -> Field:
-        """Where a part may not change, its content stays."""
+        """The source with its parts painted; where a part may not change, its content stays."""
 
         def finished(number: int) -> Tensor:
             part = self.part(number)

@@ -1,4 +1,4 @@
-"""A run as a panel watches it: how far it is, what it looks like by now, and whether it is to stop."""
+"""How a panel follows a run: how far it is, what the result looks like by now, and whether to stop."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ _SHARE_OF_SHOWING = 0.1
 
 
 class Watcher(Follower):
-    """Tells of a run while it works; all is called in the thread of the run.
+    """Follows a run. Its functions are called in the thread of the run.
 
-    say: is given a line on the run, and the share of the work that is done. show: is given the result as it is by
-    now, on the content's grid, whose strokes sharpen from stage to stage; at most every second, and so seldom that
-    it takes a tenth of the time at most. stop: whether the run is to end, with what there is.
+    say: is given a line about the run, and the share of the work that is done. show: is given the result as it is
+    by now, on the grid of the content; it is called at most once a second, and so seldom that it takes at most a
+    tenth of the time. stop: says whether the run is to end with what there is.
     """
 
     def __init__(
@@ -66,7 +66,8 @@ class Watcher(Follower):
         return self._stop()
 
     def _now(self, plan: Plan, step: Step) -> Field:
-        """The result if the run were to end here: the medium puts back the parts as they are by now."""
+        """The result as it would be if the run ended here: the medium puts the parts together as they are by
+        now."""
         opened = plan.opened
         number = min(step.stage // len(plan.run.stages), len(opened.grids) - 1)
         grid = opened.grids[number]
