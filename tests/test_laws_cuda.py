@@ -14,7 +14,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from tests.test_laws import CASES, CONTENT, LAYOUTS, RESULT, STYLE, laid_out, tiled, transparent
+from tests.test_laws_textbook import CONTENT, LAYOUTS, RESULT, STYLE, laid_out, transparent
+from tests.test_laws_tiles import CASES, tiled
 from tests.tiny import CPU, TAPS, numbers, stylized, tiny_field, tiny_network
 from volstyle import style as style_by_library
 from volstyle.codecs import read, write

@@ -1,9 +1,8 @@
-"""Clips that other tools stumbled over, and what must become of them."""
+"""Clips that other tools stumbled over, by how they lie, what is beside them, their sound or their colors."""
 
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -14,23 +13,13 @@ import numpy as np
 import psutil
 import pytest
 import torch
-from av.stream import Disposition
 
-from volstyle.codecs import Encoding, Moment, Selection, check, open_clip, read, write
+from tests.codecs.clips_of import HEIGHT, RATE, WIDTH, make, picture, streams
+from volstyle.codecs import Moment, Selection, check, open_clip, read, write
 from volstyle.codecs.color import Color, in_range_of
 from volstyle.codecs.video import VideoOrigin
 from volstyle.errors import CapacityError, InputError, OutputError
 from volstyle.grid.field import Axis, Field
-
-WIDTH, HEIGHT, RATE = 64, 48, 24
-FORCED = Encoding(force=True)
-
-
-def picture(index: int = 0, height: int = HEIGHT, width: int = WIDTH) -> Any:
-    """Red above, blue below, dark to the right, so that the way it lies can be told."""
-    y, x = np.mgrid[:height, :width] / np.array([height, width]).reshape(2, 1, 1)
-    rows = np.stack((0.9 * (1 - y), 0.02 * index + 0 * y, 0.9 * y), axis=-1) * (1 - 0.6 * x)[..., None]
-    return np.rint(255 * rows).astype(np.uint8)
 
 
 def corners(path: Path) -> list[list[float]]:
@@ -41,96 +30,6 @@ def corners(path: Path) -> list[list[float]]:
         for y in (slice(12), slice(-12, None))
         for x in (slice(12), slice(-12, None))
     ]
-
-
-def make(
-    path: Path,
-    *,
-    count: int = 8,
-    codec: str = "libx264",
-    pixels: str = "yuv420p",
-    options: dict[str, str] | None = None,
-    stamps: Sequence[int] | None = None,
-    time_base: Fraction = Fraction(1, RATE),
-    lasts: int | None = None,
-    sound: str | None = None,
-    layout: str = "stereo",
-    rate: int = 44100,
-    seconds: float = 0.3,
-    second: bool = False,
-    font: bool = False,
-    time_code: str | None = None,
-    cover: bool = False,
-) -> Path:
-    """A clip of `picture`. stamps: of its packets, in ticks; lasts: how long each is, in ticks."""
-    with av.open(str(path), "w") as container:
-        stream: Any = container.add_stream(codec, rate=RATE, options={"bf": "0"} if options is None else options)
-        stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, pixels
-        stream.time_base = stream.codec_context.time_base = time_base
-        if time_code:
-            stream.metadata["timecode"] = time_code
-        others: list[Any] = [container.add_stream("libx264", rate=RATE)] if second else []
-        for other in others:
-            other.width, other.height, other.pix_fmt = 32, 32, "yuv420p"
-        if font:
-            container.add_attachment("font.ttf", "font/ttf", bytes(100))
-        picture_packet = None
-        if cover:
-            data = cv2.imencode(".jpg", np.full((80, 80, 3), (0, 0, 255), np.uint8))[1].tobytes()
-            if path.suffix == ".mkv":
-                container.add_attachment("cover.jpg", "image/jpeg", data)
-            else:
-                cover_stream: Any = container.add_stream("mjpeg", rate=RATE)
-                cover_stream.width, cover_stream.height, cover_stream.pix_fmt = 80, 80, "yuvj420p"
-                cover_stream.disposition = Disposition.attached_pic
-                picture_packet = av.Packet(data)
-                picture_packet.stream, picture_packet.pts, picture_packet.dts = cover_stream, 0, 0
-        voice: Any = container.add_stream(sound, rate=rate, layout=layout) if sound else None
-        packets = []
-        for index in range(count):
-            frame = av.VideoFrame.from_ndarray(picture(index), format="rgb24").reformat(format=pixels)
-            frame.pts, frame.time_base = (stamps[index] if stamps else index), time_base
-            packets += stream.encode(frame)
-            for other in others:
-                small = av.VideoFrame.from_ndarray(picture(index, 32, 32), format="rgb24").reformat(
-                    format="yuv420p"
-                )
-                small.pts, small.time_base = index, Fraction(1, RATE)
-                packets += other.encode(small)
-        for each in (stream, *others):
-            packets += each.encode(None)
-        for packet in packets:
-            packet.duration = lasts or packet.duration
-            container.mux(packet)
-        if picture_packet is not None:
-            container.mux(picture_packet)
-        if voice is not None:
-            time = np.arange(round(seconds * rate)) / rate
-            waves = np.stack([0.2 * np.sin(2 * np.pi * 330 * time)] * voice.layout.nb_channels).astype(np.float32)
-            resampler = av.AudioResampler(voice.codec_context.format, layout, rate)
-            heard = av.AudioFrame.from_ndarray(waves, format="fltp", layout=layout)
-            heard.sample_rate, heard.pts = rate, 0
-            for ready in [*resampler.resample(heard), *resampler.resample(None), None]:
-                container.mux(voice.encode(ready))
-    return path
-
-
-def streams(path: Path) -> list[tuple[str, str]]:
-    """What kinds of streams a file has, and of what codec."""
-    with av.open(str(path)) as container:
-        return [
-            ("cover", s.codec_context.name)
-            if s.disposition & Disposition.attached_pic
-            else (s.type, s.codec_context.name if s.codec_context else "")
-            for s in container.streams
-        ]
-
-
-def times(path: Path) -> list[float]:
-    """When each frame is shown, from the first on, in seconds, as FFmpeg says."""
-    with av.open(str(path)) as container:
-        found = [float(frame.time) for frame in container.decode(video=0)]
-    return [round(time - found[0], 3) for time in found]
 
 
 # ----------------------------------------------------------------------------------------------- orientation
@@ -298,98 +197,6 @@ def test_sound_goes_into_every_container(
         assert sound.layout.nb_channels == {"mono": 1, "stereo": 2, "quad": 4}.get(layout, 6)
         if layout == "5.1(side)" and says:
             assert sound.layout.name == "5.1"
-
-
-# ---------------------------------------------------------------------------------------------------- times
-
-
-@pytest.mark.parametrize("codec", ["libx264", "mpeg4"])
-def test_pictures_of_avi_come_at_its_rate(tmp_path: Path, codec: str) -> None:
-    """AVI has no time stamps; those that FFmpeg guesses for pictures out of order are out of order themselves."""
-    clip = open_clip(make(tmp_path / "a.avi", codec=codec, options={"bf": "2"}))
-    assert isinstance(clip.origin, VideoOrigin)
-    assert clip.origin.ticks == tuple(range(8))
-    assert clip.notes == ()
-    for name in ("b.avi", "b.mp4"):
-        assert write(tmp_path / name, clip) == []
-        assert times(tmp_path / name) == pytest.approx([index / RATE for index in range(8)], abs=2e-3)
-    green = read(tmp_path / "a.avi").samples[1].mean((1, 2))
-    assert bool((green.diff() > 0).all())
-
-
-def test_frames_at_one_time_stamp_are_moved_apart_with_a_note(tmp_path: Path) -> None:
-    path, base = tmp_path / "a.mkv", Fraction(1, 1000)
-    with (
-        av.open(
-            str(make(tmp_path / "b.mkv", count=6, time_base=base, stamps=[0, 40, 80, 120, 160, 200]))
-        ) as whole,
-        av.open(str(path), "w") as container,
-    ):
-        stream = container.add_stream_from_template(whole.streams.video[0])
-        for packet, time in zip(whole.demux(video=0), [0, 40, 80, 80, 80, 160], strict=False):
-            packet.pts = packet.dts = time
-            packet.stream = stream
-            container.mux(packet)
-    clip = open_clip(path)
-    assert any("moved apart" in note for note in clip.notes)
-    for name in ("c.mp4", "c.mkv", "c.mov"):
-        assert write(tmp_path / name, clip) == []
-        found = times(tmp_path / name)
-        assert found == pytest.approx([0, 0.04, 0.08, 0.106, 0.133, 0.16], abs=2e-3)
-
-
-@pytest.mark.parametrize("name", ["a.mkv", "a.webm", "a.mp4"])
-def test_sound_may_be_longer_than_the_pictures(tmp_path: Path, name: str) -> None:
-    webm = name == "a.webm"
-    codec, sound, rate = ("libvpx-vp9", "libopus", 48000) if webm else ("libx264", "aac", 44100)
-    path = make(tmp_path / name, codec=codec, sound=sound, rate=rate, seconds=3, options={} if webm else None)
-    assert read(path).shape[0] == 8
-    path.write_bytes(path.read_bytes()[: path.stat().st_size * 6 // 10])
-    with pytest.raises(InputError):
-        read(path)
-
-
-@pytest.mark.parametrize("name", ["a.mkv", "a.mp4"])
-def test_the_last_picture_may_be_held_for_long(tmp_path: Path, name: str) -> None:
-    base = Fraction(1, 1000)
-    path = make(tmp_path / name, count=3, time_base=base, stamps=[0, 2000, 4000], lasts=2000)
-    clip = open_clip(path)
-    assert isinstance(clip.origin, VideoOrigin)
-    assert float(clip.origin.durations[-1] * clip.origin.time_base) == 2
-    write(tmp_path / "b.mp4", clip)
-    assert times(tmp_path / "b.mp4") == [0, 2, 4]
-
-
-def test_what_an_edit_list_hides_is_hidden(tmp_path: Path) -> None:
-    whole = make(tmp_path / "a.mp4", count=48, options={"g": "250", "bf": "2"})
-    with av.open(str(whole)) as source, av.open(str(tmp_path / "b.mp4"), "w") as target:
-        stream = source.streams.video[0]
-        copy = target.add_stream_from_template(stream)
-        moved = round(Fraction(5, 4) / Fraction(stream.time_base or 1))
-        for packet in source.demux(stream):
-            if packet.dts is not None and packet.pts is not None:
-                packet.pts, packet.dts, packet.stream = packet.pts - moved, packet.dts - moved, copy
-                target.mux(packet)
-    assert read(tmp_path / "b.mp4").shape[0] == 18
-
-
-@pytest.mark.parametrize("name", ["a.mkv", "a.mp4"])
-def test_a_range_counts_from_the_first_frame(tmp_path: Path, name: str) -> None:
-    base = Fraction(1, 1000)
-    stamps = [5000 + 100 * index for index in range(10)]
-    path = make(tmp_path / name, count=10, time_base=base, stamps=stamps, lasts=100)
-    clip = open_clip(path, Selection(start=Moment(0.2), end=Moment(0.5)))
-    assert clip.shape[0] == 3
-    assert isinstance(clip.origin, VideoOrigin)
-    assert clip.origin.places == (2, 3, 4)
-    assert open_clip(path).shape[0] == 10
-
-
-def test_an_avi_that_is_cut_off_is_refused(tmp_path: Path) -> None:
-    path = make(tmp_path / "a.avi", count=24, sound="pcm_s16le", seconds=1)
-    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-    with pytest.raises(InputError, match="cut off"):
-        read(path)
 
 
 # ---------------------------------------------------------------------------------------------------- color

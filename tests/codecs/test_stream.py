@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import io
 import threading
 import time
-from collections.abc import Callable
-from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -16,72 +13,25 @@ import numpy as np
 import pytest
 import torch
 
-from tests.clips import HEIGHT, UNEVEN, WIDTH, first_video, levels_of, make_clip, packets, smooth, times, tone
+from tests.clips import HEIGHT, UNEVEN, WIDTH, first_video, levels_of, make_clip, packets, times, tone
+from tests.codecs.pipes import (
+    LOSSLESS,
+    Pipe,
+    Sink,
+    clear_clip,
+    frames,
+    inverted,
+    read_nut,
+    same,
+    since_first,
+    through,
+)
 from volstyle.codecs import DEFAULT, WHOLE, Encoding, Moment, Selection, read
 from volstyle.codecs.stream import Passed, styled
 from volstyle.errors import InputError, OutputError, ShapeError
 from volstyle.grid.field import Field
 
-LOSSLESS = Encoding("lossless")
 KEEP_GOING = Selection(keep_going=True)
-
-
-def same(frame: Field) -> Field:
-    return frame
-
-
-def inverted(frame: Field) -> Field:
-    return replace(frame, samples=1 - frame.samples)
-
-
-class Pipe(io.RawIOBase):
-    """What cannot seek, and gives at most so many bytes at a time."""
-
-    def __init__(self, data: bytes, most: int = 5000) -> None:
-        self._data, self._most = memoryview(data), most
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        count = min(len(buffer), self._most, len(self._data))
-        buffer[:count], self._data = self._data[:count], self._data[count:]
-        return count
-
-
-class Sink(io.RawIOBase):
-    """What cannot seek, and takes at most 3000 bytes at a time, as a pipe may."""
-
-    def __init__(self) -> None:
-        self.data = b""
-
-    def writable(self) -> bool:
-        return True
-
-    def write(self, data: Any) -> int:
-        self.data += bytes(data[:3000])
-        return min(len(data), 3000)
-
-
-def through(
-    source: Path | bytes,
-    out: Path,
-    turn: Callable[[Field], Field] = same,
-    encoding: Encoding = DEFAULT,
-    selection: Selection = WHOLE,
-) -> Passed:
-    """A clip through two pipes; what came out of the second is kept in a file."""
-    data = source if isinstance(source, bytes) else source.read_bytes()
-    sink = Sink()
-    try:
-        return styled(Pipe(data), sink, turn, encoding, selection)  # type: ignore[arg-type]
-    finally:
-        out.write_bytes(sink.data)
-
-
-def frames(path: Path, pixels: str = "rgb24") -> np.ndarray:
-    with av.open(str(path)) as container:
-        return np.stack([frame.to_ndarray(format=pixels) for frame in container.decode(video=0)])
 
 
 @pytest.mark.parametrize("name", ["in.nut", "in.mkv", "in.y4m"])
@@ -107,47 +57,11 @@ def test_a_stream_is_turned_frame_by_frame(tmp_path: Path, name: str) -> None:
         assert max(abs(at - was - late) for (_, at), (_, was) in zip(sound, wanted, strict=True)) < 0.001
 
 
-def read_nut(path: Path) -> torch.Tensor:
-    """(3, T, H, W) by the decoder of files."""
-    found: list[torch.Tensor] = []
-
-    def look(frame: Field) -> Field:
-        found.append(frame.samples)
-        return frame
-
-    styled(Pipe(path.read_bytes()), Sink(), look)  # type: ignore[arg-type]
-    return torch.stack(found, dim=1)
-
-
-def since_first(path: Path) -> list[Fraction]:
-    """When each picture is shown after the first, in seconds."""
-    found = times(path)
-    return [at - found[0] for at in found]
-
-
 @pytest.mark.parametrize("suffix", [".nut", ".mkv"])
 def test_a_variable_rate_is_kept(tmp_path: Path, suffix: str) -> None:
     source = make_clip(tmp_path / f"in{suffix}", [30 + tick for tick in UNEVEN], Fraction(1, 50))
     assert through(source, tmp_path / "out.nut") == Passed(len(UNEVEN))
     assert times(tmp_path / "out.nut") == times(source) == [Fraction(30 + tick, 50) for tick in UNEVEN]
-
-
-def see_through(index: int) -> np.ndarray:
-    """Clear where it is left of its middle."""
-    opaque = np.full((HEIGHT, WIDTH, 1), 255, np.uint8)
-    opaque[:, : WIDTH // 2] = 7 * index
-    return np.concatenate((smooth(index), opaque), axis=2)
-
-
-def clear_clip(path: Path, codec: str, pixels: str) -> Path:
-    with av.open(str(path), "w") as container:
-        stream: Any = container.add_stream(codec, rate=12)
-        stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, pixels
-        for index in range(4):
-            frame = av.VideoFrame.from_ndarray(see_through(index), format="rgba").reformat(format=pixels)
-            container.mux(stream.encode(frame))
-        container.mux(stream.encode(None))
-    return path
 
 
 @pytest.mark.parametrize(("codec", "pixels"), [("rawvideo", "rgba"), ("ffv1", "bgra")])

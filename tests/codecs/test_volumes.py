@@ -1,4 +1,5 @@
-"""Files of volumes keep what their format says: each is made and opened by the format's own library."""
+"""Files of NIfTI, arrays, NRRD, MHA, TIFF and HDF5 keep what their format says: each is made and opened by the
+format's own library."""
 
 from __future__ import annotations
 
@@ -11,20 +12,14 @@ from typing import Any
 import h5py
 import nibabel as nib
 import numpy as np
-import pydicom
 import pytest
 import SimpleITK
 import tifffile
-import zarr
-from pydicom.dataset import Dataset, FileMetaDataset
-from pydicom.encaps import encapsulate
-from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, JPEG2000Lossless, SecondaryCaptureImageStorage
 
 from tests.scans import SHAPE, counts, loaded, nifti
 from tests.tiny import numbers, tiny_field
 from volstyle.codecs import Encoding, check_writable, probe, read, write
 from volstyle.codecs.outgoing import NOTICE
-from volstyle.codecs.stored import Stored
 from volstyle.errors import InputError, OutputError
 from volstyle.grid.field import Axis
 
@@ -276,84 +271,6 @@ def test_a_plain_stack_comes_back_and_a_picture_stays_one(tmp_path: Path) -> Non
     assert [axis.name for axis in read(tmp_path / "flat.tif").axes] == ["y", "x"]
 
 
-# ------------------------------------------------------------------------------------------------ OME-Zarr
-
-
-def ngff(path: Path, version: str, array: np.ndarray) -> Path:
-    """Two levels, labels, and entries of others."""
-    group = zarr.open_group(path, mode="w", zarr_format=2 if version == "0.4" else 3)
-    axes = [{"name": "c", "type": "channel"}]
-    axes += [{"name": name, "type": "space", "unit": "micrometer"} for name in "zyx"]
-    datasets = []
-    for level, factor in (("full", 1), ("half", 2)):
-        group.create_array(level, data=np.ascontiguousarray(array[:, :, ::factor, ::factor]), chunks=(1, 4, 8, 8))
-        scale = [1, 2.0, 0.5 * factor, 0.5 * factor]
-        datasets.append({"path": level, "coordinateTransformations": [{"type": "scale", "scale": scale}]})
-    labels = group.create_group("labels").create_array("cells", data=np.ones((2, 3, 4)), chunks=(2, 3, 4))
-    labels.attrs["who"] = "somebody"
-    content: dict[str, Any] = {
-        "multiscales": [{"version": "0.4", "axes": axes, "datasets": datasets}],
-        "omero": {"name": "mine"},
-    }
-    if version == "0.4":
-        group.attrs.update(content)
-    else:
-        del content["multiscales"][0]["version"]
-        group.attrs["ome"] = {"version": "0.5", **content}
-    return path
-
-
-def group_of(path: Path) -> Any:
-    """What zarr reads, whose types do not say which of its members are arrays."""
-    return zarr.open_group(path, mode="r")
-
-
-@pytest.mark.parametrize("version", ["0.4", "0.5"])
-def test_an_ome_zarr_comes_back(tmp_path: Path, version: str) -> None:
-    array = counts(2, 6, 20, 24, dtype=np.uint16)
-    path, again = ngff(tmp_path / "a.zarr", version, array), tmp_path / "b.zarr"
-    field = read(path)
-    assert field.samples.shape == (2, 6, 20, 24)
-    assert field.axes == (Axis("z", 2.0, "um"), Axis("y", 0.5, "um"), Axis("x", 0.5, "um"))
-    write(again, field)
-    before, after = group_of(path), group_of(again)
-    assert dict(before.attrs) == dict(after.attrs)
-    np.testing.assert_array_equal(after["full"][...], array)
-    mean = array.reshape(2, 6, 10, 2, 12, 2).mean((3, 5))
-    assert np.abs(after["half"][...] - mean).max() <= 1
-    np.testing.assert_array_equal(after["labels/cells"][...], before["labels/cells"][...])
-    assert after["labels/cells"].attrs["who"] == "somebody"
-    write(again, replace(field, samples=field.samples + 3), FORCED)
-    changed = group_of(again)
-    np.testing.assert_array_equal(changed["full"][...], array + 3)
-    assert changed.attrs["volstyle_notice"] == NOTICE
-    assert {entry.name for entry in tmp_path.iterdir()} == {"a.zarr", "b.zarr"}
-
-
-def test_an_ome_zarr_reads_nothing_outside(tmp_path: Path) -> None:
-    path = ngff(tmp_path / "a.zarr", "0.4", counts(1, 6, 20, 24))
-    text = (path / ".zattrs").read_text()
-    (path / ".zattrs").write_text(text.replace('"full"', '"../b.zarr/full"'))
-    with pytest.raises(InputError, match=r"a level is said to be at '\.\./b\.zarr/full'"):
-        read(path)
-    (path / ".zattrs").write_text(text)
-    (path / "link").symlink_to(tmp_path)
-    with pytest.raises(InputError, match="holds a link, link"):
-        read(path)
-    (tmp_path / "mine.zarr").mkdir()
-    (tmp_path / "mine.zarr" / "thesis.txt").write_text("years of work")
-    with pytest.raises(OutputError, match="is there and no OME-Zarr"):
-        write(tmp_path / "mine.zarr", tiny_field(6, 8, 8), FORCED)
-
-
-def test_a_new_ome_zarr(tmp_path: Path) -> None:
-    write(tmp_path / "a.zarr", tiny_field(6, 8, 9))
-    found = group_of(tmp_path / "a.zarr")
-    assert found.attrs["ome"]["version"] == "0.5" and found["0"].shape == (3, 6, 8, 9)
-    channels = found.attrs["ome"]["omero"]["channels"]
-    assert [channel["color"] for channel in channels] == ["FF0000", "00FF00", "0000FF"]
-
-
 # ---------------------------------------------------------------------------------------------------- HDF5
 
 
@@ -383,152 +300,6 @@ def test_an_hdf5_keeps_all_else(tmp_path: Path) -> None:
         file.create_dataset("a", shape=(4, 4, 4), dtype="u1", external=[(str(tmp_path / "secret"), 0, 64)])
     with pytest.raises(InputError, match=r"out\.h5: its samples are in other files"):
         read(tmp_path / "out.h5")
-
-
-# --------------------------------------------------------------------------------------------------- DICOM
-
-
-def dataset(number: int, pixels: np.ndarray, **entries: Any) -> Dataset:
-    """A CT slice of 12 stored bits, 2.5 mm above the one before, tilted, with a rescale of its own."""
-    made = Dataset()
-    made.SOPClassUID = CTImageStorage
-    made.SOPInstanceUID = f"1.2.3.4.{number + 1}"
-    made.StudyInstanceUID, made.SeriesInstanceUID, made.FrameOfReferenceUID = "1.2.3", "1.2.3.4", "1.2.5"
-    made.PatientName, made.PatientID, made.Modality, made.SeriesNumber = "Doe^Jane", "7", "CT", 3
-    made.ImageType = ["ORIGINAL", "PRIMARY", "AXIAL"]
-    made.ImageOrientationPatient = [1, 0, 0, 0, 0.8, 0.6]
-    made.ImagePositionPatient = [-10.0, 5.0 - 0.6 * 2.5 * number, 3.0 + 0.8 * 2.5 * number]
-    made.PixelSpacing, made.SliceThickness, made.InstanceNumber = [0.5, 0.75], 2.5, number + 1
-    made.RescaleSlope, made.RescaleIntercept = 1 + number % 2, -1024
-    made.Rows, made.Columns = pixels.shape[-2:]
-    made.SamplesPerPixel, made.PhotometricInterpretation = 1, "MONOCHROME2"
-    made.BitsAllocated, made.BitsStored, made.HighBit, made.PixelRepresentation = 16, 12, 11, 0
-    made.PixelPaddingValue = 0
-    made.PixelData = pixels.astype("<u2").tobytes()
-    for keyword, value in entries.items():
-        setattr(made, keyword, value)
-    made.file_meta = FileMetaDataset()
-    made.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    made.file_meta.MediaStorageSOPClassUID, made.file_meta.MediaStorageSOPInstanceUID = (
-        made.SOPClassUID,
-        made.SOPInstanceUID,
-    )
-    return made
-
-
-def stack() -> np.ndarray:
-    return (counts(6, 16, 20, dtype=np.uint16) * 10).clip(1, 4095)
-
-
-def series(folder: Path, chosen: tuple[int, ...] = (0, 1, 2, 3, 4, 5)) -> Path:
-    """Files whose names are in no order."""
-    folder.mkdir()
-    for number in chosen:
-        dataset(number, stack()[number]).save_as(folder / f"{(number * 5 + 2) % 7}.dcm", enforce_file_format=True)
-    (folder / "README.txt").write_text("not DICOM")
-    return folder
-
-
-def test_a_dicom_series_becomes_a_derived_one(tmp_path: Path) -> None:
-    path, again = series(tmp_path / "in"), tmp_path / "out"
-    field = read(path)
-    assert field.shape == (6, 16, 20)
-    assert [round(axis.step, 6) for axis in field.axes] == [2.5, 0.5, 0.75]
-    slopes = np.array([1, 2] * 3)[:, None, None]
-    np.testing.assert_array_equal(field.samples[0].numpy(), stack() * slopes - 1024.0)
-    samples = field.samples.clone()
-    samples[0, 1] += 8
-    samples[0, 2, 3, 4] = 1e6
-    write(again, replace(field, samples=samples))
-    expected = stack().copy()
-    expected[1] += 4
-    expected[2, 3, 4] = 4095
-    files = sorted(again.iterdir())
-    found = [pydicom.dcmread(file) for file in files]
-    assert len({made.SOPInstanceUID for made in found} | {f"1.2.3.4.{n + 1}" for n in range(6)}) == 12
-    assert len({made.SeriesInstanceUID for made in found}) == 1
-    for number, made in enumerate(found):
-        before = dataset(number, stack()[number])
-        np.testing.assert_array_equal(made.pixel_array, expected[number].clip(0, 4095))
-        assert made.SeriesInstanceUID != "1.2.3.4" and made.StudyInstanceUID == "1.2.3"
-        assert list(made.ImageType) == ["DERIVED", "SECONDARY", "AXIAL"]
-        assert made.DerivationDescription == NOTICE and NOTICE in made.SeriesDescription
-        assert made.SourceImageSequence[0].ReferencedSOPInstanceUID == f"1.2.3.4.{number + 1}"
-        assert made.file_meta.MediaStorageSOPInstanceUID == made.SOPInstanceUID
-        for keyword in (
-            "ImagePositionPatient",
-            "ImageOrientationPatient",
-            "PixelSpacing",
-            "FrameOfReferenceUID",
-            "RescaleSlope",
-            "RescaleIntercept",
-            "PatientName",
-            "BitsStored",
-        ):
-            assert made[keyword].value == before[keyword].value
-    reader = SimpleITK.ImageSeriesReader()
-    one, other = (SimpleITK.ReadImage(reader.GetGDCMSeriesFileNames(str(folder))) for folder in (path, again))
-    for name in ("Size", "Spacing", "Origin", "Direction"):
-        np.testing.assert_allclose(getattr(one, f"Get{name}")(), getattr(other, f"Get{name}")())
-    assert isinstance(field.origin, Stored)
-    mine = field.origin.affine
-    np.testing.assert_allclose(
-        (mine @ [3, 5, 2, 1])[:3] * (-1, -1, 1), one.TransformIndexToPhysicalPoint((3, 5, 2)), atol=1e-6
-    )
-
-
-def test_dicom_in_color_and_in_one_file(tmp_path: Path) -> None:
-    field = read(series(tmp_path / "in"))
-    write(tmp_path / "out", field.with_samples(numbers(3, 6, 16, 20)))
-    made = pydicom.dcmread(tmp_path / "out" / "00001.dcm")
-    assert made.PhotometricInterpretation == "RGB" and made.pixel_array.shape == (16, 20, 3)
-    assert "RescaleSlope" not in made and made.SOPClassUID == SecondaryCaptureImageStorage
-    single = tmp_path / "many.dcm"
-    dataset(0, stack(), NumberOfFrames=6).save_as(single, enforce_file_format=True)
-    field = read(single)
-    assert field.shape == (6, 16, 20)
-    write(tmp_path / "again.dcm", field)
-    np.testing.assert_array_equal(pydicom.dcmread(tmp_path / "again.dcm").pixel_array, stack())
-
-
-def test_bad_dicom_is_named(tmp_path: Path) -> None:
-    missing = series(tmp_path / "missing", (0, 1, 3, 4, 5))
-    with pytest.raises(InputError, match=r"1 missing between slices of 0\.dcm and 3\.dcm \(5 mm, others 2\.5"):
-        read(missing)
-    twice = series(tmp_path / "twice")
-    (twice / "copy.dcm").write_bytes((twice / "0.dcm").read_bytes())
-    with pytest.raises(InputError, match=r"0\.dcm and copy\.dcm hold the same slice twice"):
-        read(twice)
-    most = series(tmp_path / "most", (0, 1, 2))
-    for name in ("copy.dcm", "again.dcm"):
-        (most / name).write_bytes((most / "5.dcm").read_bytes())
-    with pytest.raises(InputError, match=r"hold the same slice twice"):
-        read(most)
-    with pytest.raises(InputError, match=r": 1 missing between slices of .* \(5 mm, others 2\.5 mm\)"):
-        read(series(tmp_path / "sparse", (0, 1, 3)))
-    uneven = series(tmp_path / "uneven")
-    placed = {"ImagePositionPatient": [-10, 5 - 0.6 * 13, 3 + 0.8 * 13]}
-    dataset(5, stack()[5], **placed).save_as(uneven / "6.dcm", enforce_file_format=True)
-    with pytest.raises(InputError, match=r"unequal spacing between slices of 1\.dcm and 6\.dcm \(3 mm, "):
-        read(uneven)
-    mixed = series(tmp_path / "mixed")
-    dataset(6, stack()[5], SeriesInstanceUID="1.9").save_as(mixed / "x.dcm", enforce_file_format=True)
-    with pytest.raises(InputError, match=r"mixed: 2 series \(1\.2\.3\.4 with 6 files, 1\.9 with 1 files\)"):
-        read(mixed)
-    packed = series(tmp_path / "packed")
-    strange = dataset(0, stack()[0])
-    strange.file_meta.TransferSyntaxUID = JPEG2000Lossless
-    strange.PixelData = encapsulate([b"not a JPEG"])
-    strange["PixelData"].is_undefined_length = True
-    strange.save_as(packed / "2.dcm", enforce_file_format=True)
-    with pytest.raises(InputError, match=r"2\.dcm: samples in transfer syntax JPEG 2000.* cannot be decoded"):
-        read(packed)
-    with pytest.raises(OutputError, match="is only written from DICOM"):
-        write(tmp_path / "new", tiny_field(6, 8, 8))
-    full = series(tmp_path / "full")
-    with pytest.raises(OutputError, match=r"full: holds README\.txt, which would be lost"):
-        write(full, read(full), FORCED)
-    assert len(list(full.iterdir())) == 7
 
 
 def test_a_library_that_is_missing_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""From a content, styles and a recipe to a result, with a tiny network in the place of a real one."""
+"""Styling, from a content, styles and a recipe to a result, with a tiny network in the place of a real one."""
 
 from __future__ import annotations
 
@@ -9,53 +9,21 @@ import pytest
 import torch
 from torch import Tensor
 
+from tests.engine.quick import CLIP, OTHER, RECIPE, SHAPES, STYLE, picture, samples_of, tiny_networks
 from tests.tiny import NAMES, TAPS, numbers, stylized, tiny_field, tiny_network
-from volstyle.engine import outline as outlines
 from volstyle.engine import stylize as stylizing
 from volstyle.engine import targets
 from volstyle.engine.blockwise import style_sums
 from volstyle.engine.optimize import optimize
 from volstyle.engine.outline import outline
-from volstyle.engine.scene import Scene, Style
-from volstyle.engine.stylize import Step
-from volstyle.errors import CapacityError, NetworkError, RecipeError, ShapeError
+from volstyle.engine.scene import Style
 from volstyle.grid.color import luma
 from volstyle.grid.field import Field
 from volstyle.grid.resample import resize
 from volstyle.grid.tiles import plan
 from volstyle.loss.terms import COLOR_GRAIN, SmoothnessTerm
-from volstyle.recipe import Recipe, ScheduleChoice
 
-SHAPES = {1: (96,), 2: (28, 36), 3: (5, 20, 24)}
-CLIP = ("t", "y", "x")
-RECIPE = Recipe(
-    schedule=ScheduleChoice(smallest=24, ratio=2, steps=8, growth=1), precision="float32", device="cpu"
-).updated({"temporal": {"weight": 0.0}, "smoothness": 0.0})
-
-
-@pytest.fixture(autouse=True)
-def _networks(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every name is the tiny network; one called "own" has as many axes as the content of three."""
-
-    def load(name: str, **_: object) -> object:
-        return tiny_network(3 if name == "own" else 2, dtype=torch.float32)
-
-    monkeypatch.setattr(outlines, "load_network", load)
-
-
-def picture(seed: int, *shape: int) -> Field:
-    """Smooth, so that there is something to recognize; away from 0 and 1."""
-    shape = shape or SHAPES[2]
-    coarse = numbers(3, *(max(size // 6, 2) for size in shape), seed=seed)
-    return tiny_field(*shape).with_samples(0.2 + 0.6 * resize(coarse, shape).clamp(0, 1))
-
-
-STYLE = Style(replace(tiny_field(26, 30, seed=1), samples=numbers(3, 26, 30, seed=1) ** 2))
-OTHER = Style(tiny_field(30, 22, seed=2))
-
-
-def samples_of(*args: object, **kwargs: object) -> Tensor:
-    return stylized(*args, **kwargs).field.samples  # type: ignore[arg-type]
+_networks = pytest.fixture(autouse=True)(tiny_networks)
 
 
 # ---- the costs
@@ -196,116 +164,6 @@ def test_init_is_where_it_starts() -> None:
         torch.testing.assert_close(found, expected, rtol=0, atol=1e-5)
 
 
-# ---- colors and regions
-
-
-@pytest.mark.parametrize("axes", [2, 3])
-def test_kept_colors_differ_by_luma_alone(axes: int) -> None:
-    content = picture(3, *SHAPES[axes])
-    found = samples_of(content, [STYLE], RECIPE.set("colors=content"))
-    change = found - content.samples
-    inside = ((found > 0) & (found < 1)).all(0)
-    assert inside.float().mean() > 0.8
-    assert float(change.abs().max()) > 0.02
-    spread = (change.amax(0) - change.amin(0))[inside]
-    assert float(spread.max()) < 1e-6
-    free = samples_of(content, [STYLE], RECIPE) - content.samples
-    assert float((free.amax(0) - free.amin(0)).max()) > 0.02
-
-
-def test_where_colors_are_kept_the_styles_luma_is_shifted_to_the_contents() -> None:
-    """To its mean and spread: otherwise a dark style would darken everything."""
-    dark = Style(tiny_field(26, 30).with_samples(0.1 * STYLE.field.samples))
-    scene = Scene.prepare(picture(3), [dark], keep_colors=True, coherent=False)
-    (style,) = scene.styles
-    assert style.field.channels == 1
-    assert float(style.field.samples.mean()) == pytest.approx(float(scene.content.mean()), abs=0.02)
-    assert float(style.field.samples.std()) == pytest.approx(float(scene.content.std()), abs=0.02)
-    torch.testing.assert_close(scene.content, luma(picture(3).samples))
-
-
-def test_luma_by_hand() -> None:
-    red_green_blue = torch.eye(3).reshape(3, 3, 1)
-    torch.testing.assert_close(luma(red_green_blue), torch.tensor([[[0.299], [0.587], [0.114]]]))
-
-
-@pytest.mark.parametrize("axes", [1, 2, 3])
-def test_gray_stays_gray(axes: int) -> None:
-    content = picture(3, *SHAPES[axes])
-    gray = replace(content, samples=luma(content.samples))
-    found = stylized(gray, [STYLE], RECIPE).field
-    assert found.channels == 1
-    assert (found.samples - gray.samples).abs().max() > 0.02
-
-
-@pytest.mark.parametrize("axes", [1, 2, 3])
-def test_outside_the_masks_every_bit_stays(axes: int) -> None:
-    content = picture(3, *SHAPES[axes])
-    half = SHAPES[axes][-1] // 2
-    mask = torch.zeros(SHAPES[axes])
-    mask[..., :half] = 1
-    found = samples_of(content, [replace(STYLE, target_mask=mask)], RECIPE)
-    assert torch.equal(found[..., half:], content.samples[..., half:])
-    assert (found[..., :half] - content.samples[..., :half]).abs().mean() > 0.01
-
-
-def test_a_mask_of_another_size_and_one_picture_for_a_clip() -> None:
-    content = picture(3, *SHAPES[3])
-    mask = torch.zeros(40, 48)
-    mask[:20] = 1
-    found = samples_of(content, [replace(STYLE, target_mask=mask)], RECIPE)
-    assert torch.equal(found[:, :, 11:], content.samples[:, :, 11:])
-    assert all((found[:, t, :9] != content.samples[:, t, :9]).any() for t in range(SHAPES[3][0]))
-
-
-def test_each_region_takes_its_own_style() -> None:
-    """The left of the result is nearer in mean color to the style of the left, the right to that of the right."""
-    texture = tiny_field(24, 24)
-    dark, bright = (Style(texture.with_samples(0.2 * texture.samples + base)) for base in (0, 0.8))
-    left = torch.zeros(SHAPES[2])
-    left[:, :18] = 1
-    recipe = (
-        RECIPE.set("style.statistic=w2")
-        .set("content.weight=0")
-        .set("optimizer.rate=0.05")
-        .set("schedule.steps=40")
-    )
-    found = samples_of(
-        picture(3), [replace(dark, target_mask=left), replace(bright, target_mask=1 - left)], recipe
-    )
-    assert found[..., :14].mean() + 0.2 < found[..., 22:].mean()
-
-
-def test_statistics_are_taken_where_the_style_mask_is() -> None:
-    """What lies beyond the mask, and beyond what features at its edge see, may be anything."""
-    mask = torch.zeros(24, 48)
-    mask[:, :24] = 1
-    results = []
-    for end in (0, 1):
-        samples = numbers(3, 24, 48, seed=5)
-        samples[..., 42:] = end
-        style = Style(tiny_field(24, 48).with_samples(samples), source_mask=mask)
-        kinds = (style, replace(style, source_mask=None))
-        results += [samples_of(picture(3), [kind], RECIPE.set("schedule.smallest=999")) for kind in kinds]
-    masked, whole, masked_again, whole_again = results
-    torch.testing.assert_close(masked, masked_again, rtol=0, atol=1e-6)
-    assert (whole - whole_again).abs().mean() > 1e-3
-
-
-def test_masks_that_do_not_fit() -> None:
-    one = torch.ones(SHAPES[2])
-    with pytest.raises(ShapeError, match="masks: 1 for 2 styles"):
-        stylized(picture(3), [replace(STYLE, target_mask=one), OTHER], RECIPE)
-    with pytest.raises(ShapeError, match="mask: black everywhere"):
-        stylized(picture(3), [replace(STYLE, target_mask=0 * one)], RECIPE)
-    with pytest.raises(ShapeError, match="style mask: black everywhere"):
-        stylized(picture(3), [replace(STYLE, source_mask=torch.zeros(26, 30))], RECIPE)
-    with pytest.raises(ShapeError, match="mask: 3 axes, must be 2 or fewer"):
-        stylized(picture(3), [replace(STYLE, target_mask=one[None])], RECIPE)
-    with pytest.raises(ShapeError, match="style mask: 3 axes, must be 2"):
-        stylized(picture(3), [replace(STYLE, source_mask=torch.ones(1, 26, 30))], RECIPE)
-
-
 # ---- several styles, clips
 
 
@@ -381,105 +239,6 @@ def test_costs_do_not_depend_on_tiles(network: str, window: int) -> None:
     assert costs[0]["content"] == pytest.approx(costs[1]["content"], rel=1e-4)
 
 
-# ---- stopping, memory
-
-
-def test_asked_to_stop_it_gives_what_there_is() -> None:
-    seen: list[Step] = []
-
-    def stop(step: Step) -> bool:
-        seen.append(step)
-        return step.stage == 1 and step.step == 3
-
-    result = stylized(picture(3), [STYLE], RECIPE, stop)
-    assert result.stopped
-    assert result.field.shape == SHAPES[2]
-    assert [(s.stage, s.step) for s in seen] == [(0, i) for i in range(1, 9)] + [(1, 1), (1, 2), (1, 3)]
-    assert [len(stage.costs["style"]) for stage in result.record.stages] == [8, 3]
-    assert seen[0].samples.shape == (3, 14, 18)
-    assert dict(seen[-1].costs).keys() == {"style", "content"}
-
-
-def test_a_step_that_is_kept_stays_as_it_was() -> None:
-    kept: list[Step] = []
-    copies: list[Tensor] = []
-
-    def keep(step: Step) -> None:
-        kept.append(step)
-        copies.append(step.samples.clone() if step.step % 2 else step.samples)
-
-    stylized(picture(3), [STYLE], RECIPE, keep)
-    late: list[Step] = []
-    stylized(picture(3), [STYLE], RECIPE, late.append)
-    for step, again, copy in zip(kept, late, copies, strict=True):
-        assert torch.equal(step.samples, copy)
-        assert torch.equal(again.samples, copy)
-    assert not torch.equal(copies[-1], copies[-2])
-
-
-def test_a_step_that_nobody_keeps_is_not_copied(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[int] = []
-    monkeypatch.setattr(stylizing.Snapshot, "__call__", lambda _: asked.append(1))
-    stylized(picture(3), [STYLE], RECIPE, lambda step: step.step > 99)
-    assert not asked
-
-
-@pytest.mark.parametrize("scale", [255.0, -1.0])
-def test_samples_beyond_0_and_1_are_refused(scale: float) -> None:
-    bad = replace(picture(3), samples=picture(3).samples * scale)
-    with pytest.raises(ShapeError, match=r"content: samples lie from .*, must lie in \[0, 1\]"):
-        stylized(bad, [STYLE], RECIPE)
-    with pytest.raises(ShapeError, match="style: samples lie from"):
-        stylized(picture(3), [Style(bad)], RECIPE)
-
-
-def out_of_memory(monkeypatch: pytest.MonkeyPatch, largest: int, error: RuntimeError) -> None:
-    """A machine that can hold tiles of windows up to a number of samples."""
-
-    def limited(samples: Tensor, objective: object, plans: object, ranks: object) -> object:
-        if any(tile.window_size > largest for blocks in plans for block in blocks for tile in block.tiles):  # type: ignore[attr-defined]
-            raise error
-        return evaluate(samples, objective, plans, ranks)  # type: ignore[arg-type]
-
-    evaluate = stylizing.evaluate
-    monkeypatch.setattr(stylizing, "evaluate", limited)
-
-
-@pytest.mark.parametrize(
-    "error",
-    [
-        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB"),
-        RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes."),
-    ],
-    ids=["cuda", "cpu"],
-)
-def test_out_of_memory_goes_on_in_smaller_tiles(error: RuntimeError, monkeypatch: pytest.MonkeyPatch) -> None:
-    content = picture(3, 64, 64)
-    recipe = RECIPE.set("schedule.smallest=999")
-    expected = stylized(content, [STYLE], recipe)
-    assert expected.record.notes == ()
-    out_of_memory(monkeypatch, 40 * 40, error)
-    found = stylized(content, [STYLE], recipe)
-    torch.testing.assert_close(found.field.samples, expected.field.samples, rtol=0, atol=1e-3)
-    assert set(found.record.notes) == {"memory: ran out at 64x64, went on in smaller tiles"}
-    assert [len(stage.costs["style"]) for stage in found.record.stages] == [8]
-    again = stylized(content, [STYLE], found.record.recipe)
-    assert again.record.notes == ()
-    assert torch.equal(again.field.samples, found.field.samples)
-
-
-def test_out_of_memory_in_the_smallest_tiles_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    out_of_memory(monkeypatch, 0, torch.OutOfMemoryError("CUDA out of memory."))
-    with pytest.raises(CapacityError, match=r"memory: the smallest tile takes .*; raise --memory"):
-        stylized(picture(3), [STYLE], RECIPE)
-
-
-def test_other_errors_of_torch_are_not_taken_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    out_of_memory(monkeypatch, 0, RuntimeError("something else"))
-    with pytest.raises(RuntimeError, match="something else"):
-        stylized(picture(3), [STYLE], RECIPE)
-
-
 # ---- the record
 
 
@@ -502,114 +261,6 @@ def test_nothing_given_is_changed() -> None:
     assert torch.equal(content.samples, before)
     assert torch.equal(STYLE.field.samples, style)
     assert torch.equal(mask, torch.ones(SHAPES[2]))
-
-
-# ---- bad input
-
-
-@pytest.mark.parametrize(
-    ("assignment", "message"),
-    [
-        ("scaling=relativ", r"scaling: 'relativ' is unknown; did you mean 'relative'\?"),
-        ("style.statistic=grams", r"style\.statistic: 'grams' is unknown; did you mean 'gram'\?"),
-        ("colors=contents", r"colors: 'contents' is unknown; did you mean 'content'\?"),
-        ("optimizer.name=adams", r"optimizer: 'adams' is unknown; did you mean 'adam'\?"),
-        ("network.inflation=means", r"must name at least one network axis|inflation: 'means'"),
-        ("init=other.png", r"init: 'other\.png' is not read"),
-        ("device=gpu", "device: 'gpu' is unknown; .*allowed: auto, cpu, cuda, mps"),
-        ("precision=float8", r"precision: 'float8' is unknown; did you mean 'float32'\?"),
-        ("memory=lots", "memory: 'lots' is no amount; write 4GB or 512MB, or auto"),
-        ("memory=9B", "memory: the smallest tile takes"),
-        ("style.taps.relu9_1=1", r"no tap 'relu9_1'; did you mean"),
-        ("content.taps.relu9_1=1", r"no tap 'relu9_1'; did you mean"),
-    ],
-)
-def test_choices_that_do_not_exist(assignment: str, message: str) -> None:
-    with pytest.raises((RecipeError, NetworkError, ShapeError, CapacityError), match=message) as raised:
-        stylized(picture(3, *SHAPES[3]), [STYLE], RECIPE.set(assignment))
-    assert "\n" not in str(raised.value)
-
-
-@pytest.mark.parametrize(
-    ("assignment", "message"),
-    [
-        ("schedule.ratio=1", r"schedule\.ratio is 1\.0, must be above 1 and below"),
-        ("schedule.ratio=0", r"schedule\.ratio is 0\.0, must be above 1"),
-        ("schedule.steps=0", r"schedule\.steps is 0, must be at least 1"),
-        ("schedule.smallest=0", r"schedule\.smallest is 0, must be at least 1"),
-        ("schedule.growth=nan", r"schedule\.growth is nan, must be above 0"),
-        ("style.frames=-1", r"style\.frames is -1, must be at least 0"),
-        ("style.scale=0", r"style\.scale is 0\.0, must be above 0"),
-        ("style.weight=-1", r"style\.weight is -1\.0, must be at least 0"),
-        ("style.weight=inf", r"style\.weight is inf, must be at least 0 and below"),
-        ("content.weight=nan", r"content\.weight is nan, must be at least 0"),
-        ("temporal.weight=nan", r"temporal\.weight is nan, must be at least 0"),
-        ("optimizer.rate=0", r"optimizer\.rate is 0\.0, must be above 0"),
-        ("smoothness=nan", "smoothness is nan, must be at least 0"),
-        ("seed=-1", "seed is -1, must be at least 0"),
-        ("seed=99999999999999999999", r"seed is 9+, must be at least 0 and below 2\*\*63"),
-        ("style.taps.relu1_1=0", r"style\.taps is \{'relu1_1': 0\.0\}, weights must be"),
-        ("content.taps={relu1_1=2, relu2_1=-1}", r"content\.taps is .*, weights must be finite, at least 0"),
-    ],
-)
-def test_numbers_that_cannot_be_meant(assignment: str, message: str) -> None:
-    with pytest.raises(RecipeError, match=f"^recipe: {message}"):
-        stylized(picture(3), [STYLE], RECIPE.set(assignment))
-
-
-def test_nothing_to_minimize() -> None:
-    with pytest.raises(RecipeError, match=r"content\.weight and style\.weight are both 0"):
-        stylized(picture(3), [STYLE], RECIPE.set("content.weight=0").set("style.weight=0"))
-
-
-@pytest.mark.parametrize("number", [float("nan"), float("inf")])
-def test_samples_that_are_not_finite(number: float) -> None:
-    samples = picture(3).samples.clone()
-    samples[0, 3, 3] = number
-    bad = replace(picture(3), samples=samples)
-    with pytest.raises(ShapeError, match="content: samples hold NaN"):
-        stylized(bad, [STYLE], RECIPE)
-    with pytest.raises(ShapeError, match="style: samples hold NaN"):
-        stylized(picture(3), [STYLE, Style(bad)], RECIPE)
-
-
-@pytest.mark.parametrize("weight", [0.0, -1.0, float("nan"), float("inf")])
-def test_weights_of_styles(weight: float) -> None:
-    with pytest.raises(ShapeError, match=r"style: its weight is .*, must be finite and above 0"):
-        stylized(picture(3), [STYLE, replace(OTHER, weight=weight)], RECIPE)
-
-
-@pytest.mark.parametrize("init", [tiny_field(4, 20, 24), tiny_field(20, 24, channels=4), tiny_field(80)])
-def test_an_init_that_does_not_fit(init: Field) -> None:
-    with pytest.raises(ShapeError, match=r"init: . channels and . axes, must be 3 or 1 and 2"):
-        stylized(picture(3), [STYLE], RECIPE, init=init)
-
-
-def test_no_style_at_all() -> None:
-    with pytest.raises(RecipeError, match="style: none given"):
-        stylized(picture(3), [], RECIPE)
-
-
-@pytest.mark.parametrize("axes", [1, 2, 3])
-def test_a_field_below_the_networks_minimum(axes: int) -> None:
-    small = tiny_field(*(3,) * axes)
-    with pytest.raises(ShapeError, match=r"samples are .*3, must be at least .*4 for its taps"):
-        stylized(small, [STYLE], RECIPE)
-
-
-def test_a_style_below_the_networks_minimum() -> None:
-    with pytest.raises(ShapeError, match=r"samples are 2x18, must be at least 4x4"):
-        stylized(picture(3), [Style(tiny_field(3, 30))], RECIPE)
-
-
-@pytest.mark.parametrize("channels", [2, 4])
-def test_channels_the_network_has_not(channels: int) -> None:
-    with pytest.raises(ShapeError, match=f"samples have {channels} channels, must be 3 or 1"):
-        stylized(tiny_field(24, 24, channels=channels), [STYLE], RECIPE)
-    with pytest.raises(ShapeError, match=f"samples have {channels} channels, must be 3 or 1"):
-        stylized(picture(3), [Style(tiny_field(24, 24, channels=channels))], RECIPE)
-    with pytest.raises(ShapeError, match=f"luma: samples have {channels} channels, must be 3 or 1"):
-        stylized(picture(3), [Style(tiny_field(24, 24, channels=channels))], RECIPE.set("colors=content"))
 
 
 def test_targets_are_those_of_the_style_at_its_size() -> None:
