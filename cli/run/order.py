@@ -92,25 +92,20 @@ def _sized(options: StyleOptions, *sources: Path | None) -> tuple[int | None, Re
 def _volume_order(options: VolumeOptions) -> Order:
     if (options.content is None) == (options.shape is None):
         raise RecipeError("volume: give either IN, what is styled, or --shape Z,Y,X of a solid texture")
-    styles = _styles(options.style, (), ())
-    _, recipe = _sized(options, options.content, styles[0].path)
-    return Order(
-        kind=options.medium,
-        content=options.content,
-        styles=styles,
-        output=options.output or output_for(options.medium, options.content, styles),
-        recipe=recipe,
-        selection=Selection(),
-        encoding=Encoding(force=options.force),
-        mask=options.mask,
-        shape=None if options.shape is None else shape_of(options.shape),
-        style_size=options.style_size,
-    )
+    shape = None if options.shape is None else shape_of(options.shape)
+    order = _order_or_texture(options, Selection())
+    return replace(order, mask=options.mask, shape=shape, style_size=options.style_size)
 
 
 def _signal_order(options: SignalOptions) -> Order:
     if options.content is not None and options.seconds is not None:
         raise RecipeError("seconds: is for a texture, without IN; give --start and --end to style a part of IN")
+    start, end = moment_of("start", options.start), moment_of("end", options.end)
+    return replace(_order_or_texture(options, Selection(None, start, end, signal=True)), seconds=options.seconds)
+
+
+def _order_or_texture(options: VolumeOptions | SignalOptions, selection: Selection) -> Order:
+    """An order to style a content or, where there is none, to make a texture after the style alone."""
     styles = _styles(options.style, (), ())
     _, recipe = _sized(options, options.content, styles[0].path)
     return Order(
@@ -119,9 +114,8 @@ def _signal_order(options: SignalOptions) -> Order:
         styles=styles,
         output=options.output or output_for(options.medium, options.content, styles),
         recipe=recipe,
-        selection=Selection(None, moment_of("start", options.start), moment_of("end", options.end), signal=True),
+        selection=selection,
         encoding=Encoding(force=options.force),
-        seconds=options.seconds,
     )
 
 
