@@ -6,47 +6,41 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-from typer import Argument, Option
+from typer import Argument
 
 from ..options import RunOptions
-
-_LOOK, _FILES = "Look", "Files"
+from ..options.panels import files, look
 
 
 @dataclass(frozen=True, kw_only=True)
 class SheetOptions(RunOptions):
     """The options of `volstyle sheet`."""
 
-    content: Annotated[Path, Argument(metavar="PHOTO", help="The photograph.")]
+    content: Annotated[Path, Argument(metavar="PHOTO", help="Photograph to style.")]
     style: Annotated[
         list[str],
-        Option(
+        look(
+            "Style to try: a file, or a folder or a pattern for each of its files. Repeat the option for more.",
             metavar="FILE|FOLDER|PATTERN",
-            help="What it is styled after; a folder or a pattern is each of its files. Again for more.",
-            rich_help_panel=_LOOK,
         ),
     ]
-    output: Annotated[Path, Option("--output", "-o", help="The sheet, a picture.", rich_help_panel=_FILES)] = Path(
-        "sheet.png"
-    )
+    output: Annotated[Path, files("Picture to write.", "--output", "-o")] = Path("sheet.png")
     size: Annotated[
-        int, Option(min=32, help="Long side of each picture, and of what is optimized.", rich_help_panel=_LOOK)
+        int, look("Long side, in samples, of each picture; it is also optimized at this size.", min=32)
     ] = 192
     content_weights: Annotated[
         str | None,
-        Option(
+        look(
+            "With one style: content weights to try, a column for each. Default: from a quarter to four times the "
+            "usual weight.",
             metavar="A,B,…",
-            help="Content weights to try with one style, a column for each; if not given, a quarter to four times "
-            "the usual weight.",
-            rich_help_panel=_LOOK,
         ),
     ] = None
     style_scales: Annotated[
         str | None,
-        Option(
-            metavar="A,B,…",
-            help="Sizes of strokes to try with one style, a row for each; if not given, half, once and twice the "
+        look(
+            "With one style: sizes of brush strokes to try, a row for each. Default: half, once and twice the "
             "usual size.",
-            rich_help_panel=_LOOK,
+            metavar="A,B,…",
         ),
     ] = None
