@@ -32,7 +32,8 @@ STYLE_TEXT = "File whose style is taken. Repeat the option to blend several: --s
 def size_of(kind: str) -> Any:
     """The option --size of a command for one kind of content."""
     default = SIZES.get(kind, f"that of the {kind}")
-    return look(f"Long side, in samples, at which the result is optimized. Default: {default}.", min=1)
+    learned = " A clip that is learned on is painted at its own size." if kind == "video" else ""
+    return look(f"Long side, in samples, at which the result is optimized. Default: {default}.{learned}", min=1)
 
 
 @dataclass(frozen=True, kw_only=True)
