@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from volstyle.motion.flow import warp
 from volstyle.motion.links import estimate_motion
+from volstyle.networks.inflation import mean_around
 
 _UNLIKE = 0.1
 """How far two frames may be from another, in samples of [0, 1], where they show one thing: at this distance the
@@ -62,7 +62,7 @@ class Carrier:
         back = back.resized(*content.shape[1:])
         flow, known = back.flow.float(), back.trust.float()
         apart = (warp(before.content[None], flow) - content).square().mean(1, keepdim=True)
-        alike = torch.exp(-_mean_around(apart, _FINE) / _UNLIKE**2)
+        alike = torch.exp(-mean_around(apart, _FINE) / _UNLIKE**2)
         carried = warp(before.made[None], flow, "bicubic")
         mixed = made[None].lerp(carried, self._share * known * alike)
         fine = _fine(mixed)
@@ -70,15 +70,10 @@ class Carrier:
         return (mixed + (raised - 1) * fine)[0].clamp(0, 1)
 
 
-def _mean_around(slab: Tensor, side: int) -> Tensor:
-    """The mean of a square around each sample of (N, C, H, W), as far as it lies inside."""
-    return functional.avg_pool2d(slab, side, 1, side // 2, count_include_pad=False)
-
-
 def _fine(slab: Tensor) -> Tensor:
-    return slab - _mean_around(slab, _FINE)
+    return slab - mean_around(slab, _FINE)
 
 
 def _power(fine: Tensor) -> Tensor:
     """(N, 1, H, W), the mean square around each sample."""
-    return _mean_around(fine.square().mean(1, keepdim=True), _AROUND)
+    return mean_around(fine.square().mean(1, keepdim=True), _AROUND)

@@ -205,6 +205,12 @@ def pool(slab: Tensor, kind: str, widths: tuple[int, ...], *, partial: bool = Fa
     return _POOLINGS[kind, axes](slab, widths, ceil_mode=partial)
 
 
+def mean_around(slab: Tensor, side: int) -> Tensor:
+    """The mean around each sample of (N, C, *S), over a square or cube of an odd side, as far as it lies inside."""
+    means: Tensor = _POOLINGS["average", slab.dim() - 2](slab, side, 1, side // 2, count_include_pad=False)
+    return means
+
+
 def continued_to(slab: Tensor, multiples: tuple[int, ...]) -> Tensor:
     """(N, C, *own) with the border value beyond the end of each own axis, up to a multiple of its entry."""
     sides = tuple((0, -size % step) for size, step in zip(slab.shape[2:], multiples, strict=True))
