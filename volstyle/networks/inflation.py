@@ -206,9 +206,8 @@ def pool(slab: Tensor, kind: str, widths: tuple[int, ...], *, partial: bool = Fa
 
 
 def mean_around(slab: Tensor, side: int) -> Tensor:
-    """The mean around each sample of (N, C, *S), over a square or cube of an odd side, as far as it lies inside."""
-    means: Tensor = _POOLINGS["average", slab.dim() - 2](slab, side, 1, side // 2, count_include_pad=False)
-    return means
+    """The mean around each sample of (N, C, *S), over a square or a cube with an odd side, cut off at the ends."""
+    return _POOLINGS["average", slab.dim() - 2](slab, side, 1, side // 2, count_include_pad=False)
 
 
 def continued_to(slab: Tensor, multiples: tuple[int, ...]) -> Tensor:
