@@ -35,7 +35,8 @@ class ClusterOptions:
         int | None,
         Option(
             min=5,
-            help="Time of a job. When it is up, the job is queued again and goes on where it was. Default: 240.",
+            help="Time of a job. When it is up, the job is queued again and goes on after the last stage that it "
+            "finished. Default: 240.",
             rich_help_panel=_CLUSTER,
         ),
     ] = None

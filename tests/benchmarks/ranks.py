@@ -8,9 +8,11 @@ Processor time, since the two may share a core; transfers by the clock, the shor
                             one process    two, of which transfers
     image of 192x256             .19 s    .14 s   7.8 ms, 5.4 %   1.8 MB
     4 frames of 96x128           .37 s    .22 s  12.1 ms, 5.5 %   1.1 MB
+    volume of 32x36x40          2.27 s    .96 s   1.6 ms,  .2 %   1.1 MB
 
-That is 1.3 and 1.7 times as fast; the image is small beside the halos of its two tiles. Both were measured while
-other programs kept the two cores busy, so that the transfers, by the clock, are rather too long.
+That is 1.3, 1.7 and 2.4 times as fast; the image is small beside the halos of its two tiles. Other programs kept
+the two cores busy meanwhile, so that times are rough (two processes are not more than twice as fast) and the
+transfers of the first two, by the clock, too long.
 
 Reckoned, on paper, since no GPU was at hand: the tiles are those that the engine would cut, with all their halos.
 A GPU is taken to reach two fifths of an H100's rate, and a step to move the samples, the gradient and the sums as

@@ -133,7 +133,11 @@ def has_slurm() -> bool:
     """Whether a Slurm answers that has a node which is up."""
     if shutil.which("sinfo") is None:
         return False
-    done = subprocess.run(["sinfo", "-h", "-o", "%a %T"], capture_output=True, text=True, check=False, timeout=20)
+    words = ["sinfo", "-h", "-o", "%a %T"]
+    try:
+        done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=20)
+    except subprocess.TimeoutExpired:
+        return False
     return "up idle" in done.stdout or "up mixed" in done.stdout
 
 

@@ -48,6 +48,7 @@ def export(
     It takes `image` (batch, 3, height, width), RGB in [0, 1], of any height and width, and gives `styled` of the
     same shape: all stages, coarse to fine, within 1e-3 of what volstyle makes. A style of volumes takes `volume`
     (batch, channels, depth, height, width), its values brought to [0, 1]; OpenCV cannot read that one.
+    It knows no motion: frames of a clip are painted each for itself, and flicker more than by `volstyle video`.
 
     styles: which of those in the file it paints, as "candy" or "candy@0.3", several for a blend. Without any, a
     graph of several styles takes how much of each as its second input `weights`. size: the long side of the
