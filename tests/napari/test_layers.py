@@ -178,6 +178,42 @@ def test_a_section_becomes_a_solid_in_its_units() -> None:
     assert colored.data.shape == (16, 16, 16, 3)
 
 
+def test_sections_of_phases_become_a_solid_of_them() -> None:
+    """One section of labels, or three of gray levels, one for each axis; shares are those of the sections."""
+    levels = (counts(24, 24, dtype=np.uint8) > 120) * 7 + 3
+    labels = Labels(levels, name="rock", scale=(0.5, 0.5))
+    with pytest.raises(InputError, match="layer 'rock': holds labels, which are phases; choose auto for phases"):
+        solid_job(labels, (16, 16, 16))
+    job = solid_job(labels, (16, 16, 16), phases="auto")
+    assert job.labels
+    found = job.data(job.call(Follower()).field)
+    assert found.dtype == levels.dtype
+    assert set(np.unique(found)) == {3, 10}
+    assert np.mean(found == 10) == pytest.approx(np.mean(levels == 10), abs=0.01)
+    three = [Image(levels.astype(np.uint8), name=name) for name in "zyx"]
+    job = solid_job(three[0], (16, 16, 16), others=(three[1], three[2]), phases="auto")
+    assert not job.labels
+    solid = done(job)
+    assert solid.data.dtype == np.uint8
+    assert set(np.unique(solid.data)) == {3, 10}
+    colored = Image((255 * numbers(24, 24, 3)).byte().numpy(), rgb=True, name="photo")
+    with pytest.raises(InputError, match="layer 'photo': has colors; the phases of a section are levels of gray"):
+        solid_job(colored, (16, 16, 16), phases="2")
+
+
+def test_a_solid_has_samples_of_the_size_of_its_section(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A section larger than the solid is not made larger still."""
+    seen: dict[str, Any] = {}
+
+    def watch(*given: Any, choices: dict[str, Any], **more: Any) -> Any:
+        seen.update(choices)
+        return style(*given, choices=choices | QUICK, **more)
+
+    monkeypatch.setattr(layers, "style", watch)
+    done(solid_job(Image(counts(48, 48)), (16, 16, 16)))
+    assert seen.get("style.scale", 1.0) == 1.0
+
+
 ZEROS = Labels(np.zeros((10, 12, 14), int), name="cells")
 
 

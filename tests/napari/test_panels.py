@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 from napari.components import ViewerModel
+from napari.layers import Labels
 from npe2 import PluginManifest
 
 from tests.napari.test_layers import QUICK
@@ -175,6 +176,26 @@ def test_a_section_becomes_a_solid(viewer: ViewerModel) -> None:
     assert panel.status.value == "done: layer 'section, solid'"
     assert panel.result.data.shape == (16, 16, 16)
     assert np.array_equal(panel.result.scale, (0.5, 0.5, 0.5))
+
+
+def test_a_section_of_labels_becomes_a_solid_of_labels(viewer: ViewerModel) -> None:
+    from volstyle.napari.panels import SolidPanel
+
+    viewer.add_labels((counts(24, 24) > 0).astype(np.uint8) + 1, name="segmented")
+    panel = SolidPanel(viewer)
+    panel.layer.value = viewer.layers["segmented"]
+    assert panel.phases.value == "auto"
+    for side in panel.sides:
+        side.value = 16
+    panel.others[0].value = viewer.layers["segmented"]
+    panel.run()
+    assert panel.status.value == "across y, across x: one is missing; give none of them, or both"
+    panel.others[0].value = None
+    panel.run()
+    finish(panel)
+    assert panel.status.value == "done: layer 'segmented, solid'"
+    assert isinstance(panel.result, Labels)
+    assert set(np.unique(panel.result.data)) == {1, 2}
 
 
 def test_the_manifest_names_what_is_there() -> None:

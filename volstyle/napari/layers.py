@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from napari.layers import Image, Labels
 from numpy.typing import NDArray
 from torch import Tensor
 
+from volstyle.engine.scene import Style
 from volstyle.errors import InputError, RecipeError
 from volstyle.grid.field import Axis, Field
 from volstyle.media.follower import Follower
@@ -32,6 +33,7 @@ CHOSEN_WINDOWS = (LIMITS, "auto", *WINDOWS)
 _AXES = {"image": ("yx",), "volume": ("zyx", "tzyx"), "video": ("tyx",)}
 """What each medium's axes may be; a layer with more or fewer is another one."""
 
+_SECTION_AXES = 2
 _PLACE = ("scale", "translate", "rotate", "shear", "affine", "units", "axis_labels")
 _CONTRAST = ("contrast_limits", "colormap", "gamma")
 _DRAWN = ("opacity", "blending", "interpolation2d", "interpolation3d", "rendering", "attenuation", "iso_threshold")
@@ -41,6 +43,7 @@ _DRAWN = ("opacity", "blending", "interpolation2d", "interpolation3d", "renderin
 class Job:
     """What a panel does. name: of the layer that it makes. call: does it. data: of that layer, from a result on
     its way or at the end. look: what else makes the layer, as napari's constructor takes it. notes: for the user.
+    labels: whether it is a layer of labels.
     """
 
     name: str
@@ -48,6 +51,7 @@ class Job:
     data: Callable[[Field], NDArray[Any]]
     look: Mapping[str, Any]
     notes: tuple[str, ...] = ()
+    labels: bool = False
 
 
 @dataclass(frozen=True)
@@ -133,30 +137,73 @@ def style_job(layer: Any, wishes: Wishes, mask: Any = None) -> Job:
     return Job(name, call, data, _look(layer, color=seen.is_colored), tuple(notes))
 
 
-def solid_job(layer: Any, shape: tuple[int, ...], *, window: str = LIMITS, periodic: bool = False) -> Job:
-    """A solid texture of a shape (z, y, x) whose planes look like a section, with samples of the section's size.
+def is_section(layer: Any) -> bool:
+    """Whether a layer, of an image or of labels, is one that a solid can be made of."""
+    return isinstance(layer, Image | Labels) and layer.ndim == _SECTION_AXES
 
-    Raises VolstyleError for a layer that is no section, or a shape that memory does not hold."""
-    if media_of(layer) != ("image",):
-        raise InputError(f"layer {layer.name!r}: has {layer.ndim} axes, a section has 2; select one of y, x")
+
+def solid_job(
+    layer: Any,
+    shape: tuple[int, ...],
+    *,
+    others: tuple[Any, Any] | None = None,
+    phases: str = "none",
+    window: str = LIMITS,
+    periodic: bool = False,
+) -> Job:
+    """A solid of a shape (z, y, x) whose planes look like a section, with samples of the section's size.
+
+    others: where the layer lies across z alone, those that lie across y and x. phases: "none" for a texture, "auto"
+    for a material of as many phases as the section has levels, or how many; the solid then behaves as the sections
+    do, and one of labels is a layer of labels. Raises VolstyleError for a layer that is no section, or a shape that
+    memory does not hold."""
     shape = shape_of(",".join(map(str, shape)))
-    seen = _Seen.of(layer, Wishes(Path(), "image", 0, 0.0, window, color=layer.rgb))
-    field = seen.field()
-    section = Field(field.samples.expand(3, *field.shape).contiguous(), field.axes)
-    choices = {"style.scale": max(section.shape) / max(shape), "periodic": periodic}
+    layers = (layer,) if others is None else (layer, *others)
+    for one in layers:
+        _check_section(one, phases)
+    labels = isinstance(layer, Labels)
+    wishes = Wishes(Path(), "image", 0, 0.0, window, color=not labels and layer.rgb)
+    seen = _Seen.of(layer, wishes)
+    fields = [replace(seen, array=_array(one)).section(phases) for one in layers]
+    axes: Sequence[int | None] = (None,) if others is None else range(len(layers))
+    sections = [Style(field, across=axis) for field, axis in zip(fields, axes, strict=True)]
+    choices = {"periodic": periodic, "solid.phases": phases}
 
     def call(follower: Follower) -> Result:
-        return style(None, [section], shape=shape, choices=choices, progress=follower)
+        return style(None, sections, shape=shape, choices=choices, progress=follower)
 
     def data(result: Field) -> NDArray[Any]:
-        if layer.rgb:
+        if wishes.color:
             return result.numpy()
+        if phases != "none":
+            return in_type(result.samples[0], torch.from_numpy(seen.array).dtype).numpy()
         return seen.in_units(result.samples.mean(0))
 
-    look = {name: value for name, value in _look(layer, color=layer.rgb).items() if name not in _PLACE}
+    look = {} if labels else _look(layer, color=wishes.color)
     rows, columns = map(float, layer.scale)
     place = {"scale": (columns, rows, columns), "units": (layer.units[-1], *layer.units)}
-    return Job(f"{layer.name}, solid", call, data, {**look, **place})
+    look = {name: value for name, value in look.items() if name not in _PLACE}
+    return Job(f"{layer.name}, solid", call, data, {**look, **place}, labels=labels)
+
+
+def _check_section(layer: Any, phases: str) -> None:
+    """Raises InputError for a layer that no solid, or none of such phases, can be made of."""
+    if not isinstance(layer, Labels):
+        media_of(layer)
+    elif phases == "none":
+        raise InputError(f"layer {layer.name!r}: holds labels, which are phases; choose auto for phases")
+    if not is_section(layer):
+        raise InputError(f"layer {layer.name!r}: has {layer.ndim} axes, a section has 2; select one of y, x")
+    if phases != "none" and not isinstance(layer, Labels) and layer.rgb:
+        raise InputError(f"layer {layer.name!r}: has colors; the phases of a section are levels of gray")
+
+
+def _array(layer: Any) -> NDArray[Any]:
+    """The samples of a layer in the machine's own order of bytes. Raises InputError for a kind that is no number."""
+    array = np.asarray(layer.data[0] if layer.multiscale else layer.data)
+    if array.dtype.kind not in "iuf":
+        raise InputError(f"layer {layer.name!r}: samples are {array.dtype}, must be real numbers")
+    return np.require(array, array.dtype.newbyteorder("="), ["C", "W"])
 
 
 @dataclass(frozen=True)
@@ -174,10 +221,10 @@ class _Seen:
 
     @staticmethod
     def of(layer: Any, wishes: Wishes) -> _Seen:
-        array = np.asarray(layer.data[0] if layer.multiscale else layer.data)
-        if array.dtype.kind not in "iuf":
-            raise InputError(f"layer {layer.name!r}: samples are {array.dtype}, must be real numbers")
-        array = np.require(array, array.dtype.newbyteorder("="), ["C", "W"])
+        array = _array(layer)
+        if isinstance(layer, Labels):  # whose numbers are names, seen as they are
+            axes = _axes(layer, wishes.medium)
+            return _Seen(array, False, axes, IntensityRange(0.0, 1.0), "0,1", spatial=False, color=False)
         text = wishes.window
         if text == LIMITS:
             text = ",".join(map(str, map(float, layer.contrast_limits)))
@@ -201,6 +248,13 @@ class _Seen:
             return Field((pixels.float() / most).clamp(0, 1).contiguous(), self.axes)
         samples = torch.from_numpy(self.array.astype(np.float32))[None]
         return Field(samples if self.spatial else self.window.inside(samples), self.axes)
+
+    def section(self, phases: str) -> Field:
+        """A section in colors, or in the layer's own levels where they are phases."""
+        if phases != "none":
+            return Field(torch.from_numpy(self.array.astype(np.float32))[None], self.axes)
+        field = self.field()
+        return Field(field.samples.expand(3, *field.shape).contiguous(), field.axes)
 
     @property
     def before(self) -> NDArray[Any]:

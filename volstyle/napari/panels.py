@@ -23,19 +23,20 @@ from napari.qt.threading import FunctionWorker
 from numpy.typing import NDArray
 from qtpy.QtCore import QObject, Signal  # type: ignore[attr-defined]
 
-from volstyle.errors import VolstyleError
+from volstyle.errors import RecipeError, VolstyleError
 from volstyle.grid.field import Field
+from volstyle.grid.phases import MOST_PHASES
 from volstyle.media.defaults import SIZES, defaults
 from volstyle.media.result import Result
 from volstyle.napari.following import Watcher
-from volstyle.napari.layers import CHOSEN_WINDOWS, LIMITS, Job, Wishes, media_of, solid_job, style_job
+from volstyle.napari.layers import CHOSEN_WINDOWS, LIMITS, Job, Wishes, is_section, media_of, solid_job, style_job
 
 _PICTURES = "Pictures (*.jpg *.jpeg *.png *.tif *.tiff *.bmp *.webp);;Learned styles (*.safetensors);;All (*)"
 _NO_MASK = "everywhere"
-_SECTION_AXES = 2
 _PICTURE = 512
 """The long side that a picture begins with: its own may take many minutes."""
 
+_PHASES = ("none", "auto", *map(str, range(2, MOST_PHASES + 1)))
 _PARTS = 1000
 """How many steps the progress bar has."""
 
@@ -93,7 +94,7 @@ class Panel(Container[Any]):
         self._selected()
 
     def takes(self, layer: Any) -> bool:
-        """Whether an image layer is one to choose from."""
+        """Whether a layer is one to choose from."""
         raise NotImplementedError
 
     def choices(self) -> list[Any]:
@@ -116,7 +117,7 @@ class Panel(Container[Any]):
             self.layer.value = active
 
     def _layers(self, widget: object) -> list[Any]:
-        return [layer for layer in self._viewer.layers if isinstance(layer, Image) and self.takes(layer)]
+        return [layer for layer in self._viewer.layers if self.takes(layer)]
 
     @property
     def is_running(self) -> bool:
@@ -168,7 +169,8 @@ class Panel(Container[Any]):
             self.result.data = data
             return
         selected = self._viewer.layers.selection.active
-        self.result = self._viewer.add_image(data, name=self._job.name, **self._job.look)
+        add = self._viewer.add_labels if self._job.labels else self._viewer.add_image
+        self.result = add(data, name=self._job.name, **self._job.look)
         self._viewer.layers.selection.active = selected
 
     def _failed(self, error: Exception) -> None:
@@ -216,7 +218,7 @@ class StylePanel(Panel):
     title = "Style"
 
     def takes(self, layer: Any) -> bool:
-        return True
+        return isinstance(layer, Image)
 
     def choices(self) -> list[Any]:
         self.picture = FileEdit(name="picture", filter=_PICTURES)
@@ -266,18 +268,36 @@ class StylePanel(Panel):
 
 
 class SolidPanel(Panel):
-    """Makes a solid texture whose planes look like the selected section."""
+    """Makes a solid whose planes look like the selected section, or behave as its phases do."""
 
     title = "Solid from this section"
 
     def takes(self, layer: Any) -> bool:
-        return bool(layer.ndim == _SECTION_AXES)
+        return is_section(layer)
 
     def choices(self) -> list[Any]:
+        self.others = [
+            ComboBox(name=f"across_{axis}", label=f"across {axis}", choices=self._layers, nullable=True)
+            for axis in "yx"
+        ]
+        for other in self.others:
+            other.tooltip = "Another section for each axis; the layer then lies across z alone"
+        self.phases = ComboBox(name="phases", choices=_PHASES)
+        self.phases.tooltip = "auto: each level of the section is a phase of the material; none: a texture"
         self.sides = [SpinBox(name=axis, min=1, max=1024, value=64) for axis in "zyx"]
         self.periodic = CheckBox(name="periodic", text="copies fit side by side")
-        return [*self.sides, self.periodic]
+        self.layer.changed.connect(self._layer_chosen)
+        return [*self.others, self.phases, *self.sides, self.periodic]
+
+    def _layer_chosen(self, layer: Any) -> None:
+        """The numbers of labels are phases."""
+        self.phases.value = "auto" if isinstance(layer, Labels) else "none"
 
     def job(self) -> Job:
         shape = tuple(side.value for side in self.sides)
-        return solid_job(self.chosen, shape, periodic=self.periodic.value)
+        y, x = (other.value for other in self.others)
+        if (y is None) != (x is None):
+            raise RecipeError("across y, across x: one is missing; give none of them, or both")
+        others = None if y is None else (y, x)
+        phases = self.phases.value
+        return solid_job(self.chosen, shape, others=others, phases=phases, periodic=self.periodic.value)
