@@ -12,9 +12,10 @@ from volstyle.engine.blockwise import evaluate
 from volstyle.engine.outline import outline
 from volstyle.engine.scene import Scene, Style
 from volstyle.engine.targets import stage_objective
-from volstyle.engine.turns import turns
+from volstyle.engine.turns import groups_of, turns
 from volstyle.errors import RecipeError
 from volstyle.grid.field import Axis, Field
+from volstyle.grid.tiles import plan
 from volstyle.recipe import Recipe
 
 SPACE = tuple(Axis(name) for name in "zyx")
@@ -43,6 +44,16 @@ def test_turns_add_up_to_the_whole() -> None:
     assert len({found.cost for found in few}) == 4
     (same,) = islice(turns(objective, plans, 1.0, seed=0), 1)
     assert same == (objective, plans)
+
+
+def test_a_group_that_has_its_turn_keeps_its_number() -> None:
+    """By which it takes its own of styles that change over time."""
+    blocks = plan((8, 4, 4), (4, 4, 4), (1, 1, 1), (0, 1, 1), 2)
+    assert [block.first for block in blocks] == [0, 2]
+    found = list(groups_of(blocks))
+    assert [(block.first, block.groups) for block in found] == [
+        (number, (slice(2 * number, 2 * number + 2),)) for number in range(4)
+    ]
 
 
 def test_what_no_share_is_is_said() -> None:

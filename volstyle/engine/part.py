@@ -10,6 +10,7 @@ from torch import Tensor
 from volstyle.engine.scene import Style
 from volstyle.grid.field import Field
 from volstyle.motion.flow import Flows
+from volstyle.motion.rest import Rest
 
 
 @dataclass(frozen=True)
@@ -19,8 +20,9 @@ class Part:
     content: samples in [0, 1], any number of axes. styles: at least one. init: where the optimization starts,
     instead of what the recipe says. where: (*S) of the content, 1 where it may change; None is everywhere.
     flows: how a clip moves, instead of what the recipe says. held, ahead: (C', n, *S') samples that an earlier
-    part reached, which the first n frames and the last n frames of this part keep. is_whole: whether this is all
-    of the content; a loop closes only in a part that is.
+    part reached, which the first n frames and the last n frames of this part keep. rest: what a volume over time
+    was made a time before, which it stays where its content is at rest. is_whole: whether this is
+    all of the content; a loop closes only in a part that is.
     """
 
     content: Field
@@ -30,4 +32,5 @@ class Part:
     flows: Flows | None = None
     held: Tensor | None = None
     ahead: Tensor | None = None
+    rest: Rest | None = None
     is_whole: bool = True

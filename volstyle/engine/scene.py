@@ -16,6 +16,7 @@ from volstyle.grid.field import Field
 from volstyle.grid.resample import resize
 from volstyle.motion.flow import Between, dis
 from volstyle.motion.links import Link, estimate_motion
+from volstyle.motion.rest import Rest
 
 _TOLERANCE = 1e-3
 """How far beyond [0, 1] samples may lie; cubic resampling and rounding go a little beyond."""
@@ -49,7 +50,7 @@ class Scene:
 
     content: (C, *S), as the engine sees it: luma alone where colors are kept. styles: the styles, likewise.
     regions: (R, *S), one per style or one for all of them, or None. original: (C, *S) as it came. motion: of a
-    clip, at its size.
+    clip, at its size. rest: of a volume over time, what it was a time before.
     """
 
     content: Tensor
@@ -57,6 +58,7 @@ class Scene:
     regions: Tensor | None
     original: Tensor
     motion: tuple[Link, ...]
+    rest: Rest | None = None
 
     @staticmethod
     def prepare(

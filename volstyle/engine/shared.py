@@ -31,7 +31,7 @@ class SharedStage:
     def of(scene: Scene, stage: Stage, run: Outline) -> SharedStage:
         """Without what the first process needs alone: motion, samples as they came, where files were."""
         styles = tuple(replace(s, field=Field(s.field.samples, s.field.axes)) for s in scene.styles)
-        scene = replace(scene, styles=styles, original=torch.empty(0), motion=())
+        scene = replace(scene, styles=styles, original=torch.empty(0), motion=(), rest=None)
         network = run.network.to(torch.device("cpu"), run.machine.dtype)
         return SharedStage(scene, stage, replace(run, network=network, ranks=ALONE))
 

@@ -116,6 +116,8 @@ def stylize(
         flow=_flow(recipe, part.flows, run.machine.device),
         where=part.where,
     )
+    if recipe.temporal.weight > 0:
+        scene = replace(scene, rest=part.rest)
     if not recipe.style.frames and scene.styles[0].at is not None:
         raise RecipeError(
             "style.frames: is 0, the whole clip, in which styles with times cannot change; must be 1"
@@ -187,6 +189,9 @@ def _run_stage(
             there = slice(stage.shape[0] - count, None) if at_end else slice(0, count)
             samples[:, there] = resize(frames.to(device), (count, *stage.shape[1:])).clamp(0, 1)
             fixed[there] = True
+    rest = None if scene.rest is None else scene.rest.resized(stage.shape).to(device)
+    if rest is not None:
+        samples = rest.held(samples)
     links = tuple(link.resized(*stage.shape[1:]).to(device) for link in scene.motion)
     ranks = run.ranks
     ranks.tell(partial(SharedStage.of, scene, stage, run))
@@ -196,7 +201,7 @@ def _run_stage(
 
     def free(gradient: Tensor) -> Tensor:
         gradient[:, fixed] = 0
-        return gradient
+        return gradient if rest is None else gradient.mul_(rest.moves)
 
     def evaluated(now: Tensor) -> Evaluation:
         found = evaluate(ranks.shown(now), *next(parts), ranks)
@@ -221,8 +226,9 @@ def _run_stage(
         momentum=momentum and momentum.to(device).resized(stage.shape),
         smooth=smooth,
     )
+    reached_now = done.samples if rest is None else rest.held(done.samples)
     record = StageRecord(stage.shape, stage.steps, costs, time.perf_counter() - began)
-    return Reached(done.samples, done.momentum, (*reached.stages, record), reached.notes), done.stopped
+    return Reached(reached_now, done.momentum, (*reached.stages, record), reached.notes), done.stopped
 
 
 def _told(

@@ -13,6 +13,7 @@ from volstyle.engine.machine import choose_core
 from volstyle.engine.outline import Outline, kept_axes
 from volstyle.engine.scene import Scene, Style, shares_over_time
 from volstyle.engine.schedule import Stage, optimized_shape
+from volstyle.engine.turns import groups_of
 from volstyle.errors import RecipeError
 from volstyle.grid.field import Field
 from volstyle.grid.resample import fitted, resize
@@ -139,6 +140,8 @@ def _content_term(
     if not choice.weight:
         return None
     source = SourceFeatures(extractor, content, choice.taps, run.machine.budget / 2 / views)
+    if run.recipe.style.share < 1:  # in the pieces that have their turn, so that they are kept for it
+        blocks = tuple(groups_of(blocks))
     if run.recipe.scaling == "gatys":
         return ContentTerm(choice.weight / views, choice.taps, source, dict.fromkeys(choice.taps, 2.0))
     own = source.powers(blocks)

@@ -24,7 +24,7 @@ def turns(objective: Objective, plans: Plans, share: float, seed: int) -> Iterat
 
     share: 1 is all at each step. seed: of which come when.
     """
-    each = [(view, block) for view, blocks in enumerate(plans) for block in _groups(blocks)]
+    each = [(view, block) for view, blocks in enumerate(plans) for block in groups_of(blocks)]
     count = max(1, round(share * len(each)))
     generator = torch.Generator().manual_seed(seed)
     waiting: list[int] = []
@@ -42,16 +42,16 @@ def turns(objective: Objective, plans: Plans, share: float, seed: int) -> Iterat
         yield replace(objective, views=views), tuple(map(tuple, chosen.values()))
 
 
-def _groups(blocks: Iterable[Block]) -> Iterator[Block]:
-    """Blocks of one group each, where a tile sees no slice beyond those that it owns."""
+def groups_of(blocks: Iterable[Block]) -> Iterator[Block]:
+    """The blocks that have their turn: of one group each, where a tile sees no slice beyond those that it owns."""
     for block in blocks:
         along = block.along
         if len(block.tiles) > 1 or block.tiles[0].core[along] != block.tiles[0].window[along]:
             yield block
             continue
-        for group in block.groups:
+        for number, group in enumerate(block.groups, start=block.first):
             tiles = tuple(Tile(_cut(t.core, along, group), _cut(t.window, along, group)) for t in block.tiles)
-            yield Block(tiles, (group,), along)
+            yield Block(tiles, (group,), along, first=number)
 
 
 def _cut(box: Box, along: int, group: slice) -> Box:

@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ from volstyle.media.order import Order, Source, StyleOrder
 from volstyle.media.reading import OtherMediumError, without_times
 from volstyle.media.single import Single
 from volstyle.media.solid import AXES, open_solid, read_section
+from volstyle.motion.rest import Rest
 from volstyle.recipe import Recipe, merged
 
 _AXES = (["z", "y", "x"], ["t", "z", "y", "x"])
@@ -83,8 +85,8 @@ class Volume:
 
     @property
     def grids(self) -> tuple[Field, ...]:
-        """All channels of a time, then those of the next: volumes over time are styled one after the other, from
-        the same targets and with the same steps, so that what does not move is styled the same way each time."""
+        """All channels of a time, then those of the next: volumes over time are styled one after the other, and a
+        later one stays as the one before where its content is at rest."""
         width = self.source.channels // len(self.windows)
         channels = 3 if self.color and width == 1 else width
         grid = Field(torch.empty(channels, *self.shape, device="meta"), self.source.axes[-3:])
@@ -102,10 +104,22 @@ class Volume:
             self.styles,
             self.init,
             where=None if everywhere else where.float(),
+            rest=self._rest(number, content, earlier),
         )
 
+    def _rest(self, number: int, content: Tensor, earlier: Earlier) -> Rest | None:
+        """What the same channel was made a time before."""
+        before = number - len(self.windows)
+        reached = earlier(before) if before >= 0 else None
+        if reached is None:
+            return None
+        same = self._pieces()[number % len(self.windows) : number : len(self.windows)]
+        return Rest.since(chain((window.inside(piece) for window, piece in same), [content]), reached.samples)
+
     def kept(self, number: int, done: Stylized) -> Reached:
-        return replace(done.reached, samples=torch.empty(0), momentum=None, finished=done.field.samples)
+        """The finished samples and, of a volume over time, those that the next time is held to."""
+        samples = done.reached.samples if self.times > 1 else torch.empty(0)
+        return replace(done.reached, samples=samples, momentum=None, finished=done.field.samples)
 
     def expected(self) -> Field:
         channels = 3 if self.color else self.source.channels

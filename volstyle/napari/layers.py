@@ -153,10 +153,10 @@ def solid_job(
 ) -> Job:
     """A solid of a shape (z, y, x) whose planes look like a section, with samples of the section's size.
 
-    others: where the layer lies across z alone, those that lie across y and x. phases: "none" for a texture, "auto"
-    for a material of as many phases as the section has levels, or how many; the solid then behaves as the sections
-    do, and one of labels is a layer of labels. Raises VolstyleError for a layer that is no section, or a shape that
-    memory does not hold."""
+    others: where the layer lies across z alone, those that lie across y and x. phases: "none" for a texture,
+    "auto" for a material of as many phases as the section has levels, or how many; the solid then behaves as the
+    sections do, and one of labels is a layer of labels. Raises VolstyleError for a layer that is no section, or a
+    shape that memory does not hold."""
     shape = shape_of(",".join(map(str, shape)))
     layers = (layer,) if others is None else (layer, *others)
     for one in layers:
@@ -199,7 +199,8 @@ def _check_section(layer: Any, phases: str) -> None:
 
 
 def _array(layer: Any) -> NDArray[Any]:
-    """The samples of a layer in the machine's own order of bytes. Raises InputError for a kind that is no number."""
+    """The samples of a layer in the machine's own order of bytes. Raises InputError for a kind that is no
+    number."""
     array = np.asarray(layer.data[0] if layer.multiscale else layer.data)
     if array.dtype.kind not in "iuf":
         raise InputError(f"layer {layer.name!r}: samples are {array.dtype}, must be real numbers")
