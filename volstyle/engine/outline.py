@@ -164,10 +164,6 @@ def outline(content: Field, recipe: Recipe, ranks: Ranks = ALONE) -> Outline:
     ):
         if value not in allowed:
             raise RecipeError(f"{name}: {value!r} is unknown; {nearest(value, allowed)}")
-    if ranks.count > 1 and recipe.style.share < 1 and recipe.style.weight:
-        raise RecipeError(
-            f"style.share: {recipe.style.share} in {ranks.count} processes that share all slices; must be 1"
-        )
     machine = Machine.choose(recipe.device, recipe.precision, recipe.memory, ranks.here)
     network = network_for(content, recipe).to(machine.device, machine.dtype)
     inflation = recipe.network.inflation

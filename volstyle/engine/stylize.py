@@ -194,7 +194,7 @@ def _run_stage(
         samples = rest.held(samples)
     links = tuple(link.resized(*stage.shape[1:]).to(device) for link in scene.motion)
     ranks = run.ranks
-    ranks.tell(partial(SharedStage.of, scene, stage, run))
+    ranks.tell(partial(SharedStage.of, scene, stage, run, run.recipe.seed + index))
     ranks.use(device)
     objective, plans = stage_objective(scene, stage, run, links, fixed)
     parts = turns(objective, plans, run.recipe.style.share, run.recipe.seed + index)

@@ -22,9 +22,11 @@ def turns(objective: Objective, plans: Plans, share: float, seed: int) -> Iterat
     none again before all others had their turn. Their costs are scaled, so that their mean over steps is the
     whole's.
 
-    share: 1 is all at each step. seed: of which come when.
+    plans: of this process, where several share the evaluation: all choose the same, and each sees to those of the
+    chosen that it has. share: 1 is all at each step. seed: of which come when.
     """
-    each = [(view, block) for view, blocks in enumerate(plans) for block in groups_of(blocks)]
+    own = {(view, block.first): block for view, blocks in enumerate(plans) for block in groups_of(blocks)}
+    each = [(view, group) for view, look in enumerate(objective.views) for group in range(look.groups)]
     count = max(1, round(share * len(each)))
     generator = torch.Generator().manual_seed(seed)
     waiting: list[int] = []
@@ -36,8 +38,9 @@ def turns(objective: Objective, plans: Plans, share: float, seed: int) -> Iterat
             waiting += torch.randperm(len(each), generator=generator).tolist()
         now, waiting = sorted(waiting[:count]), waiting[count:]
         chosen: dict[int, list[Block]] = {}
-        for number in now:
-            chosen.setdefault(each[number][0], []).append(each[number][1])
+        for place in (each[number] for number in now):
+            if place in own:
+                chosen.setdefault(place[0], []).append(own[place])
         views = tuple(_scaled(objective.views[view], len(each) / count) for view in chosen)
         yield replace(objective, views=views), tuple(map(tuple, chosen.values()))
 
@@ -46,7 +49,7 @@ def groups_of(blocks: Iterable[Block]) -> Iterator[Block]:
     """The blocks that have their turn: of one group each, where a tile sees no slice beyond those that it owns."""
     for block in blocks:
         along = block.along
-        if len(block.tiles) > 1 or block.tiles[0].core[along] != block.tiles[0].window[along]:
+        if len(block.tiles) + block.elsewhere > 1 or block.tiles[0].core[along] != block.tiles[0].window[along]:
             yield block
             continue
         for number, group in enumerate(block.groups, start=block.first):

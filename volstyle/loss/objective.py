@@ -18,8 +18,9 @@ class View:
     once, as a volume that is looked at by its slices along each axis.
 
     along: the axis along which style statistics are taken in groups (of frames of a clip, or slices of a volume).
-    group: how many samples along it form a group, None for all of them. regions: (R, *S), the weights of all
-    positions in each region of the style; None is one region of all positions.
+    group: how many samples along it form a group, None for all of them. groups: how many groups there are,
+    those that other processes see to included. regions: (R, *S), the weights of all positions in each region of
+    the style; None is one region of all positions.
     """
 
     extractor: Extractor
@@ -28,6 +29,7 @@ class View:
     group: int | None = None
     regions: Tensor | None = None
     along: int = 0
+    groups: int = 1
 
     @property
     def taps(self) -> frozenset[str]:
