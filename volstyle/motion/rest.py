@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -72,4 +73,4 @@ def _broad(content: Tensor) -> Tensor:
 def _noticed(change: Tensor) -> float:
     """The least change of a mean that counts, in the noise of a change from one time to the next."""
     spread = float((change - _broad(change)).abs().median()) / 0.6745
-    return max(_LEAST, _OVER_NOISE * spread / 27**0.5)
+    return max(_LEAST, _OVER_NOISE * spread / math.sqrt(27))

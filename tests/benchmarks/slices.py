@@ -1,0 +1,155 @@
+"""A part of a volume's slices at each step beside all of them: what it costs and how good the result is.
+
+A volume is brought to --size and styled in each of the `WAYS`. Judged are slices across z, y and x and oblique
+ones across the diagonals of each two axes, by the distance of their mean Portilla–Simoncelli statistics from the
+style's; `worst` is that of the worst oblique direction over the mean of the orthogonal ones. `flicker` is by how
+much the change from one slice to the next differs from that of its neighbors, relative to the mean change: slices
+that were seen more often than others would stand out there. Prints seconds of processor time for each way and
+makes a sheet:
+
+    uv run python -m tests.benchmarks.slices ct.npz candy.jpg --size 96 --sheet slices.png
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from tests.tiny import stylized
+from volstyle.codecs import Encoding, read, write
+from volstyle.engine.scene import Style
+from volstyle.grid.color import luma
+from volstyle.grid.field import Axis, Field
+from volstyle.grid.resample import fitted, resize
+from volstyle.judges.portilla_simoncelli import scales_of, texture_distance, texture_statistics
+from volstyle.media.defaults import defaults
+from volstyle.media.volume import Volume
+from volstyle.recipe import Recipe
+from volstyle_cli.draw.contact_sheet import contact_sheet
+
+SPACE = tuple(Axis(name) for name in "zyx")
+SLICES = 12
+"""Slices that are judged in each direction, from the middle half of the volume."""
+
+WAYS: dict[str, Mapping[str, Any]] = {
+    "default": {},
+    "all": {"style": {"share": 1.0}, "schedule": {"steps": 10, "growth": 2.0}},
+    "a tenth": {"style": {"share": 0.1}, "schedule": {"steps": 40}},
+    "fine taps": {"schedule": {"fine_above": 60}},
+}
+"""Name -> what is chosen beside the defaults. "all" is what was the default before; "fine taps" cost half as much
+and let the content win."""
+
+
+def directions(volume: Tensor) -> dict[str, list[Tensor]]:
+    """Slices (C, H, W) of a volume (C, z, y, x) across each axis and across the diagonals of each two."""
+    found = {}
+    for axis, name in enumerate("zyx"):
+        size = volume.shape[1 + axis]
+        places = torch.linspace(size / 4, 3 * size / 4, SLICES).long().clamp(max=size - 1)
+        found[name] = [volume.select(1 + axis, int(place)) for place in places]
+    for along, name in enumerate("zyx"):
+        a, b = (axis for axis in range(3) if axis != along)
+        side, length = min(volume.shape[1 + a], volume.shape[1 + b]), volume.shape[1 + along]
+        # A sample of the slice is one step of the grid, so that textures keep their size.
+        run = torch.arange(int(side * 0.7)) - side * 0.35
+        cuts = []
+        for shift in torch.linspace(-0.15, 0.15, SLICES) * side:
+            grid = torch.zeros(len(run), length, 3)
+            grid[..., along] = torch.arange(length).float()
+            grid[..., a] = (volume.shape[1 + a] - 1) / 2 + 0.7071 * (run + shift)[:, None]
+            grid[..., b] = (volume.shape[1 + b] - 1) / 2 + 0.7071 * (run - shift)[:, None]
+            scaled = 2 * grid / (torch.tensor(volume.shape[1:]) - 1) - 1
+            seen = functional.grid_sample(volume[None], scaled.flip(-1)[None, None], align_corners=True)
+            cuts.append(seen[0, :, 0])
+        found[f"oblique {name}"] = cuts
+    return found
+
+
+def told(slices: list[Tensor], scales: int) -> dict[str, Tensor]:
+    """Mean statistics of slices."""
+    found = [texture_statistics(luma(plane)[0], scales) for plane in slices]
+    return {name: torch.stack([statistics[name] for statistics in found]).mean(0) for name in found[0]}
+
+
+def judged(volume: Tensor, style: Tensor) -> dict[str, float]:
+    """Direction -> distance of its slices' statistics from those of a style (C, H, W)."""
+    slices = directions(volume)
+    scales = scales_of(*(tuple(planes[0].shape[1:]) for planes in slices.values()))
+    target = told([style], scales)
+    return {name: texture_distance(told(planes, scales), target) for name, planes in slices.items()}
+
+
+def flicker(volume: Tensor) -> float:
+    changes = [luma(volume).diff(dim=1 + axis).abs().movedim(1 + axis, 0).flatten(1).mean(1) for axis in range(3)]
+    apart = [(now[1:-1] - (now[2:] + now[:-2]) / 2).abs().mean() / now.mean() for now in changes]
+    return float(torch.stack(apart).mean())
+
+
+def opened(path: Path, size: int) -> Field:
+    """A volume in [0, 1] and in colors, at most `size` long."""
+    content = Volume.prepare(read(path), None, Recipe().set("volume.color=true")).part(0).content
+    shape = fitted(content.shape, size, (False,) * 3)
+    return Field(resize(content.samples, shape).clamp(0, 1), SPACE)
+
+
+def views(volume: Tensor) -> list[Tensor]:
+    """The middle slice of each direction, enlarged three times."""
+    middle = [planes[SLICES // 2] for name, planes in directions(volume).items() if name not in ("oblique x",)]
+    return [plane.repeat_interleave(3, 1).repeat_interleave(3, 2) for plane in middle]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("volume", type=Path)
+    parser.add_argument("style", type=Path)
+    parser.add_argument("--size", type=int, default=64, help="long side")
+    parser.add_argument("--only", nargs="*", default=None, help="names of ways")
+    parser.add_argument("--set", nargs="*", default=[], help="a way of its own: KEY=VALUE, as for the command")
+    parser.add_argument("--sheet", type=Path, help="a PNG of slices of all")
+    given = parser.parse_args()
+    content, style = opened(given.volume, given.size), read(given.style)
+    base = defaults("volume")
+    recipes = {name: base.updated(changes) for name, changes in WAYS.items()}
+    if given.set:
+        recipes = {"set": replace(base)}
+        for change in given.set:
+            recipes["set"] = recipes["set"].set(change)
+    rows = [[(f"content {n}", view) for n, view in enumerate(views(content.samples))]]
+    print(f"{'':10} seconds |  z  y  x, oblique z y x | orthogonal, worst | flicker")
+    seen = fitted(style.shape, round(given.size * base.style.scale), (False,) * 2)
+    target = resize(style.samples, seen).clamp(0, 1)
+    _tell("content", 0.0, content.samples, target)
+    for name in given.only or recipes:
+        began = time.process_time()
+        made = stylized(content, [Style(style)], recipes[name]).field.samples
+        _tell(name, time.process_time() - began, made, target)
+        rows.append([(f"{name} {n}", view) for n, view in enumerate(views(made))])
+        if given.sheet:
+            side = max(max(view.shape[1:]) for _, view in rows[0])
+            write(given.sheet, contact_sheet(rows, side, side, whole=True), Encoding(force=True))
+
+
+def _tell(name: str, seconds: float, made: Tensor, style: Tensor) -> None:
+    found = judged(made, style)
+    straight = fmean(value for key, value in found.items() if "oblique" not in key)
+    worst = max(value for key, value in found.items() if "oblique" in key)
+    each = " ".join(f"{value:.3f}" for value in found.values())
+    print(
+        f"{name:10} {seconds:7.0f} | {each} | {straight:.3f}, {worst / straight:.2f} | {flicker(made):.3f}",
+        flush=True,
+    )
+
+
+if __name__ == "__main__":
+    torch.manual_seed(0)
+    main()
