@@ -42,8 +42,8 @@ SLICES = 12
 
 WAYS: dict[str, Mapping[str, Any]] = {
     "default": {},
-    "all": {"style": {"share": 1.0}, "schedule": {"steps": 10, "growth": 2.0}},
-    "a tenth": {"style": {"share": 0.1}, "schedule": {"steps": 40}},
+    "all": {"style": {"share": 1.0}, "schedule": {"steps": 10}, "optimizer": {"rate": 0.03}},
+    "same rate": {"optimizer": {"rate": 0.03}},
     "fine taps": {"schedule": {"fine_above": 60}},
 }
 """Name -> what is chosen beside the defaults. "all" is what was the default before; "fine taps" cost half as much

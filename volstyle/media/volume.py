@@ -73,7 +73,8 @@ class Volume:
             IntensityRange.choose(recipe.volume.window, channel, stored.padding, inverted=stored.inverted)
             for channel in channels
         )
-        return Volume(source, windows, mask, recipe.volume.color or stored.color)
+        kept = 8 if len(source.axes) > 3 else 4  # what later times are held to, too
+        return Volume(source, windows, mask, recipe.volume.color or stored.color, kept_bytes=kept)
 
     @property
     def times(self) -> int:
