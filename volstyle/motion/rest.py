@@ -9,10 +9,10 @@ from itertools import pairwise
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from volstyle.errors import ShapeError
 from volstyle.grid.resample import resize
+from volstyle.networks.inflation import mean_around
 
 _LEAST = 4 / 255
 """A change that counts is at least this, however little noise there is."""
@@ -47,7 +47,7 @@ class Rest:
         for before, now in pairwise(content.mean(0, keepdim=True) for content in contents):
             made_of, broad = _broad(before) if made_of is None else made_of, _broad(now)
             changed = ((broad - made_of).abs() > _noticed(now - before)).float()
-            moves = functional.max_pool3d(changed[None], 2 * _AROUND + 1, 1, _AROUND)[0]
+            moves = (mean_around(changed[None], 2 * _AROUND + 1)[0] > 0).float()
             made_of = torch.where(moves > 0, broad, made_of)
         if moves is None:
             raise ShapeError("rest: contents of fewer than two times")
@@ -67,7 +67,7 @@ class Rest:
 
 
 def _broad(content: Tensor) -> Tensor:
-    return functional.avg_pool3d(content[None], 3, 1, 1, count_include_pad=False)[0]
+    return mean_around(content[None], 3)[0]
 
 
 def _noticed(change: Tensor) -> float:
