@@ -8,6 +8,19 @@ that were seen more often than others would stand out there. Prints seconds of p
 makes a sheet:
 
     uv run python -m tests.benchmarks.slices ct.npz candy.jpg --size 96 --sheet slices.png
+
+What was found, on a CT of 96×48×48 and candy, as seconds, distance, worst over orthogonal, flicker:
+
+    all slices, 10 steps                            198, .035, 1.58, .096
+    a fifth, 20 steps                               101, .068, 1.23, .098 (a quarter, growth 1.6)
+    a fifth, 20 steps, at twice the rate             96, .032, 1.30, .069
+    a fifth, fine taps above 60 samples              59, .094, 1.22, .101 (a quarter, growth 1.6)
+
+Gradients that come at a share of the steps make the steps of Adam smaller by its root, since it divides by the
+root of the mean square: so the rate. But on an MRI of 57×67×56 and the Starry Night twice the rate lays a plaid
+over the result, of slices that were seen last, and the brain is lost in it; the judges, which see luma alone, do
+not mind. A third of the slices, 15 steps and a rate of .035 look like all slices, and take as long. All slices
+stay the default.
 """
 
 from __future__ import annotations
@@ -40,14 +53,14 @@ SPACE = tuple(Axis(name) for name in "zyx")
 SLICES = 12
 """Slices that are judged in each direction, from the middle half of the volume."""
 
+_PART = {"style": {"share": 0.2}, "schedule": {"steps": 20, "fine_above": 0}}
 WAYS: dict[str, Mapping[str, Any]] = {
     "default": {},
-    "all": {"style": {"share": 1.0}, "schedule": {"steps": 10}, "optimizer": {"rate": 0.03}},
-    "same rate": {"optimizer": {"rate": 0.03}},
-    "fine taps": {"schedule": {"fine_above": 60}},
+    "a fifth": _PART,
+    "a fifth, twice the rate": {**_PART, "optimizer": {"rate": 0.06}},
+    "a fifth, fine taps": {**_PART, "schedule": {"steps": 20, "fine_above": 60}},
 }
-"""Name -> what is chosen beside the defaults. "all" is what was the default before; "fine taps" cost half as much
-and let the content win."""
+"""Name -> what is chosen beside the defaults, which look at all slices at each step."""
 
 
 def directions(volume: Tensor) -> dict[str, list[Tensor]]:

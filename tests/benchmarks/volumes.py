@@ -33,8 +33,7 @@ from volstyle.recipe import Recipe, ScheduleChoice
 
 SIZES = (64, 128, 256)
 STEPS = 2
-WHOLE = ScheduleChoice(smallest=10_000, steps=STEPS)
-RECIPE = replace(defaults("volume").set("style.share=1"), schedule=WHOLE, memory="2GB")
+RECIPE = replace(defaults("volume"), schedule=ScheduleChoice(smallest=10_000, steps=STEPS), memory="2GB")
 
 
 def cube(size: int) -> Field:
@@ -79,7 +78,7 @@ def estimate(path: Path) -> None:
     total = 0.0
     for stage in run.stages:
         small = Field(resize(content.samples, stage.shape).clamp(0, 1), tuple(Axis(name) for name in "zyx"))
-        seconds = step_seconds(small, replace(defaults("volume"), schedule=WHOLE))
+        seconds = step_seconds(small, replace(defaults("volume"), schedule=RECIPE.schedule))
         total += seconds * stage.steps
         size = "x".join(map(str, stage.shape))
         each = seconds / prod(stage.shape) * 1e6

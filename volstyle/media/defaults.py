@@ -27,18 +27,8 @@ _MEDIA: Mapping[str, Mapping[str, Any]] = {
     "video": {},
     "volume": {
         "network": {"inflation": "planes"},
-        # A fifth of the slices at each step, and twice the steps. Adam, which divides by the root of the mean
-        # square, makes a step smaller by the root of the share where gradients come at a share of the steps: the
-        # rate makes up for it. The fine taps of VGG-19 let the content win. See tests/benchmarks/slices.py.
-        "style": {"scale": 1.5, "share": 0.2},
-        "schedule": {
-            "smallest": 48,
-            "largest": SIZES["volume"],
-            "steps": 20,
-            "growth": 2.0,
-            "fine_above": 0,
-        },
-        "optimizer": {"rate": 0.06},
+        "style": {"scale": 1.5},
+        "schedule": {"smallest": 48, "largest": SIZES["volume"], "steps": 10, "growth": 2.0},
     },
     "solid": {
         "network": {"name": "builtin", "inflation": "planes"},
