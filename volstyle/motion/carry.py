@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from volstyle.grid.resample import fitted, resize
 from volstyle.motion.flow import warp
-from volstyle.motion.links import estimate_motion
+from volstyle.motion.links import LONGEST, estimate_motion
 from volstyle.networks.inflation import mean_around
 
 _UNLIKE = 0.1
@@ -27,8 +28,10 @@ _MOST = 2.0
 
 @dataclass(frozen=True)
 class _Before:
+    """A frame that was made. seen: its content, no larger than motion is looked for in."""
+
     number: int
-    content: Tensor
+    seen: Tensor
     made: Tensor
 
 
@@ -50,21 +53,24 @@ class Carrier:
     def __call__(self, content: Tensor, made: Tensor, number: int) -> Tensor:
         """The frame `made` (C, H, W) of a content (C, H, W), both in [0, 1]; number: of the frame in its clip. One
         that does not follow the frame before it begins anew."""
+        if not self._share:
+            return made
+        picture = tuple(content.shape[1:])
+        seen = resize(content, fitted(picture, min(LONGEST, max(picture)), (False, False))).clamp(0, 1)
         before = self._before
-        if before is not None and before.number == number - 1 and before.made.shape == made.shape and self._share:
-            made = self._held(before, content, made)
-        self._before = _Before(number, content, made)
+        if before is not None and before.number == number - 1 and before.made.shape == made.shape:
+            made = self._held(before, seen, made)
+        self._before = _Before(number, seen, made)
         return made
 
-    def _held(self, before: _Before, content: Tensor, made: Tensor) -> Tensor:
-        pair = torch.stack((before.content, content), dim=1)
+    def _held(self, before: _Before, seen: Tensor, made: Tensor) -> Tensor:
+        pair = torch.stack((before.seen, seen), dim=1)
         (back,) = (link for link in estimate_motion(pair, (1,), borders=True) if link.gap < 0)
-        back = back.resized(*content.shape[1:])
-        flow, known = back.flow.float(), back.trust.float()
-        apart = (warp(before.content[None], flow) - content).square().mean(1, keepdim=True)
+        apart = (warp(before.seen[None], back.flow.float()) - seen).square().mean(1, keepdim=True)
         alike = torch.exp(-mean_around(apart, _FINE) / _UNLIKE**2)
-        carried = warp(before.made[None], flow, "bicubic")
-        mixed = made[None].lerp(carried, self._share * known * alike)
+        shares = resize((self._share * back.trust * alike)[0], tuple(made.shape[1:]), kind="linear")
+        carried = warp(before.made[None], back.resized(*made.shape[1:]).flow.float(), "bicubic")
+        mixed = made[None].lerp(carried, shares)
         fine = _fine(mixed)
         raised = (_power(_fine(made[None])) / _power(fine).clamp_min(1e-6)).sqrt().clamp(1, _MOST)
         return (mixed + (raised - 1) * fine)[0].clamp(0, 1)
