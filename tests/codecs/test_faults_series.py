@@ -161,6 +161,10 @@ def evenly(step: float, count: int = 40, first: float = 0, decimals: int = 3) ->
         ("time (ms)", 10, 0.01),
         ("t [min]", 1, 60),
         ("Seconds", 0.01, 0.01),
+        ("seconds_elapsed", 0.01, 0.01),
+        ("Recording timestamp", 0.01, 0.01),
+        ("device_time_ms", 10, 0.01),
+        ("ts", 0.01, 0.01),
     ],
 )
 @pytest.mark.parametrize("first", [True, False])
@@ -192,6 +196,23 @@ def test_an_index_is_no_channel(tmp_path: Path, name: str) -> None:
     lines = (tmp_path / "b.csv").read_text().splitlines()
     assert lines[0] == f"{name},time_s,v"
     assert [line.split(",")[0] for line in lines[1:]] == numbers
+
+
+@pytest.mark.parametrize("name", ["sample", "Sample #", "#", "frame_number", "Row"])
+def test_a_column_that_counts_lines_is_no_channel(tmp_path: Path, name: str) -> None:
+    path = table(tmp_path / "a.csv", f"v,{name}", wave(), [str(index + 7) for index in range(40)])
+    assert read(path, Selection(signal=True)).samples.shape == (1, 40)
+
+
+def test_a_count_that_begins_again_is_no_channel(tmp_path: Path) -> None:
+    path = table(tmp_path / "a.csv", "Sample Index,v", [str(index % 16) for index in range(40)], wave())
+    assert read(path, Selection(signal=True)).samples.shape == (1, 40)
+
+
+def test_times_behind_a_channel_that_go_up_unevenly_are_refused(tmp_path: Path) -> None:
+    times = [str(index + index // 20) for index in range(40)]
+    with pytest.raises(InputError, match=r"'time' goes on by 2, elsewhere by 1; must be equal steps"):
+        read(table(tmp_path / "a.csv", "v,time", wave(), times), Selection(signal=True))
 
 
 @pytest.mark.parametrize("names", ["min,max", "t1,t2", "temperature,tension", "speed_ms,v", "a,time_of_flight"])

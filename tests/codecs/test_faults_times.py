@@ -9,7 +9,7 @@ import av
 import pytest
 
 from tests.codecs.clips_of import RATE, make, times
-from volstyle.codecs import Moment, Selection, open_clip, read, write
+from volstyle.codecs import Moment, Selection, open_clip, probe, read, write
 from volstyle.codecs.video import VideoOrigin
 from volstyle.errors import InputError
 
@@ -55,6 +55,7 @@ def test_sound_may_be_longer_than_the_pictures(tmp_path: Path, name: str) -> Non
     codec, sound, rate = ("libvpx-vp9", "libopus", 48000) if webm else ("libx264", "aac", 44100)
     path = make(tmp_path / name, codec=codec, sound=sound, rate=rate, seconds=3, options={} if webm else None)
     assert read(path).shape[0] == 8
+    assert probe(path).shape[0] == 8
     path.write_bytes(path.read_bytes()[: path.stat().st_size * 6 // 10])
     with pytest.raises(InputError):
         read(path)
@@ -64,6 +65,7 @@ def test_sound_may_be_longer_than_the_pictures(tmp_path: Path, name: str) -> Non
 def test_the_last_picture_may_be_held_for_long(tmp_path: Path, name: str) -> None:
     base = Fraction(1, 1000)
     path = make(tmp_path / name, count=3, time_base=base, stamps=[0, 2000, 4000], lasts=2000)
+    assert probe(path).shape[0] == 3
     clip = open_clip(path)
     assert isinstance(clip.origin, VideoOrigin)
     assert float(clip.origin.durations[-1] * clip.origin.time_base) == 2

@@ -154,7 +154,7 @@ def _there(path: Path) -> list[Path]:
         for file in there
         if file.suffix.lower() in PICTURES and file.is_file() and not file.name.startswith(".")
     ]
-    return sorted(found, key=lambda file: [int(p) if p.isdigit() else p for p in re.split(r"(\d+)", file.name)])
+    return sorted(found, key=lambda file: [int(p) if p.isdecimal() else p for p in re.split(r"(\d+)", file.name)])
 
 
 def _size(shape: tuple[int, ...]) -> str:

@@ -37,7 +37,10 @@ _SECONDS = {
 }
 """Units of time as columns call them -> seconds."""
 
-_TIMES = ("t", "time", "times", "timestamp", "timestamps", "date", "dates", "datetime", "epoch", "unix", "elapsed")
+_TIMES = (
+    *("t", "ts", "time", "times", "timestamp", "timestamps", "date", "dates", "datetime"),
+    *("epoch", "unix", "utc", "gps", "elapsed"),
+)
 _OF_TIMES = (
     "stamp",
     "stamps",
@@ -53,6 +56,16 @@ _OF_TIMES = (
     "index",
 )
 """Words that names of columns of times begin with, and that they go on with."""
+
+_ANYWHERE = frozenset(_TIMES[1:]) | {word for word in _SECONDS if len(word) > 3} - {"mins"}
+"""Words that make a column one of times wherever they stand in its name, if its numbers go on evenly."""
+
+_INDICES = ("index", "idx")
+_COUNTS = (
+    *_INDICES,
+    *("sample", "samples", "row", "line", "frame", "record", "n", "no", "nr", "num", "number", "id"),
+)
+"""Words for the number of a line; the first two are of nothing else."""
 
 
 @dataclass(frozen=True)
@@ -157,7 +170,7 @@ def _read_table(path: Path) -> Field:
         tuple(Column(column, header[column], tuple(cells[column] for cells in body)) for column in beside),
     )
     axis = Axis("t", 1.0, "sample")
-    for column in reversed(timed):  # the first one counts
+    for column in timed[:1]:  # the first one counts
         step = _step(path, header[column], [cells[column] for cells in body])
         axis = Axis("t", step * _seconds(header[column], values[0, column]), "s")
     return Field(torch.from_numpy(np.ascontiguousarray(channels.T, np.float32)), (axis,), origin)
@@ -170,23 +183,29 @@ def _words(name: str) -> list[str]:
 
 
 def _is_index(column: int, name: str, values: NDArray[np.float64]) -> bool:
-    """Whether a column numbers the lines. pandas writes its index first, without a name."""
-    word = name.strip().lower()
-    if column == 0 and (not word or re.fullmatch(r"unnamed: ?0", word)):
+    """Whether a column numbers the lines. pandas writes its index first, without a name; some recorders begin to
+    count again after 255."""
+    words = [word for word in _words(name) if word]
+    if column == 0 and (not name.strip() or words == ["unnamed", "0"]):
         return True
-    return word in ("index", "idx") and (column == 0 or bool((np.diff(values) == 1).all()))
+    if not all(word in _COUNTS for word in words):
+        return False
+    return (column == 0 and bool({*_INDICES} & {*words})) or bool((np.diff(values) == 1).all())
 
 
 def _is_time(column: int, name: str, values: NDArray[np.float64]) -> bool:
-    """Whether a column is one of times: by its name, and, where it is not the first, by its going on evenly."""
-    if _unit(name) is None:
-        return False
+    """Whether a column is one of times: by its name, and, where it is not the first, by its going up; evenly, if
+    the name alone does not say so."""
     steps = np.diff(values)
-    return column == 0 or bool(len(steps) and steps.min() > 0 and np.ptp(steps) <= 0.02 * steps.mean())
+    up = bool(len(steps) and steps.min() > 0)
+    if _unit(name) is not None:
+        return column == 0 or up
+    return up and bool(np.ptp(steps) <= 0.02 * steps.mean()) and not _ANYWHERE.isdisjoint(_words(name))
 
 
 def _unit(name: str) -> float | None:
-    """Seconds of the unit of a column of times, 1 where its name says none; None for a column of other numbers."""
+    """Seconds of the unit of a column that is called as times are, 1 where its name says none; None for another
+    name."""
     first, *rest = _words(name)
     said = next((_SECONDS[word] for word in reversed(rest) if word in _SECONDS), None)
     in_brackets = re.fullmatch(r".*[(\[](\w+)[)\]]\s*", name.lower())
@@ -203,11 +222,11 @@ def _unit(name: str) -> float | None:
 
 
 def _seconds(name: str, first: float) -> float:
-    """Seconds of the unit of times. A time stamp that counts from 1970 says by its size what it counts."""
-    unit = _unit(name) or 1.0
-    if unit == 1.0 and {"timestamp", "timestamps", "epoch", "unix"} & set(_words(name)):
-        return next((small for least, small in ((1e17, 1e-9), (1e14, 1e-6), (1e11, 1e-3)) if first > least), unit)
-    return unit
+    """Seconds of the unit of times. Where the name says none, times that count from 1970 say it by their size."""
+    said = [_SECONDS[word] for word in _words(name) if word in _SECONDS]
+    if said:
+        return _unit(name) or said[-1]
+    return next((small for least, small in ((1e17, 1e-9), (1e14, 1e-6), (1e11, 1e-3)) if first > least), 1.0)
 
 
 def _step(path: Path, name: str, cells: Sequence[str]) -> float:

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from functools import partial
-from itertools import groupby, pairwise
+from itertools import groupby, islice, pairwise
 from pathlib import Path
 
 import av
@@ -44,11 +44,14 @@ from volstyle.grid.field import Axis, Field
 _GLANCE = 256
 """Long side of the frames that a `Look` gets. FFmpeg makes them, ten times as quickly as frames of exact color."""
 
+_COUNTED = 1000
+"""Frames that are counted, one by one but not decoded, where a header does not tell their number."""
+
 
 def probe(path: Path) -> Facts:
     with opened(path) as (container, stream):
         context = stream.codec_context
-        count = stream.frames or round(float(seconds_of(container, stream) * rate_of(stream)))
+        count = stream.frames or _counted(path, float(seconds_of(container, stream) * rate_of(stream)))
         sides = (context.height, context.width)
         first = next(decoded(container, stream, WHOLE, Seen()), None)  # PyAV gives the pose of a frame alone
         height, width = sides[::-1] if isinstance(first, av.VideoFrame) and Pose.of(first).swapped else sides
@@ -63,6 +66,18 @@ def probe(path: Path) -> Facts:
                 entries[other.type] = other.codec_context.codec.canonical_name
         axes = (Axis("t", float(1 / rate_of(stream)), "s"), Axis("y"), Axis("x"))
         return Facts("video", (count, height, width), entries, axes)
+
+
+def _counted(path: Path, said: float) -> int:
+    """The number of frames of a clip whose header does not tell it, exact below `_COUNTED`. said: their number
+    after the rate and how long the file lasts, which is wrong where its sound is longer, or where a frame is shown
+    for seconds."""
+    with opened(path) as (container, stream):
+        try:
+            count = sum(1 for packet in islice(container.demux(stream), _COUNTED) if packet.size)
+        except av.error.FFmpegError:  # what is damaged is said when it is read
+            return round(said)
+    return count if 0 < count < _COUNTED else max(count, round(said))
 
 
 def read(path: Path, selection: Selection) -> Field:

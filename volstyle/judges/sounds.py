@@ -53,7 +53,9 @@ def log_spectral_distance(result: Tensor, style: Tensor) -> float:
     Averages are compared, since a texture need not do the same thing at the same time; each over its own power,
     since loudness is not texture. What is 60 dB below the style's strongest frequency counts as that.
     """
-    powers = [_average_power(_mono(samples)) for samples in (result, style)]
+    lines = [_mono(samples) for samples in (result, style)]
+    size = _window_of(min(len(line) for line in lines))  # the same frequencies of both
+    powers = [_average_power(line, size) for line in lines]
     floor = float(powers[1].max()) * 10 ** (-_FLOOR_DB / 10)
     found, wanted = (10 * power.clamp_min(floor).log10() for power in powers)
     return float((found - wanted).square().mean().sqrt())
@@ -82,7 +84,7 @@ def copy_score(result: Tensor, style: Tensor, window: int) -> float:
     two sounds of one pitch correlate whatever they are made of. Windows overlap by half; silent ones do not count.
     """
     heard, source = _mono(result), _mono(style)
-    power = _average_power(source)
+    power = _average_power(source, _window_of(len(source)))
     heard, source = _whitened(heard, power), _whitened(source, power)
     window = min(window, heard.shape[0], source.shape[0])
     pieces = heard.unfold(0, window, max(window // 2, 1))
@@ -111,9 +113,13 @@ def _mono(samples: Tensor) -> Tensor:
     return line / line.std().clamp_min(1e-12)
 
 
-def _average_power(line: Tensor) -> Tensor:
-    """The average power spectrum (F) of samples (T), by Welch's method."""
-    size = min(_SPECTRUM, 2 ** int(math.log2(line.shape[0])))
+def _window_of(count: int) -> int:
+    """How many samples are taken for a spectrum at a time, of so many that there are."""
+    return int(min(_SPECTRUM, 2 ** int(math.log2(count))))
+
+
+def _average_power(line: Tensor, size: int) -> Tensor:
+    """The average power spectrum (size // 2 + 1) of samples (T), by Welch's method. size: see `_window_of`."""
     window = torch.hann_window(size, dtype=line.dtype)
     power: Tensor = torch.fft.rfft(line.unfold(0, size, size // 4) * window).abs().square()
     return power.mean(0)
