@@ -13,6 +13,7 @@ from typing import Any
 
 import psutil
 import pytest
+import torch
 
 from tests.media.test_cluster import has_slurm
 from tests.tiny import numbers
@@ -61,7 +62,8 @@ def test_jobs_give_what_one_process_gives_and_one_that_dies_fails_alone(
     assert run(f"-o one -q {TINY}") == (0, "", [])
     with monkeypatch.context() as patched:
         patched.setattr("volstyle_cli.batch.command.jobs_of", one_deadly)
-        code, out, errors = run(f"-o two {TINY} --cluster local --jobs 3 --minutes 10")
+        jobs = f"--jobs 3 --minutes 10 --cpus {torch.get_num_threads()}"
+        code, out, errors = run(f"-o two {TINY} --cluster local {jobs}")
     assert code == 1
     (error,) = errors
     assert re.fullmatch(r"volstyle: in/a\.png: its process died; its log is .*_log\.out", error)
@@ -96,7 +98,8 @@ def test_a_job_that_makes_room_goes_on_where_it_was(run: Run) -> None:
 
     other = threading.Thread(target=interrupt)
     other.start()
-    assert run(f"-o two -q {steps} --cluster local")[0] == 0
+    # As many threads as here: another number rounds otherwise.
+    assert run(f"-o two -q {steps} --cluster local --cpus {torch.get_num_threads()}")[0] == 0
     other.join()
     (log,) = Path("two/logs").glob("*.log")
     assert "this job is preempted" in log.read_text()
