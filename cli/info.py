@@ -141,17 +141,18 @@ def _say_record(screen: Screen, path: Path, record: Record) -> None:
             for style in command["styles"]:
                 screen.entry("style", style["path"])
             screen.entry("output", command["output"]["path"])
-    except (KeyError, TypeError) as error:
+        sized = medium_named(command["kind"]).sized if command else str
+        sizes = [sized(stage.shape) for stage in record.stages]
+    except (KeyError, TypeError, ValueError) as error:
         raise _unclear(path, error) from error
     screen.entry("network", f"{record.network} ({record.weights[:8]})")
     screen.entry("device", f"{record.device}, {record.precision}, {record.threads} threads")
-    sized = medium_named(command["kind"]).sized if command else str
-    for number, stage in enumerate(record.stages, start=1):
+    for number, (stage, size) in enumerate(zip(record.stages, sizes, strict=True), start=1):
         first, last, done = _costs(stage)
         steps = f"{done} of {stage.steps} steps" if done < stage.steps else f"{stage.steps} steps"
         screen.entry(
             f"stage {number}",
-            f"{sized(stage.shape)}, {steps} in {duration_text(stage.seconds)}"
+            f"{size}, {steps} in {duration_text(stage.seconds)}"
             + (f": {costs_text(first)} -> {costs_text(last)}" if first else ""),
         )
     for note in record.notes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import platform
 from dataclasses import dataclass, field
 from importlib.metadata import version
@@ -79,6 +80,8 @@ class Record:
         check_entries(path, record)
         for stage in record.stages:
             check_entries(path, stage)
+            if not math.isfinite(stage.seconds):
+                raise InputError(f"{path}: a record with seconds {stage.seconds}, must be finite")
         for name, count in (("threads", record.threads), ("ranks", record.ranks)):
             if count < 1:
                 raise InputError(f"{path}: a record with {name} {count}, must be 1 or more")

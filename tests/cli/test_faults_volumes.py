@@ -139,6 +139,10 @@ def record(path: Path, **entries: Any) -> Path:
         ({"stages": [{"shape": [8], "steps": 1, "costs": {"a": 5}, "seconds": 1}]}, "a record with costs"),
         ({"stages": [{"shape": ["8"], "steps": 1, "costs": {}, "seconds": 1}]}, r"a record with shape \('8',\)"),
         ({"stages": [{"shape": [8], "steps": 1, "costs": {}, "seconds": "1"}]}, "a record with seconds '1'"),
+        (
+            {"stages": [{"shape": [8], "steps": 1, "costs": {}, "seconds": float("inf")}]},
+            "a record with seconds inf, must be finite",
+        ),
         ({"command": []}, r"a record with command \[\]"),
     ],
 )
@@ -173,8 +177,12 @@ def test_a_stage_that_was_stopped_before_a_step_has_no_costs(
         {"styles": [{"path": 5}]},
         {"output": {"path": "a.nii"}},
         {"inputs": []},
+        {"inputs": {"a.png": None}},
+        {"inputs": {"a.png": {}}},
         {"content": 5},
         {"stopped_after": 5},
+        {"stopped_after": []},
+        {"stopped_after": "x"},
         {"quality": 7},
         {"seconds": "long"},
         {"cuts": ["a"]},
@@ -199,5 +207,17 @@ def test_a_damaged_command_of_a_record_is_one_line(
         "stopped_after": None,
     }
     picture(tmp_path / "a.png")
-    assert main(["replay", str(record(tmp_path / "a.json", command=command | change))]) == 2
+    path = record(tmp_path / "a.json", command=command | change)
+    assert main(["replay", str(path)]) == 2
     assert "a record" in said(capsys)
+    assert main(["info", str(path)]) in (0, 2)  # it says less of it, and no traceback either
+
+
+@pytest.mark.parametrize("shape", [[], [8], [8, 8, 8, 8]])
+def test_a_stage_of_another_number_of_axes_is_one_line(
+    tmp_path: Path, shape: list[int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    stage = {"shape": shape, "steps": 5, "costs": {}, "seconds": 1}
+    command = {"kind": "image", "content": "a.png", "styles": [], "output": {"path": "b.png"}}
+    assert main(["info", str(record(tmp_path / "a.json", stages=[stage], command=command))]) == 2
+    assert "a record that does not say what it is of" in said(capsys)

@@ -94,7 +94,7 @@ def order_behind(output: Path) -> Order | None:
         raise InputError(f"{path}: the record of a run of samples in memory, which are gone")
     try:
         return _order(path, record, record.command)
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
+    except (AttributeError, LookupError, TypeError, ValueError) as error:
         raise InputError(f"{path}: a record that does not say what it is of (no {error})") from error
 
 
@@ -107,9 +107,11 @@ def order_again(path: Path, record: Record, output: Path | None, *, force: bool)
         order = _order(path, record, command)
         _ = command["output"]["sha256"]  # to compare with in the end
         expected = {path.parent / name: found for name, found in command["inputs"].items()}
+        if not all(isinstance(found, str) for found in expected.values()):
+            raise TypeError("inputs")
         name = path_of(order.output).name
         suffix = suffix_of(Path(name))
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
+    except (AttributeError, LookupError, TypeError, ValueError) as error:
         raise InputError(f"{path}: a record with nothing to do again (no {error})") from error
     for file, wanted in expected.items():
         if not file.exists() and not files(file):
