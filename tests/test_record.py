@@ -47,7 +47,7 @@ STAGES = st.builds(
     shape=st.lists(st.integers(1, 2**31), min_size=1, max_size=4).map(tuple),
     steps=st.integers(0, 10**6),
     costs=st.dictionaries(st.text(), st.lists(NUMBERS, max_size=3), max_size=3),
-    seconds=NUMBERS,
+    seconds=st.floats(allow_nan=False, allow_infinity=False),
 )
 RECORDS = st.builds(
     Record,

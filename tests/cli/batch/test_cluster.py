@@ -52,6 +52,7 @@ class Deadly(Job):
         return os._exit, (9,)
 
 
+@pytest.mark.slow
 def test_jobs_give_what_one_process_gives_and_one_that_dies_fails_alone(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -79,6 +80,7 @@ def test_jobs_give_what_one_process_gives_and_one_that_dies_fails_alone(
     assert not list(Path("logs").glob("*.pkl"))
 
 
+@pytest.mark.slow
 def test_a_job_that_makes_room_goes_on_where_it_was(run: Run) -> None:
     steps = "--size 64 --set schedule.smallest=32 --set schedule.steps=80"
     for name in ("in/b.png", "in/sub/c.png"):
