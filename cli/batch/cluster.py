@@ -51,7 +51,7 @@ def work(job: Job) -> Outcome:
 
 
 def lost(job: Job, how: str) -> Outcome:
-    """What becomes of a job whose process died."""
+    """The outcome of a job whose process died."""
     return Outcome(State.FAILED, job.content, job.styles, job.medium, job.output, error=how)
 
 

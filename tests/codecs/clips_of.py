@@ -98,7 +98,7 @@ def make(
 
 
 def streams(path: Path) -> list[tuple[str, str]]:
-    """What kinds of streams a file has, and of what codec."""
+    """The kind and the codec of each stream of a file."""
     with av.open(str(path)) as container:
         return [
             ("cover", s.codec_context.name)

@@ -67,7 +67,7 @@ def test_what_is_at_rest_stays_bit_for_bit() -> None:
 
 @pytest.mark.parametrize("suffix", [".nii.gz", ".tif"])
 def test_a_still_background_holds_together(suffix: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of a scan with noise of its own at each time: it changes about as the content, what moves still moves."""
+    """With new noise at each time the background changes about as the content; what moves still moves."""
     monkeypatch.chdir(tmp_path)
     content, still = moving(3, 20)
     array = content[0].numpy()

@@ -10,7 +10,7 @@ from volstyle.media.presets import with_preset, without_preset
 from volstyle.recipe import Recipe, merged
 
 SIZES = {"video": 256, "volume": 256}
-"""What kind of content -> long side being optimized, unless --size says otherwise; an image has its own."""
+"""The long side that is optimized unless --size says otherwise, by kind of content; an image has its own."""
 
 _SIGNAL = {
     # One stage: the views of a signal have all scales. L-BFGS gets further than Adam there.

@@ -13,7 +13,7 @@ from volstyle.motion.links import LONGEST, estimate_motion
 from volstyle.networks.inflation import mean_around
 
 _UNLIKE = 0.1
-"""How far two frames may be from another, in samples of [0, 1], where they show one thing: at this distance the
+"""How far two frames may differ, in samples of [0, 1], where they show one thing: at this distance the
 frame before counts 1/e as much. Flow finds something everywhere, over a cut too."""
 
 _FINE = 5

@@ -123,7 +123,7 @@ def real(*numbers: float) -> Array:
 
 
 def cast(graph: Graph, value: Value, kind: type[np.generic]) -> Value:
-    """The same numbers in another type."""
+    """Convert numbers to another type."""
     from onnx.helper import np_dtype_to_tensor_dtype
 
     return graph("Cast", value, to=int(np_dtype_to_tensor_dtype(np.dtype(kind))))
