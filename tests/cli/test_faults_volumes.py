@@ -12,9 +12,12 @@ import pytest
 
 from tests.codecs.slices import counts, series, slice_of
 from tests.scans import loaded
+from volstyle.codecs import Encoding, Selection
 from volstyle.codecs.stored import Array
 from volstyle.errors import CapacityError, InputError, RecipeError
+from volstyle.media.done import differences
 from volstyle.media.names import default_output
+from volstyle.media.order import Order, StyleOrder
 from volstyle.media.table import MEDIA
 from volstyle.media.volume import shape_of
 from volstyle.recipe import Recipe
@@ -125,6 +128,26 @@ def record(path: Path, **entries: Any) -> Path:
     return path
 
 
+def record_of_a_picture(path: Path, **changes: Any) -> Path:
+    """A record of "b.png", made from "a.png" in no stage; changes: entries of its command."""
+    command = {
+        "kind": "image",
+        "content": "a.png",
+        "styles": [{"path": "a.png", "weight": 1, "mask": None, "source_mask": None}],
+        "init": None,
+        "weights": None,
+        "inputs": {},
+        "output": {"path": "b.png", "sha256": "0"},
+        "selection": {"size": 16, "start": None, "end": None},
+        "quality": "visual",
+        "full_size": False,
+        "mask": None,
+        "shape": None,
+        "stopped_after": None,
+    }
+    return record(path, stages=[], command=command | changes)
+
+
 @pytest.mark.parametrize(
     ("entries", "message"),
     [
@@ -191,26 +214,21 @@ def test_a_stage_that_was_stopped_before_a_step_has_no_costs(
 def test_a_damaged_command_of_a_record_is_one_line(
     tmp_path: Path, change: dict[str, Any], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    command = {
-        "kind": "image",
-        "content": "a.png",
-        "styles": [{"path": "a.png", "weight": 1, "mask": None, "source_mask": None}],
-        "init": None,
-        "weights": None,
-        "inputs": {},
-        "output": {"path": "b.png", "sha256": "0"},
-        "selection": {"size": 16, "start": None, "end": None},
-        "quality": "visual",
-        "full_size": False,
-        "mask": None,
-        "shape": None,
-        "stopped_after": None,
-    }
     picture(tmp_path / "a.png")
-    path = record(tmp_path / "a.json", command=command | change)
+    path = record_of_a_picture(tmp_path / "a.json", **change)
     assert main(["replay", str(path)]) == 2
     assert "a record" in said(capsys)
     assert main(["info", str(path)]) in (0, 2)  # it says less of it, and no traceback either
+
+
+@pytest.mark.parametrize("stopped", [5, [], [1], "x", {}, {"stage": 1}])
+def test_a_report_of_a_record_with_a_damaged_end_is_one_line(
+    tmp_path: Path, stopped: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    picture(tmp_path / "a.png")
+    path = record_of_a_picture(tmp_path / "b.png.json", stopped_after=stopped)
+    assert main(["report", str(path)]) == 2
+    assert "a record that does not say what it is of" in said(capsys)
 
 
 @pytest.mark.parametrize("shape", [[], [8], [8, 8, 8, 8]])
@@ -218,6 +236,21 @@ def test_a_stage_of_another_number_of_axes_is_one_line(
     tmp_path: Path, shape: list[int], capsys: pytest.CaptureFixture[str]
 ) -> None:
     stage = {"shape": shape, "steps": 5, "costs": {}, "seconds": 1}
-    command = {"kind": "image", "content": "a.png", "styles": [], "output": {"path": "b.png"}}
-    assert main(["info", str(record(tmp_path / "a.json", stages=[stage], command=command))]) == 2
+    picture(tmp_path / "a.png")
+    path = record_of_a_picture(tmp_path / "b.png.json")
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"stages": [stage]}))
+    assert main(["info", str(path)]) == 2
     assert "a record that does not say what it is of" in said(capsys)
+    for command in ("report", "replay"):
+        assert main([command, str(path)]) == 2
+        assert "a record with a stage of shape" in said(capsys)
+
+
+@pytest.mark.parametrize("inputs", [None, [], "x", 5, ["a.png"]])
+def test_a_result_beside_a_record_with_damaged_inputs_is_another_one(tmp_path: Path, inputs: Any) -> None:
+    picture(tmp_path / "a.png")
+    picture(tmp_path / "b.png")
+    record_of_a_picture(tmp_path / "b.png.json", inputs=inputs)
+    style = StyleOrder(tmp_path / "a.png")
+    order = Order("image", tmp_path / "a.png", (style,), tmp_path / "b.png", Recipe(), Selection(), Encoding())
+    assert differences(order) == ["a damaged record"]

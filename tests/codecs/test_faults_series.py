@@ -232,6 +232,20 @@ def test_times_since_1970_are_exact(tmp_path: Path, first: float, step: float, d
     assert found == evenly(step, 120, first, decimals)
 
 
+@pytest.mark.parametrize("name", ["a.csv", "a.tsv", "a.npy"])
+def test_a_rate_that_is_not_written_is_noted(tmp_path: Path, name: str) -> None:
+    sound = Field(torch.rand(2, 100), (Axis("t", 1 / 8000, "s"),))
+    assert write(tmp_path / name, sound) == [f"{name}: has no times, the rate of 8000 Hz is left out"]
+    assert write(tmp_path / f"b{name}", read(tmp_path / name, Selection(signal=True))) == []
+
+
+def test_the_times_of_a_table_say_its_rate(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("time,v\n" + "".join(f"{i / 100},{i % 7}\n" for i in range(50)))
+    series = read(tmp_path / "a.csv", Selection(signal=True))
+    assert write(tmp_path / "b.csv", series) == []
+    assert write(tmp_path / "c.npy", series) == ["c.npy: has no times, the rate of 100 Hz is left out"]
+
+
 def test_an_array_that_claims_more_than_it_holds_is_refused(tmp_path: Path) -> None:
     np.save(tmp_path / "a.npy", np.zeros((2, 40), np.float32))
     data = (tmp_path / "a.npy").read_bytes().replace(b"(2, 40), }        ", b"(2, 40000000000), }")

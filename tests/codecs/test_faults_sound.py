@@ -129,6 +129,65 @@ def test_a_wav_from_a_pipe_is_read(tmp_path: Path, promised: int, kind: str) -> 
     assert read(path, Selection(signal=True)).shape == (4000,)
 
 
+def loudness(path: Path) -> list[float]:
+    """The highest sample of each channel, in the order that FFmpeg has for their speakers."""
+    with av.open(str(path)) as container:
+        stream = container.streams.audio[0]
+        packed = av.AudioResampler("flt", stream.layout, stream.rate)
+        frames = [ready for frame in container.decode(stream) for ready in packed.resample(frame)]
+        samples = np.concatenate([frame.to_ndarray().reshape(-1, stream.layout.nb_channels) for frame in frames])
+    return list(np.abs(samples[len(samples) // 2 :]).max(0))
+
+
+def graded(channels: int, rate: int = 48000) -> np.ndarray:
+    """(T, C), each channel louder than the one before."""
+    pitches = 2 * np.pi * np.arange(200, 200 + 40 * channels, 40) / rate
+    return np.sin(np.arange(rate)[:, None] * pitches) * (np.arange(channels) + 1) / (channels + 1)
+
+
+@pytest.mark.parametrize("channels", range(1, 10))
+def test_a_channel_is_heard_from_the_same_speaker_as_ogg(tmp_path: Path, channels: int) -> None:
+    """The center comes second in an OGG of five channels, and third in a WAV."""
+    expected = np.abs(graded(channels)).max(0)
+    soundfile.write(tmp_path / "a.wav", graded(channels), 48000, "PCM_16", format="WAV")
+    sound = read(tmp_path / "a.wav", Selection(signal=True))
+    write(tmp_path / "b.ogg", sound)
+    # The channel of the low tones, the one after the center, is cut off above them by every encoder.
+    kept = [index for index in range(channels) if (channels, index) not in [(6, 3), (8, 3)]]
+    assert np.array(loudness(tmp_path / "b.ogg"))[kept] == pytest.approx(expected[kept], abs=0.05)
+    back = read(tmp_path / "b.ogg", Selection(signal=True))
+    assert back.samples[:, 24000:].abs().amax(1).numpy()[kept] == pytest.approx(expected[kept], abs=0.05)
+    write(tmp_path / "c.wav", back)
+    assert np.array(loudness(tmp_path / "c.wav"))[kept] == pytest.approx(expected[kept], abs=0.05)
+
+
+@pytest.mark.parametrize(
+    ("subtype", "channels", "name"),
+    [("VORBIS", 6, "b.wav"), ("VORBIS", 6, "b.ogg"), ("VORBIS", 8, "b.ogg"), ("OPUS", 6, "b.wav")],
+)
+def test_the_speakers_of_an_ogg_are_kept(tmp_path: Path, subtype: str, channels: int, name: str) -> None:
+    soundfile.write(tmp_path / "a.ogg", graded(channels) / 2, 48000, subtype, format="OGG")
+    write(tmp_path / name, read(tmp_path / "a.ogg", Selection(signal=True)))
+    assert layout(tmp_path / name) == layout(tmp_path / "a.ogg")
+    assert loudness(tmp_path / name) == pytest.approx(loudness(tmp_path / "a.ogg"), abs=0.05)
+
+
+@pytest.mark.parametrize("channels", [6, 7, 8, 9, 16])
+@pytest.mark.parametrize("kind", ["WAV", "W64"])
+def test_the_sound_of_a_clip_is_read_whatever_its_channels(tmp_path: Path, channels: int, kind: str) -> None:
+    """PyAV reads past the end of the planes of eight channels, which can end the process."""
+    samples = graded(channels, RATE)
+    soundfile.write(tmp_path / "a.wav", samples, RATE, "PCM_16", format=kind)
+    with av.open(str(tmp_path / "a.wav")) as source, av.open(str(tmp_path / "b.mkv"), "w") as container:
+        stream = container.add_stream_from_template(source.streams.audio[0])
+        for packet in source.demux(source.streams.audio[0]):
+            if packet.dts is not None:
+                packet.stream = stream
+                container.mux(packet)
+    sound = read(tmp_path / "b.mkv", Selection(signal=True))
+    assert sound.samples.T.numpy() == pytest.approx(samples, abs=1e-4)
+
+
 def layout(path: Path) -> str:
     with av.open(str(path)) as container:
         return container.streams.audio[0].layout.name

@@ -15,7 +15,7 @@ import pytest
 import torch
 
 from tests.codecs.clips_of import HEIGHT, RATE, WIDTH, make, picture, streams
-from volstyle.codecs import Moment, Selection, check, open_clip, read, write
+from volstyle.codecs import Encoding, Moment, Selection, check, open_clip, read, write
 from volstyle.codecs.color import Color, in_range_of
 from volstyle.codecs.video import VideoOrigin
 from volstyle.errors import CapacityError, InputError, OutputError
@@ -156,6 +156,9 @@ def test_interlaced_frames_and_deep_samples_are_noted(tmp_path: Path) -> None:
     assert any("interlaced" in note for note in open_clip(make(tmp_path / "a.mp4", options=options)).notes)
     deep = read(make(tmp_path / "b.mkv", count=2, codec="ffv1", pixels="yuv420p12le", options={}))
     assert write(tmp_path / "c.mp4", deep) == ["c.mp4: 12-bit samples written as 10 bit"]
+    assert write(tmp_path / "c.mov", deep, Encoding("prores")) == ["c.mov: 12-bit samples written as 10 bit"]
+    again = read(tmp_path / "c.mov")
+    assert write(tmp_path / "d.mov", again, Encoding("prores")) == []
 
 
 # ---------------------------------------------------------------------------------------------------- sound

@@ -27,7 +27,7 @@ from tests.clips import (
     no_room,
     one_line,
 )
-from volstyle.codecs import Encoding, Moment, Selection, check_writable, image, probe, read, write
+from volstyle.codecs import Encoding, Moment, Selection, check_writable, files, image, probe, read, write
 from volstyle.errors import CapacityError, OutputError
 from volstyle.grid.field import Field
 
@@ -49,6 +49,15 @@ def test_a_pattern_is_read_in_the_order_of_its_numbers(tmp_path: Path, pattern: 
     samples = read(tmp_path / "in" / pattern).samples
     for index, array in enumerate(arrays):
         assert np.array_equal(levels_of(samples[:, index]).permute(1, 2, 0).numpy()[..., ::-1], array)
+
+
+@pytest.mark.parametrize("names", [["²"], ["²1"], ["²1", "1", "2²3"], ["٣", "²2", "x²3"]])
+def test_a_name_with_a_digit_that_is_no_number_is_a_frame(tmp_path: Path, names: list[str]) -> None:
+    """A superscript two is a digit to Python, but nothing that it makes a number of."""
+    make_images(tmp_path / "in", [f"{name}.png" for name in names])
+    assert read(tmp_path / "in").shape == (len(names), HEIGHT, WIDTH)
+    found = files(tmp_path / "in")
+    assert sorted(file.stem for file in found) == sorted(names)
 
 
 def test_a_pattern_reads_only_what_fits(tmp_path: Path) -> None:

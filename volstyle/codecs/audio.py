@@ -37,6 +37,16 @@ _MOST_HERTZ = {"OGG": 200_000}
 _BLOCK = 2**16
 """Samples a channel written at once: libvorbis takes all that it is given on the stack."""
 
+_VORBIS = {
+    3: (0, 2, 1),
+    5: (0, 2, 1, 3, 4),
+    6: (0, 2, 1, 5, 3, 4),
+    7: (0, 2, 1, 6, 5, 3, 4),
+    8: (0, 2, 1, 7, 5, 6, 3, 4),
+}
+"""Number of channels -> where each channel of a WAV lies in an OGG, whose order is another (Vorbis I, section
+4.3.9; RFC 7845, section 5.1.1.2). libsndfile gives and takes them as they lie there."""
+
 _PROMISED = re.compile(r"^\s*(?:data|SSND|Data Size|riff|Riff size)\s*: (\d+) \(should be (\d+)\)", re.MULTILINE)
 """What libsndfile prints of a RIFF, AIFF, AU or Wave64 that ends before its header says: bytes promised, bytes
 there."""
@@ -93,7 +103,9 @@ def read(path: Path, selection: Selection) -> Field:
             if samples.shape[1] < file.frames:
                 raise InputError(f"{path}: ends after {samples.shape[1]} of {file.frames} samples; cut off there")
             rate, subtype, tags = file.samplerate, file.subtype, file.copy_metadata()
-            speakers = _speakers(path) if file.format == "WAVEX" else None
+            speakers = _speakers(path) if file.format in ("WAVEX", "OGG") else None
+            if file.format == "OGG" and file.channels in _VORBIS:
+                samples = samples[list(_VORBIS[file.channels])]
     if not samples.shape[1]:
         raise InputError(f"{path}: holds no samples; give a sound that lasts")
     bad = ~np.isfinite(samples)
@@ -126,6 +138,8 @@ def write(path: Path, field: Field, encoding: Encoding) -> list[str]:
                 setattr(file, tag, text)
             for start in range(0, len(samples), _BLOCK):
                 block = samples[start : start + _BLOCK]
+                if plan.format == "OGG" and field.channels in _VORBIS:
+                    block = block[:, np.argsort(_VORBIS[field.channels])]
                 file.write(_whole(block, _BITS[plan.subtype]) if plan.subtype in _BITS else block)
     except soundfile.LibsndfileError as error:
         raise OutputError(f"{path}: cannot be written ({error.error_string})") from error
@@ -264,10 +278,11 @@ def _decoded(path: Path) -> tuple[NDArray[np.float32], int, str | None]:
             speakers, channels = _named(stream.layout.name), stream.layout.nb_channels
             count = round((container.duration or 0) / av.time_base * stream.rate) * channels
             check_room(path, 4 * count, count)
-            resampler = av.AudioResampler("fltp", stream.layout, stream.rate)
+            # Packed, since PyAV reads past the end of the list of planes where there are eight.
+            resampler = av.AudioResampler("flt", stream.layout, stream.rate)
             frames = [ready for frame in container.decode(stream) for ready in resampler.resample(frame)]
             frames += resampler.resample(None)
-            parts = [frame.to_ndarray() for frame in frames]
+            parts = [frame.to_ndarray().reshape(-1, channels).T for frame in frames]
             rate = int(stream.rate)
     except (av.error.FFmpegError, OSError) as error:
         raise InputError(f"{path}: its sound cannot be decoded ({error}); cut off, or damaged") from error

@@ -43,7 +43,8 @@ class VideoOrigin(ClipOrigin):
     """rate: frames per second. time_base: seconds per tick. begin: the time stamp of the file's first frame, in
     seconds. offset: the time stamp of the first frame that was read, in seconds. length: of the range that was
     read, in seconds, or None for the whole clip. stream: the number of its stream in the file, None where the
-    pictures are not from there. bits: 8 or more. aspect: width over height of a sample."""
+    pictures are not from there. codec: FFmpeg's name of the one they came by. bits: 8 or more. aspect: width over
+    height of a sample."""
 
     rate: Fraction = Fraction(25)
     time_base: Fraction = Fraction(1, 25)
@@ -51,6 +52,7 @@ class VideoOrigin(ClipOrigin):
     offset: Fraction = Fraction(0)
     length: Fraction | None = None
     stream: int | None = None
+    codec: str = ""
     bits: int = 8
     aspect: Fraction = Fraction(1)
     color: Color = BT709
@@ -145,6 +147,7 @@ def origin_of(path: Path, stream: Any) -> VideoOrigin:
     return VideoOrigin(
         path=path,
         stream=stream.index,
+        codec=context.name,
         rate=rate_of(stream),
         time_base=Fraction(stream.time_base),
         bits=context.format.components[0].bits if context.format else 8,

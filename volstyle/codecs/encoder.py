@@ -154,7 +154,8 @@ class Encoder:
         if alpha and not self._alpha:
             instead = "--quality lossless keeps" if path.suffix == ".nut" else "WebM and --quality prores keep"
             self.notes.append(f"{path.name}: no transparency in this format, left out; {instead} it")
-        kept = 12 if self._format.codec == "prores_ks" else 10  # decoders give 12 bits of what ProRes made of 10
+        # Decoders give 12 bits of what ProRes made of 10.
+        kept = 12 if self._format.codec == "prores_ks" and origin.codec == "prores" else 10
         if origin.bits > kept and "10" in self._format.pixels:
             self.notes.append(f"{path.name}: {origin.bits}-bit samples written as 10 bit")
         if self._deep and self._format.pixels in ("rgb24", "gbrp", "pal8", "yuv420p", "yuva420p"):

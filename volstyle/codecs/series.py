@@ -125,7 +125,16 @@ def write(path: Path, field: Field, encoding: Encoding) -> list[str]:
             with temporary.open("w", encoding="utf-8", newline="") as text:
                 table = csv.writer(text, delimiter=_SEPARATORS[path.suffix.lower()], lineterminator="\n")
                 table.writerows(_lines(field, origin))
-    return []
+    return _left_out(path, field)
+
+
+def _left_out(path: Path, field: Field) -> list[str]:
+    """A note on the rate of a field, where what is written has no column of times that says it."""
+    axis = field.axes[0]
+    timed = isinstance(field.origin, SeriesOrigin) and path.suffix.lower() != ".npy"
+    if axis.unit != "s" or timed:
+        return []
+    return [f"{path.name}: has no times, the rate of {1 / axis.step:g} Hz is left out"]
 
 
 def check(path: Path, field: Field | None, encoding: Encoding) -> None:

@@ -145,6 +145,10 @@ def _order(path: Path, record: Record, command: Mapping[str, Any]) -> Order:
     selection, stopped = command["selection"], command["stopped_after"]
     if command["kind"] not in MEDIA:
         raise InputError(f"{path}: a record of a {command['kind']!r}, must be one of {', '.join(MEDIA)}")
+    axes = MEDIA[command["kind"]].axes
+    for stage in record.stages:
+        if len(stage.shape) != len(axes):
+            raise InputError(f"{path}: a record with a stage of shape {stage.shape}, must be of {', '.join(axes)}")
     order = Order(
         kind=command["kind"],
         content=located(command["content"]),

@@ -28,7 +28,8 @@ def differences(order: Order) -> list[str]:
         was = None if order.output is None else order_behind(order.output)
         command = record.command
         assert was is not None and order.output is not None
-        inputs, output, stopped = command["inputs"], command["output"]["sha256"], command["stopped_after"]
+        inputs = list(command["inputs"].values())
+        output, stopped = command["output"]["sha256"], command["stopped_after"]
     except InputError:
         return ["no record"]
     except (AttributeError, KeyError, TypeError):
@@ -40,7 +41,7 @@ def differences(order: Order) -> list[str]:
         found.append("other bytes than its record says")
     if order.lesson is not None and not is_done(order.lesson):
         found.append("another learned style")
-    elif list(inputs.values()) != [digest(path) for path in order.inputs]:
+    elif inputs != [digest(path) for path in order.inputs]:
         found.append("other inputs")
     each = [[(style.weight, style.at, style.named) for style in styles] for styles in (was.styles, order.styles)]
     if each[0] != each[1]:
