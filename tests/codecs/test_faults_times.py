@@ -49,6 +49,17 @@ def test_frames_at_one_time_stamp_are_moved_apart_with_a_note(tmp_path: Path) ->
         assert found == pytest.approx([0, 0.04, 0.08, 0.106, 0.133, 0.16], abs=2e-3)
 
 
+def test_the_last_picture_of_slides_is_shown_as_long_as_the_file_says(tmp_path: Path) -> None:
+    """Pictures that are decoded out of order, two seconds apart but for the last, which is shown for one tick."""
+    base, stamps = Fraction(1, 25), [0, 50, 100]
+    path = make(tmp_path / "a.mp4", count=3, time_base=base, stamps=stamps, options={"bf": "2"})
+    write(tmp_path / "b.mp4", open_clip(path))
+    for name in ("a.mp4", "b.mp4"):
+        assert times(tmp_path / name) == pytest.approx([0, 2, 4], abs=2e-3)
+        with av.open(str(tmp_path / name)) as container:
+            assert container.duration / av.time_base == pytest.approx(4.04, abs=5e-3)
+
+
 @pytest.mark.parametrize("name", ["a.mkv", "a.webm", "a.mp4"])
 def test_sound_may_be_longer_than_the_pictures(tmp_path: Path, name: str) -> None:
     webm = name == "a.webm"

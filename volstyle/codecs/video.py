@@ -14,6 +14,7 @@ from fractions import Fraction
 from functools import partial
 from itertools import groupby, islice, pairwise
 from pathlib import Path
+from typing import Any
 
 import av
 import torch
@@ -105,7 +106,7 @@ def open_clip(path: Path, selection: Selection, look: Look | None = None) -> Cli
             if look is not None:
                 width, height = sides_of(frame, _GLANCE)
                 look(frame.reformat(width=width, height=height, format="rgb24").to_ndarray())
-            last, pose = frame.duration or 0, Pose.of(frame)
+            last, pose = _shown(frame, container, stream), Pose.of(frame)
             seen.notes += [note for note in left_out(path, frame, pose) if note not in seen.notes]
             now = sides_of(frame, selection.size)
             now = now[::-1] if pose.swapped else now
@@ -142,6 +143,18 @@ def open_clip(path: Path, selection: Selection, look: Look | None = None) -> Cli
     axes = (Axis("t", float(1 / origin.rate), "s"), Axis("y"), Axis("x"))
     frames = partial(_fields, path, selection, origin, see_through)
     return Clip((len(ticks), height, width), axes, origin, frames, see_through, brief(seen.notes))
+
+
+def _shown(frame: Any, container: Any, stream: Any) -> int:
+    """Ticks that a frame is shown for, as its file says; 0 if it does not.
+
+    MP4 says how long after each frame the next one in the order of decoding comes, which is another where frames
+    are out of order and held for unequal times. So none is shown past the end that it says of all."""
+    lasts = int(frame.duration or 0)
+    if frame.pts is None or stream.duration is None or "mp4" not in container.format.name:
+        return lasts
+    left = int((stream.start_time or 0) + stream.duration - frame.pts)
+    return left if 0 < 2 * left < lasts else lasts
 
 
 def _in_order(ticks: Sequence[int | None], usual: int) -> tuple[list[int], int]:
