@@ -116,6 +116,16 @@ def warp(frames: Tensor, flow: Tensor, kind: str = "bilinear") -> Tensor:
     return functional.grid_sample(frames, grid, mode=kind, padding_mode="border", align_corners=True)
 
 
+def inside(flow: Tensor) -> Tensor:
+    """(N, 1, H, W), whether the flow (N, 2, H, W) points to a place in the picture."""
+    height, width = flow.shape[2:]
+    y, x = torch.meshgrid(
+        torch.arange(height, device=flow.device), torch.arange(width, device=flow.device), indexing="ij"
+    )
+    right, below = x + flow[:, 0], y + flow[:, 1]
+    return ((right >= 0) & (right <= width - 1) & (below >= 0) & (below <= height - 1))[:, None]
+
+
 def _luma8(samples: Tensor) -> list[NDArray[Any]]:
     weights = torch.tensor([0.299, 0.587, 0.114]) if samples.shape[0] == 3 else torch.ones(samples.shape[0])
     luma = torch.tensordot(weights / weights.sum(), samples.cpu(), dims=([0], [0]))

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from volstyle.grid.resample import fitted, resize
-from volstyle.motion.flow import Between, dis, warp
+from volstyle.motion.flow import Between, dis, inside, warp
 
 GAPS = (1, 2, 4, 8)
 """How many frames apart two frames are that are held together, each in both directions. Without the last, errors
@@ -189,11 +189,7 @@ def _trust(flow: Tensor, reverse: Tensor, borders: bool) -> Tensor:
     power = flow.square().sum(1)
     apart = (flow + returned).square().sum(1)
     hidden = apart >= 0.01 * (power + returned.square().sum(1)) + 0.5
-    height, width = flow.shape[2:]
-    y, x = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
-    right, below = x + flow[:, 0], y + flow[:, 1]
-    outside = (right < 0) | (right > width - 1) | (below < 0) | (below > height - 1)
-    doubtful = hidden | outside
+    doubtful = hidden | ~inside(flow)[:, 0]
     if not borders:
         across, down = flow.diff(dim=3, append=flow[..., -1:]), flow.diff(dim=2, append=flow[..., -1:, :])
         doubtful |= across.square().sum(1) + down.square().sum(1) > 0.01 * power + 0.002
