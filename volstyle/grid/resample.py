@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import torch
 from torch import Tensor
 
 _SLICE = 8
+
+_BAND = 64
+"""New samples along an axis that are made at once. All at once take as many products as there are old samples, and
+fewer at once are products too small to be fast."""
 
 
 def resize(samples: Tensor, shape: tuple[int, ...], *, kind: str = "cubic") -> Tensor:
@@ -17,10 +23,20 @@ def resize(samples: Tensor, shape: tuple[int, ...], *, kind: str = "cubic") -> T
     """
     for axis, (old, new) in enumerate(zip(samples.shape[1:], shape, strict=True), start=1):
         if old != new:
-            _, matrix = resampling(old, new, kind)
-            matrix = matrix.to(samples)
-            samples = torch.tensordot(samples, matrix, dims=([axis], [1])).movedim(-1, axis)
+            pieces = []
+            for first, matrix in _bands(old, new, kind):
+                taken = samples.narrow(axis, first, matrix.shape[1])
+                pieces.append(torch.tensordot(taken, matrix.to(samples), dims=([axis], [1])).movedim(-1, axis))
+            samples = pieces[0] if len(pieces) == 1 else torch.cat(pieces, dim=axis)
     return samples.contiguous()
+
+
+@lru_cache(maxsize=64)
+def _bands(old: int, new: int, kind: str) -> tuple[tuple[int, Tensor], ...]:
+    """`resampling` for `_BAND` new samples at a time, each of which is made of the few old ones near it."""
+    return tuple(
+        resampling(old, new, kind, slice(start, min(start + _BAND, new))) for start in range(0, new, _BAND)
+    )
 
 
 def transfer(full: Tensor, content: Tensor, result: Tensor) -> Tensor:
