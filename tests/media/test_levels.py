@@ -93,7 +93,7 @@ def test_a_style_of_other_channels_is_averaged() -> None:
         (signal(torch.full((1, 100), 0.25)), "content: silent, every sample is 0.25"),
         (signal(torch.tensor([[0.0, math.nan, 1.0]])), "NaN"),
         (Field(torch.zeros(1, 4, 4), (Axis("y"), Axis("x"))), "axes y, x, a signal has one"),
-        (signal(torch.randn(1, 100), 1.0, "sample"), "content's is in sample"),
+        (signal(torch.randn(1, 100), 1.0, "sample"), "its step is in s, the content's in sample"),
     ],
 )
 def test_what_is_no_signal_is_refused(field: Field, message: str) -> None:
