@@ -14,11 +14,6 @@ settings.register_profile("suite", derandomize=True, database=None, deadline=Non
 settings.register_profile("search", deadline=None, max_examples=5000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "suite"))
 
-# Processes that share the machine (pytest -n) have one thread each, and so has what they start: threads that wait
-# for one another spin, and would take the others' time.
-if "PYTEST_XDIST_WORKER" in os.environ:
-    os.environ["OMP_NUM_THREADS"] = "1"
-    torch.set_num_threads(1)
 torch.set_num_threads(min(2, torch.get_num_threads()))
 
 

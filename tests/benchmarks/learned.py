@@ -38,7 +38,7 @@ The same networks, whose own frames have E1 13 and E10 3.8, carried otherwise; t
         were painted up to three times it drifts from one color to another
 
 At 1280 pixels flow that must agree in both directions tears forms on flat walls apart, and with the power of one
-octave alone restored strokes melt into sand: brought to 256 pixels, texture is .037 so and .028 with three octaves.
+octave alone restored strokes melt into sand: at 256 pixels the texture is then .037, and .028 with three octaves.
 
 So what holds a clip together is best left to carrying: it costs a tenth of the texture, where the temporal term of
 the lesson costs as much for a quarter of the way. Finer stages need this most: at 569 px the texture of a frame is

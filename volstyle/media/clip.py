@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import pairwise
@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from volstyle.codecs import Facts, Moment
+from volstyle.codecs.ahead import ahead
 from volstyle.codecs.clip import AXES, Clip, ClipOrigin, Spool
 from volstyle.codecs.color import in_range_of, is_high_range
 from volstyle.codecs.flow import FlowFiles
@@ -147,13 +148,13 @@ class Film:
         return replace(full or self.clip, frames=partial(self._frames, finished, full))
 
     def painted(self, paint: Paint) -> Clip:
-        """The clip with each frame painted when it is asked for."""
+        """The clip with each frame painted when it is asked for, and the next while that one is written."""
 
-        def frames() -> Iterator[Field]:
+        def frames() -> Generator[Field, None, None]:
             for index, frame in enumerate(self.clip.frames()):
                 yield replace(frame, samples=paint(frame.samples, index))
 
-        return replace(self.clip, frames=frames)
+        return replace(self.clip, frames=lambda: ahead(frames(), 1))
 
     def _frames(self, finished: Finished, full: Clip | None) -> Iterator[Field]:
         given = self.clip.frames()
