@@ -30,7 +30,9 @@ The same networks, whose own frames have E1 13 and E10 3.8, carried otherwise; t
     from the frame before, share .8                       .0141, .784, .59, 1.5, 2.7
     and from 8 frames back, share .9                      .0150, .784, .59, 1.8, 1.4
     flow in one direction, half the time                  .0163, .792, .57, 2.3, 1.3
-    the frame before counts twice, share .8               .0168, .804, .57, 1.8, 1.4; what is kept
+    the frame before counts twice, share .8               .0168, .804, .57, 1.8, 1.4
+    three quarters of what is broad, share .9             .0162, .803, .58, 1.8, 1.5; what is kept
+    half of it                                            .0152, .795, .58, 2.6, 1.8
     the first stage alone, share .97                      .0162, .780, .62, 9.3, 2.5
     pieces of 3/4 of a frame, shifted by up to a sixth    .0179, .792, .63, 15, 4.5, not carried: a network that
         cannot tell where the frame's border is leaves the wall empty, for nothing there says where a star is

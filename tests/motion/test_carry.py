@@ -33,10 +33,11 @@ def variance(share: float) -> float:
 
 @pytest.mark.parametrize("share", [0.3, 0.6])
 def test_what_is_broad_and_changes_without_a_cause_is_averaged(share: float) -> None:
+    """Three quarters of the share are taken of what is broad."""
     content, levels = scene(1), 0.5 + 0.1 * torch.randn(400, generator=torch.Generator().manual_seed(0))
     made = [torch.full((3, 64, 80), float(level.clamp(0, 1))) for level in levels]
     held = torch.stack([frame.mean() for frame in painted(share, [content] * len(made), made)])
-    assert float(held[40:].var() / levels[40:].var()) == pytest.approx(variance(share), rel=0.1)
+    assert float(held[40:].var() / levels[40:].var()) == pytest.approx(variance(0.75 * share), rel=0.1)
 
 
 @pytest.mark.parametrize("octaves", [1, 2])
@@ -97,7 +98,7 @@ def test_a_cut_begins_anew() -> None:
     one, other = scene(4), 1 - scene(5)
     made = [torch.zeros(3, 64, 80), torch.ones(3, 64, 80)]
     assert float(painted(0.8, [one, other], made)[1].mean()) > 0.9
-    assert float(painted(0.8, [one, one], made)[1].mean()) < 0.25
+    assert float(painted(0.8, [one, one], made)[1].mean()) < 0.5
 
 
 def test_frames_that_do_not_follow_are_left_alone() -> None:

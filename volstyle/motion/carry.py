@@ -35,6 +35,11 @@ _BROAD = 160
 """Octaves of what is painted are looked at until the long side is halved to this many samples or fewer: what is
 broader than a stroke has no power to be restored."""
 
+_KEPT = 0.75
+"""How much of what is broader than that is mixed at all: of a constant this part of the share. Broad forms flicker
+least, and those that a network puts where nothing is, as stars on a wall, are drawn out when they are mixed along
+the motion of the camera."""
+
 _MOST = 2.0
 """How many times an octave is raised at most, to have the power again that it had before it was averaged."""
 
@@ -103,13 +108,12 @@ def _carried(before: _Before, seen: Tensor, made: Tensor) -> tuple[Tensor, Tenso
 
 def _raised(mixed: Tensor, made: Tensor) -> Tensor:
     """A mixture (1, C, H, W), octave by octave as strong as what was made: of a Laplacian pyramid (Burt & Adelson
-    1983) all but the broadest."""
+    1983) all but the broadest, of which only a share is taken."""
     sides = tuple(mixed.shape[2:])
     broad, broad_made = _halved(mixed), _halved(made)
     fine, fine_made = mixed - _brought_up(broad, sides), made - _brought_up(broad_made, sides)
     times = (_power(fine_made) / _power(fine).clamp_min(1e-6)).sqrt().clamp(1, _MOST)
-    if max(broad.shape) > _BROAD:
-        broad = _raised(broad, broad_made)
+    broad = _raised(broad, broad_made) if max(broad.shape) > _BROAD else broad_made.lerp(broad, _KEPT)
     return _brought_up(times, sides) * fine + _brought_up(broad, sides)
 
 

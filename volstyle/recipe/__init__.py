@@ -206,7 +206,7 @@ class LearnChoice:
     crop: int = 256
     nearness: float = 1.0
     steadiness: float = 0.25
-    carry: float = 0.8
+    carry: float = 0.9
 
 
 @dataclass(frozen=True)
