@@ -89,6 +89,17 @@ def test_a_pyramid_stays_one(tmp_path: Path) -> None:
         assert series.keyframe.tile == (16, 16)
 
 
+@pytest.mark.parametrize(("suffix", "says"), [(".nii.gz", True), (".zarr", True), (".ome.tif", False)])
+def test_a_pyramid_that_goes_into_another_format_is_a_note(tmp_path: Path, suffix: str, says: bool) -> None:
+    path = tmp_path / "a.ome.tif"
+    with tifffile.TiffWriter(path, ome=True) as file:
+        file.write(stack(), subifds=2, metadata={"axes": "ZYX"})
+        for step in (2, 4):
+            file.write(stack()[:, ::step, ::step], subfiletype=1)
+    notes = write(tmp_path / f"b{suffix}", read(path))
+    assert any("its 2 smaller copies; left out" in note for note in notes) == says
+
+
 def test_a_file_of_two_series_is_its_stack_and_says_so(tmp_path: Path) -> None:
     with tifffile.TiffWriter(tmp_path / "a.tif") as file:
         file.write(stack()[0], photometric="minisblack")

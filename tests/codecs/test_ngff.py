@@ -49,6 +49,12 @@ def group_of(path: Path) -> Any:
     return zarr.open_group(path, mode="r")
 
 
+def test_levels_that_go_into_another_format_are_a_note(tmp_path: Path) -> None:
+    path = ngff(tmp_path / "a.zarr", "0.5", counts(2, 6, 20, 24, dtype=np.uint16))
+    (note,) = write(tmp_path / "b.nrrd", read(path))
+    assert note == "b.nrrd: the format has no place for its smaller copy; left out"
+
+
 @pytest.mark.parametrize("version", ["0.4", "0.5"])
 def test_an_ome_zarr_comes_back(tmp_path: Path, version: str) -> None:
     array = counts(2, 6, 20, 24, dtype=np.uint16)

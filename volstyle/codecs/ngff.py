@@ -74,7 +74,8 @@ def _read(path: Path) -> Field:
         laid = np.moveaxis(laid, 0, 1) if "c" in names else laid
     channels = array.shape[names.index("c")] if "c" in names else 1
     laid = laid.reshape(channels, *(array.shape[names.index(name)] for name in kept))
-    return as_field(path, axes, NgffOrigin(path, laid, names=names))
+    copies = len(_levels(path, multiscale)) - 1
+    return as_field(path, axes, NgffOrigin(path, laid, copies=copies, names=names))
 
 
 def write(path: Path, field: Field, encoding: Encoding) -> list[str]:

@@ -133,6 +133,8 @@ def left_out(path: Path, field: Field, keeps: Collection[str]) -> list[str]:
         lost.append("that low samples are bright (viewers show a negative)")
     if alpha_of(field) is not None and "alpha" not in keeps:
         lost.append("its transparency")
+    if origin.copies:
+        lost.append(f"its {origin.copies} smaller copies" if origin.copies > 1 else "its smaller copy")
     if not lost:
         return []
     return [f"{path.name}: the format has no place for {'; '.join(lost)}; left out"]

@@ -185,6 +185,7 @@ def _volume(path: Path, file: tifffile.TiffFile, series: Any, array: Array) -> F
         color=color,
         alpha=alpha,
         inverted=page.photometric == NEGATIVE,
+        copies=len(levels),
         axes=names,
         shape=array.shape,
         settings=settings,
