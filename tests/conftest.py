@@ -14,12 +14,13 @@ settings.register_profile("suite", derandomize=True, database=None, deadline=Non
 settings.register_profile("search", deadline=None, max_examples=5000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "suite"))
 
-torch.set_num_threads(min(2, torch.get_num_threads()))
+_THREADS = min(2, torch.get_num_threads())
 
 
 @pytest.fixture(autouse=True)
 def _seeded() -> None:
     torch.manual_seed(0)
+    torch.set_num_threads(_THREADS)  # again for each test: numba, which napari brings, sets those of OpenMP
 
 
 @pytest.fixture(autouse=True)

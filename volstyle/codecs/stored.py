@@ -39,8 +39,8 @@ class Stored(Origin):
     value of places that were never measured. limits: the least and the greatest number that the file may hold;
     None for those of its type. affine: (4, 4) from sample numbers (x, y, z) to mm, right-anterior-superior, as
     NIfTI has it; None is unknown. inverted: whether low samples are shown bright, as in DICOM's MONOCHROME1.
-    alpha: (*S), how opaque each sample of a color volume is, in the type of array. copies: how many smaller ones of
-    the whole the file has beside it.
+    alpha: (*S), how opaque each sample of a color volume is, in the type of array. copies: how many smaller ones
+    of the whole the file has beside it.
     """
 
     array: Array | None = None
