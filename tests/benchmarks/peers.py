@@ -14,7 +14,7 @@ kept in --out, so that a benchmark of hours goes on where it was; what is there 
 no network: Portilla–Simoncelli texture, structure kept, grain beside the style's, sliced Wasserstein distance of
 colors and of patches.
 
-uv run python -m tests.benchmarks.peers PICTURES --out FOLDER --sheet peers.jpg --crowsonkb CHECKOUT
+uv run --with aiohttp python -m tests.benchmarks.peers PICTURES --out FOLDER --sheet peers.jpg --crowsonkb CHECKOUT
 uv run python -m tests.benchmarks.peers PICTURES --out FOLDER --sides volstyle builtin --pairs 24 --size 384
 
 What was tried for the defaults of VGG-19, as texture, structure and seconds of one core; each line is one set of
