@@ -25,8 +25,8 @@ def painted(share: float, contents: list[Tensor], made: list[Tensor]) -> list[Te
 
 
 def variance(share: float) -> float:
-    """Of y(t) = (1 − share) x(t) + share (2/3 y(t − 1) + 1/3 y(t − 8)) for independent x of variance 1: the mean
-    of the squared response over all frequencies."""
+    """The variance of y(t) = (1 − share) x(t) + share (2/3 y(t − 1) + 1/3 y(t − 8)) for independent x of variance
+    1: the mean of the squared response over all frequencies."""
     turn = torch.exp(-2j * torch.pi * torch.arange(4096, dtype=torch.float64) / 4096)
     return float(((1 - share) / (1 - share * (2 * turn + turn**8) / 3)).abs().square().mean())
 

@@ -29,16 +29,16 @@ _UNLIKE = 0.1
 frame before counts 1/e as much. Flow finds something everywhere, over a cut too."""
 
 _AROUND = 5
-"""Side of the square over which the power of an octave is taken, in pairs of its samples."""
+"""Side of the squares over which means are taken: of how far two frames differ, in samples of the pictures in
+which flow is found, and of the power of an octave, in pairs of its samples."""
 
 _BROAD = 160
-"""Octaves of what is painted are looked at until the long side is halved to this many samples or fewer: what is
-broader than a stroke has no power to be restored."""
+"""Frames are halved, octave by octave, until their long side has this many samples or fewer. What is left then is
+broader than a stroke, and its power is not restored."""
 
 _KEPT = 0.75
-"""How much of what is broader than that is mixed at all: of a constant this part of the share. Broad forms flicker
-least, and those that a network puts where nothing is, as stars on a wall, are drawn out when they are mixed along
-the motion of the camera."""
+"""The part of the share that is mixed of what is broader than a stroke. Broad forms flicker least, and those that
+a network puts where nothing is, as stars on a wall, are drawn out if mixed along the camera's motion."""
 
 _MOST = 2.0
 """How many times an octave is raised at most, to have the power again that it had before it was averaged."""
@@ -113,7 +113,7 @@ def _raised(mixed: Tensor, made: Tensor) -> Tensor:
     broad, broad_made = _halved(mixed), _halved(made)
     fine, fine_made = mixed - _brought_up(broad, sides), made - _brought_up(broad_made, sides)
     times = (_power(fine_made) / _power(fine).clamp_min(1e-6)).sqrt().clamp(1, _MOST)
-    broad = _raised(broad, broad_made) if max(broad.shape) > _BROAD else broad_made.lerp(broad, _KEPT)
+    broad = _raised(broad, broad_made) if max(broad.shape[2:]) > _BROAD else broad_made.lerp(broad, _KEPT)
     return _brought_up(times, sides) * fine + _brought_up(broad, sides)
 
 
@@ -123,9 +123,10 @@ def _power(fine: Tensor) -> Tensor:
 
 
 def _halved(slab: Tensor) -> Tensor:
-    """The means of pairs of samples along both axes, of what is left over alone."""
+    """Means of samples on a grid of half the size, rounded up: of pairs along an axis of an even one."""
     return functional.interpolate(slab, size=tuple(-(-side // 2) for side in slab.shape[2:]), mode="area")
 
 
 def _brought_up(slab: Tensor, sides: tuple[int, ...]) -> Tensor:
-    return functional.interpolate(slab, size=sides, mode="bilinear")
+    """(1, C, H, W) on a larger grid."""
+    return resize(slab[0], sides, kind="linear")[None]

@@ -16,7 +16,7 @@ GAPS = (1, 2, 4, 8)
 """How many frames apart two frames are that are held together, each in both directions. Without the last, errors
 of frames 10 apart are two to three times as large."""
 
-LONGEST = 640
+_LONGEST = 640
 """The longest side of the pictures in which flow is found. DIS sees no detail that is finer, and takes four times
 as long for twice the side."""
 
@@ -71,7 +71,7 @@ def estimate_motion(
     borders: bool = False,
     flow: Callable[[Tensor], Between] = dis,
 ) -> tuple[Link, ...]:
-    """Motion of a clip (C, T, H, W) in [0, 1] at each gap, forward and back; of larger pictures than LONGEST at
+    """Motion of a clip (C, T, H, W) in [0, 1] at each gap, forward and back; of larger pictures than _LONGEST at
     a smaller size, to be `resized`. loop: over the seam as well. borders: trust samples at the border of a moving
     thing too. flow: of pictures.
 
@@ -80,7 +80,7 @@ def estimate_motion(
     count, *picture = samples.shape[1:]
     if count <= min(gaps):
         return ()
-    shape = fitted((count, *picture), min(LONGEST, max(picture)), (True, False, False))
+    shape = fitted((count, *picture), min(_LONGEST, max(picture)), (True, False, False))
     between = flow(resize(samples, shape).clamp(0, 1))
     links = []
     for gap in gaps:
