@@ -53,14 +53,11 @@ SPACE = tuple(Axis(name) for name in "zyx")
 SLICES = 12
 """Slices that are judged in each direction, from the middle half of the volume."""
 
-_PART = {"style": {"share": 0.2}, "schedule": {"steps": 20, "fine_above": 0}}
 WAYS: dict[str, Mapping[str, Any]] = {
     "default": {},
-    "a fifth": _PART,
-    "a fifth, twice the rate": {**_PART, "optimizer": {"rate": 0.06}},
-    "a fifth, fine taps": {**_PART, "schedule": {"steps": 20, "fine_above": 60}},
+    "all slices": {"style": {"share": 1.0}, "schedule": {"steps": 10, "growth": 2.0}},
 }
-"""Name -> what is chosen beside the defaults, which look at all slices at each step."""
+"""Name -> what is chosen beside the defaults."""
 
 
 def directions(volume: Tensor) -> dict[str, list[Tensor]]:

@@ -1,21 +1,24 @@
-"""A part of the slices at each step: all have their turn, and the mean over turns is the whole."""
+"""A part of the slices at each step: all have their turn, and what lies between them goes with them."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import islice
 
 import pytest
 import torch
+from torch import Tensor
 
 from tests.tiny import numbers
-from volstyle.engine.blockwise import evaluate
+from volstyle.engine.blockwise import Plans, evaluate
 from volstyle.engine.outline import outline
 from volstyle.engine.scene import Scene, Style
 from volstyle.engine.targets import stage_objective
-from volstyle.engine.turns import groups_of, turns
+from volstyle.engine.turns import comb, groups_of, turns
 from volstyle.errors import RecipeError
 from volstyle.grid.field import Axis, Field
 from volstyle.grid.tiles import plan
+from volstyle.loss.objective import Objective
 from volstyle.recipe import Recipe
 
 SPACE = tuple(Axis(name) for name in "zyx")
@@ -23,27 +26,88 @@ RECIPE = Recipe().updated(
     {
         "network": {"name": "random", "inflation": "planes"},
         "content": {"weight": 0.0},
-        "style": {"frames": 4, "share": 0.25},
+        "style": {"share": 0.25},
         "smoothness": 0.0,
         "precision": "float32",
     }
 )
 
 
-def test_turns_add_up_to_the_whole() -> None:
-    content = Field(numbers(1, 16, 16, 16), SPACE)
+def turned(share: float, size: int = 16, frames: int = 1) -> tuple[Objective, Plans, Tensor]:
+    content = Field(numbers(1, size, size, size), SPACE)
     style = Style(Field(numbers(1, 24, 24, seed=1), SPACE[1:]))
-    run = outline(content, RECIPE)
+    run = outline(content, RECIPE.updated({"style": {"share": share, "frames": frames}}))
     scene = Scene.prepare(content, [style], keep_colors=False, coherent=False)
-    objective, plans = stage_objective(scene, run.stages[-1], run, (), torch.zeros(16, dtype=torch.bool))
-    whole = evaluate(content.samples, objective, plans)
-    few = [evaluate(content.samples, *now) for now in islice(turns(objective, plans, 0.25, seed=0), 4)]
+    fixed = torch.zeros(size, dtype=torch.bool)
+    return *stage_objective(scene, run.stages[-1], run, (), fixed), content.samples
+
+
+def assert_same(found: Tensor, expected: Tensor) -> None:
+    torch.testing.assert_close(found, expected, rtol=1e-3, atol=1e-4 * float(expected.abs().max()))
+
+
+@pytest.fixture
+def few_are_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that small volumes, too, are seen by a part of their slices."""
+    monkeypatch.setattr("volstyle.engine.turns.LEAST", 4)
+
+
+@pytest.mark.usefixtures("few_are_enough")
+@pytest.mark.parametrize("frames", [1, 4])
+def test_turns_add_up_to_the_whole(frames: int) -> None:
+    """Their costs, and the sums of their gradients."""
+    objective, plans, samples = turned(0.25, frames=frames)
+    whole = evaluate(samples, objective, plans)
+    few = [evaluate(samples, *now) for now in islice(turns(objective, plans, 0.25, seed=0), 4)]
     assert sum(found.cost for found in few) / 4 == pytest.approx(whole.cost, rel=1e-4)
-    mean = torch.stack([found.gradient for found in few]).mean(0)
-    torch.testing.assert_close(mean, whole.gradient, rtol=1e-3, atol=1e-5 * float(whole.gradient.abs().max()))
     assert len({found.cost for found in few}) == 4
     (same,) = islice(turns(objective, plans, 1.0, seed=0), 1)
     assert same == (objective, plans)
+
+
+@pytest.mark.usefixtures("few_are_enough")
+def test_between_slices_that_are_seen_the_gradient_is_between_theirs() -> None:
+    """Where it is seen it is the whole's own, beyond the last as there."""
+    objective, plans, samples = turned(0.25)
+    objective, plans = replace(objective, views=objective.views[1:2]), plans[1:2]
+    whole = evaluate(samples, objective, plans).gradient.movedim(2, 0)
+    objective, plans = next(turns(objective, plans, 0.25, seed=0))
+    seen = objective.views[0].seen
+    assert seen is not None
+    assert len(seen) == 4
+    assert objective.views[0].along == 1
+    found = evaluate(samples, objective, plans).gradient.movedim(2, 0)
+    # Costs count 4 times, and each slice's gradient goes to 4 slices.
+    assert_same(found[list(seen)], whole[list(seen)])
+    assert_same(found[seen[0] + 1], 0.75 * whole[seen[0]] + 0.25 * whole[seen[1]])
+    assert_same(found[0], whole[seen[0]])
+    assert_same(found[-1], whole[seen[-1]])
+
+
+def test_a_step_looks_at_enough_slices_of_each_axis() -> None:
+    assert [comb(slices, 1, 0.1, 32) for slices in (16, 48, 64, 128, 256, 512)] == [1, 1, 2, 4, 8, 10]
+    assert comb(256, 1, 0.5, 32) == 2
+    assert [comb(groups, 16, 0.1, 32) for groups in (1, 4, 16)] == [1, 2, 8]
+
+
+@pytest.mark.usefixtures("few_are_enough")
+def test_opposite_ends_that_meet_are_no_slices_of_their_own() -> None:
+    """What lies beyond an end is the other end, and gets no gradient of slices across it."""
+    content = Field(numbers(1, 16, 16, 16), SPACE)
+    run = outline(content, RECIPE.updated({"periodic": True, "style": {"frames": 1}}))
+    style = Style(Field(numbers(1, 24, 24, seed=1), SPACE[1:]))
+    scene = Scene.prepare(content, [style], keep_colors=False, coherent=False)
+    objective, plans = stage_objective(scene, run.stages[-1], run, (), torch.zeros(16, dtype=torch.bool))
+    objective, plans = replace(objective, views=objective.views[:1]), plans[:1]
+    whole = evaluate(content.samples, objective, plans).gradient
+    objective, plans = next(turns(objective, plans, 0.25, seed=0))
+    assert objective.margin is not None
+    assert objective.views[0].seen is not None
+    seen = [place - objective.margin[0] for place in objective.views[0].seen]
+    found = evaluate(content.samples, objective, plans).gradient
+    assert_same(found[:, seen], whole[:, seen])
+    assert_same(found[:, 0], whole[:, seen[0]])
+    assert_same(found[:, -1], whole[:, seen[-1]])
 
 
 def test_a_group_that_has_its_turn_keeps_its_number() -> None:
@@ -63,3 +127,9 @@ def test_what_no_share_is_is_said() -> None:
     ):
         with pytest.raises(RecipeError, match=message):
             Recipe().updated(changes).check()
+
+
+def test_a_clip_is_looked_at_whole() -> None:
+    clip = Field(numbers(3, 4, 24, 24), (Axis("t"), *SPACE[1:]))
+    with pytest.raises(RecipeError, match="must be 1 for a clip"):
+        outline(clip, Recipe().updated({"network": {"name": "random"}, "style": {"share": 0.5}}))

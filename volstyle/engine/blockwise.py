@@ -10,6 +10,7 @@ also the second.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -71,13 +72,31 @@ def seen_by_views(samples: Tensor, objective: Objective, plans: Plans, ranks: Ra
         gradient = torch.zeros_like(seen)
         costs = {"style": 0.0, "content": 0.0}
         for view, blocks in zip(objective.views, plans, strict=True):
+            own = gradient if view.seen is None else torch.zeros_like(gradient)
             for block in blocks:
-                for term, cost in _add_block(seen, gradient, view, block, ranks).items():
+                for term, cost in _add_block(seen, own, view, block, ranks).items():
                     costs[term] += cost
+            if view.seen is not None:
+                _add_between(gradient, own, view, view.seen)
         if objective.margin is not None:
             gradient = _gathered(gradient, objective.margin)
     gradient, costs = ranks.gathered(gradient, costs)
     return Evaluation(costs, gradient)
+
+
+def _add_between(gradient: Tensor, own: Tensor, view: View, seen: Sequence[int]) -> None:
+    """Add the gradient of a view that was found at some of its slices, own, as if it had been found at all: linear
+    between two of them, and beyond the last as there. Its sum stays about what it is."""
+    first, last = view.groups[0].start, view.groups[-1].stop
+    share = len(seen) / (last - first)
+    axis = 1 + view.along
+    for place in range(first, last):
+        after = min(bisect_left(seen, place), len(seen) - 1)
+        before = max(after - 1, 0) if seen[after] > place else after
+        apart = max(seen[after] - seen[before], 1)
+        ends = own.select(axis, seen[before]), own.select(axis, seen[after])
+        there = torch.lerp(*ends, (place - seen[before]) / apart) if before != after else ends[0]
+        gradient.select(axis, place).add_(there, alpha=share)
 
 
 def continued(samples: Tensor, margin: Shape) -> Tensor:

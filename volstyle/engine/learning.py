@@ -19,6 +19,7 @@ from volstyle.engine.blockwise import Evaluation, Plans, evaluate
 from volstyle.engine.checkpoint import damaged, load_tensors, save_tensors
 from volstyle.engine.outline import Outline
 from volstyle.engine.targets import objective_of
+from volstyle.engine.turns import turn
 from volstyle.loss.objective import Objective
 from volstyle.loss.statistics import Sums
 from volstyle.loss.temporal import TemporalTerm
@@ -197,7 +198,7 @@ def _stepped(lesson: Lesson, generator: StageGenerator, now: Learned, seen: _See
     costs: dict[str, float] = {}
     share = min(1.0, (now.step + 1) / math.ceil(_FREE_SHARE * lesson.steps))
     for number in numbers:
-        grown, found = _looked_at(lesson, learner, lesson.examples[number], seen, share)
+        grown, found = _looked_at(lesson, learner, lesson.examples[number], seen, share, now.step)
         for name, cost in found.costs.items():
             costs[name] = costs.get(name, 0.0) + cost / lesson.batch
         torch.autograd.backward(weighed([grown], [found.gradient / lesson.batch]))
@@ -206,17 +207,17 @@ def _stepped(lesson: Lesson, generator: StageGenerator, now: Learned, seen: _See
 
 
 def _looked_at(
-    lesson: Lesson, generator: StageGenerator, example: Example, seen: _Seen, share: float = 1.0
+    lesson: Lesson, generator: StageGenerator, example: Example, seen: _Seen, share: float = 1.0, step: int = 0
 ) -> tuple[Tensor, Evaluation]:
     """What a network makes of an example, and the cost and gradient there. share: of the weight that holds a clip
-    together."""
+    together. step: by which slices of a volume have their turn."""
     shares = torch.eye(len(lesson.targets), device=example.content.device)[example.style]
     made = generator.painter(lesson.placement, shares)(example.content, example.before)
     samples = made.detach().clamp(0, 1)
     if id(example) not in seen:
         seen[id(example)] = _objective(lesson, example)
     objective, plans = seen[id(example)]
-    found = evaluate(samples, _held(objective, share), plans)
+    found = evaluate(samples, *turn(_held(objective, share), plans, lesson.run.recipe.style.share, step))
     outside = made.detach() - samples
     gradient = found.gradient.masked_fill_(outside * found.gradient < 0, 0.0)  # cut off, it leads nowhere
     gradient += outside * (2 * _OUTSIDE / outside.numel())

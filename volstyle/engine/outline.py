@@ -164,6 +164,8 @@ def outline(content: Field, recipe: Recipe, ranks: Ranks = ALONE) -> Outline:
     ):
         if value not in allowed:
             raise RecipeError(f"{name}: {value!r} is unknown; {nearest(value, allowed)}")
+    if recipe.style.share < 1 and kept_axes(content)[0]:
+        raise RecipeError(f"style.share: is {recipe.style.share}, must be 1 for a clip, whose frames all count")
     machine = Machine.choose(recipe.device, recipe.precision, recipe.memory, ranks.here)
     network = network_for(content, recipe).to(machine.device, machine.dtype)
     inflation = recipe.network.inflation

@@ -83,7 +83,7 @@ def objective_of(
         mine = tuple(run.ranks.own(blocks))
         source = _content_term(content, extractor, mine, run)
         if style is not None or source is not None:
-            views.append((View(extractor, style, source, group, regions, along, len(groups)), mine))
+            views.append((View(extractor, style, source, group, regions, along, tuple(groups)), mine))
     terms: dict[str, SampleTerm] = {}
     if recipe.smoothness:
         terms["smoothness"] = SmoothnessTerm(recipe.smoothness, run.resampled, recipe.periodic)

@@ -1,8 +1,12 @@
-"""A part of a volume's slices at each step, at random: a step costs a part, and all have their turn.
+"""Every so many-th slice of a volume at each step: a step costs a part, and all slices have their turn.
 
-A solid has as many slices along each axis as it has samples; what one step does to a few of them the next does to
-others, long before the optimizer is done (Gutierrez et al. 2020 train their generator of solids so). Terms of the
-samples themselves cost little and count whole at each step.
+A volume has as many slices along each axis as it has samples, and neighbors ask for almost the same. So a step
+looks at a comb of slices along each axis, shifted at random, and the gradient between two of them is interpolated
+(Gutierrez et al. 2020 train their generator of solids with random slices, whose gradient they leave where it is).
+In the mean over steps this is the gradient of all slices, smoothed across them by a triangle: its spectrum is not
+negative, so it leads down to the same minima. Terms of the samples themselves cost little and count whole.
+
+What was tried beside this stands in tests/benchmarks/slices.py.
 """
 
 from __future__ import annotations
@@ -16,33 +20,69 @@ from volstyle.engine.blockwise import Plans
 from volstyle.grid.tiles import Block, Box, Tile
 from volstyle.loss.objective import Objective, View
 
+LEAST = 24
+"""Slices along an axis that a step looks at, at least. With fewer, what is interpolated between them is as long as
+the forms of a coarse stage, and shows as boxes."""
+
+
+def comb(groups: int, size: int, share: float, least: int) -> int:
+    """One in how many groups of slices along an axis a step looks at. size: slices in a group. share: of the
+    groups, at least. least: how many slices, at least."""
+    return max(1, min(round(1 / share), groups // -(-least // size)))
+
 
 def turns(objective: Objective, plans: Plans, share: float, seed: int) -> Iterator[tuple[Objective, Plans]]:
-    """What to evaluate at each step, without an end: a share of the groups of slices of all views, at least one,
-    none again before all others had their turn. Their costs are scaled, so that their mean over steps is the
-    whole's.
+    """What to evaluate at each step, without an end: of each view a comb of its groups of slices, whose shifts
+    take turns in a random order. Costs are scaled, so that their mean over steps is the whole's.
 
     plans: of this process, where several share the evaluation: all choose the same, and each sees to those of the
-    chosen that it has. share: 1 is all at each step. seed: of which come when.
+    chosen that it has. share: of the slices, at least; 1 is all at each step. seed: of which come when.
     """
-    own = {(view, block.first): block for view, blocks in enumerate(plans) for block in groups_of(blocks)}
-    each = [(view, group) for view, look in enumerate(objective.views) for group in range(look.groups)]
-    count = max(1, round(share * len(each)))
     generator = torch.Generator().manual_seed(seed)
-    waiting: list[int] = []
+    steps = [_step(view, share, LEAST) for view in objective.views]
+    shifts = [_shifts(step, generator) for step in steps]
     while True:
-        if share >= 1 or not each:
-            yield objective, plans
+        yield _seen(objective, plans, steps, [next(each) for each in shifts])
+
+
+def turn(objective: Objective, plans: Plans, share: float, seed: int) -> tuple[Objective, Plans]:
+    """Such a comb, once, of the share and no more, whose gradient stays where it is found: for samples that are
+    made of few numbers, which carry it on to all."""
+    generator = torch.Generator().manual_seed(seed)
+    steps = [_step(view, share, 1) for view in objective.views]
+    found, chosen = _seen(objective, plans, steps, [next(_shifts(step, generator)) for step in steps])
+    return replace(found, views=tuple(replace(view, seen=None) for view in found.views)), chosen
+
+
+def _step(view: View, share: float, least: int) -> int:
+    return comb(len(view.groups), len(_places(view.groups[:1])), share, least) if view.groups else 1
+
+
+def _shifts(step: int, generator: torch.Generator) -> Iterator[int]:
+    while True:
+        yield from torch.randperm(step, generator=generator).tolist()
+
+
+def _seen(objective: Objective, plans: Plans, steps: list[int], shifts: list[int]) -> tuple[Objective, Plans]:
+    """One in so many groups of each view, with the weights of all."""
+    views, chosen = [], []
+    for view, blocks, step, shift in zip(objective.views, plans, steps, shifts, strict=True):
+        groups = range(shift, len(view.groups), step)
+        if step == 1 or not groups:
+            views.append(view)
+            chosen.append(blocks)
             continue
-        while len(waiting) < count:
-            waiting += torch.randperm(len(each), generator=generator).tolist()
-        now, waiting = sorted(waiting[:count]), waiting[count:]
-        chosen: dict[int, list[Block]] = {}
-        for place in (each[number] for number in now):
-            if place in own:
-                chosen.setdefault(place[0], []).append(own[place])
-        views = tuple(_scaled(objective.views[view], len(each) / count) for view in chosen)
-        yield replace(objective, views=views), tuple(map(tuple, chosen.values()))
+        by = len(view.groups) / len(groups)
+        style = view.style and replace(view.style, weight=view.style.weight * by)
+        content = view.content and replace(view.content, weight=view.content.weight * by)
+        places = _places([view.groups[group] for group in groups])
+        views.append(replace(view, style=style, content=content, seen=places))
+        chosen.append(tuple(block for block in groups_of(blocks) if block.first in groups))
+    return replace(objective, views=tuple(views)), tuple(chosen)
+
+
+def _places(groups: Iterable[slice]) -> tuple[int, ...]:
+    return tuple(place for group in groups for place in range(group.start, group.stop))
 
 
 def groups_of(blocks: Iterable[Block]) -> Iterator[Block]:
@@ -59,9 +99,3 @@ def groups_of(blocks: Iterable[Block]) -> Iterator[Block]:
 
 def _cut(box: Box, along: int, group: slice) -> Box:
     return (*box[:along], group, *box[along + 1 :])
-
-
-def _scaled(view: View, by: float) -> View:
-    style = view.style and replace(view.style, weight=view.style.weight * by)
-    content = view.content and replace(view.content, weight=view.content.weight * by)
-    return replace(view, style=style, content=content)

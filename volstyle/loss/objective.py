@@ -18,9 +18,10 @@ class View:
     once, as a volume that is looked at by its slices along each axis.
 
     along: the axis along which style statistics are taken in groups (of frames of a clip, or slices of a volume).
-    group: how many samples along it form a group, None for all of them. groups: how many groups there are,
-    those that other processes see to included. regions: (R, *S), the weights of all positions in each region of
-    the style; None is one region of all positions.
+    group: how many samples along it form a group, None for all of them. groups: the samples of each, those that
+    other processes see to included. seen: the samples along it that are looked at now, in order; the gradient of
+    those between lies between theirs. None is all. regions: (R, *S), the weights of all positions in each region
+    of the style; None is one region of all positions.
     """
 
     extractor: Extractor
@@ -29,7 +30,8 @@ class View:
     group: int | None = None
     regions: Tensor | None = None
     along: int = 0
-    groups: int = 1
+    groups: tuple[slice, ...] = ()
+    seen: tuple[int, ...] | None = None
 
     @property
     def taps(self) -> frozenset[str]:

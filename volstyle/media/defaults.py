@@ -27,8 +27,8 @@ _MEDIA: Mapping[str, Mapping[str, Any]] = {
     "video": {},
     "volume": {
         "network": {"inflation": "planes"},
-        "style": {"scale": 1.5},
-        "schedule": {"smallest": 48, "largest": SIZES["volume"], "steps": 10, "growth": 2.0},
+        "style": {"scale": 1.5, "share": 0.125},
+        "schedule": {"smallest": 48, "largest": SIZES["volume"], "steps": 15, "growth": 1.4},
     },
     "solid": {
         "network": {"name": "builtin", "inflation": "planes"},
@@ -75,8 +75,16 @@ _FITS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
 found with tests/benchmarks/peers.py. With `builtin`, frames that are held together keep more structure than each
 for itself and need less content weight for as much style."""
 
-LEARNED: Mapping[str, Any] = {"content": {"weight": 0.05}, "smoothness": 0.3}
-"""Choices that fit a style that is learned, on top of those of the medium and the network."""
+_LEARNED: Mapping[str, Mapping[str, Any]] = {
+    "": {"content": {"weight": 0.05}, "smoothness": 0.3},
+    "volume": {
+        "content": {"weight": 0.15},
+        "style": {"share": 0.06},
+        "learn": {"crop": 72, "steps": 600},
+    },
+}
+"""Kind of content, "" for any -> choices that fit a style that is learned, on top of those of the medium and the
+network. A volume's pieces are small and a few of their slices are looked at, for they have so many."""
 
 _ALIKE = {"vgg16_torchvision": "vgg19", "vgg19_torchvision": "vgg19"}
 """Networks that take the fit of another one; all that are not named here take that of `builtin`."""
@@ -94,6 +102,11 @@ def defaults(kind: str, network: str | None = None) -> Recipe:
     name = Recipe().updated(choices).network.name
     fit = _FITS.get(_ALIKE.get(name, name), _FITS["builtin"])
     return Recipe().updated(merged(fit[""], fit.get(kind, {}), choices))
+
+
+def learned(kind: str) -> Mapping[str, Any]:
+    """The choices with which a style is learned, beside the defaults for a kind of content."""
+    return merged(_LEARNED[""], _LEARNED.get(kind, {}))
 
 
 def composed(kind: str, *choices: Mapping[str, Any]) -> Recipe:

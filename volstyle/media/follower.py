@@ -63,7 +63,7 @@ class LearnPlan:
     @property
     def work(self) -> list[float]:
         """The cost of each stage."""
-        return [work * batch for work, batch in zip(stage_work(self.run), self.batches, strict=True)]
+        return [work * batch for work, batch in zip(stage_work(self.run, least=1), self.batches, strict=True)]
 
     def estimate(self) -> Estimate:
         """The time of all stages and the memory of one, measured on a piece of nothing."""

@@ -14,7 +14,7 @@ from volstyle.codecs.clip import Clip
 from volstyle.engine.painting import SUFFIX
 from volstyle.errors import InputError, OutputError, RecipeError
 from volstyle.grid.field import Field
-from volstyle.media.defaults import LEARNED, composed
+from volstyle.media.defaults import composed, learned
 from volstyle.media.order import Order, Source, StyleOrder
 from volstyle.media.painted import painted_axes
 from volstyle.media.table import medium_named, medium_of
@@ -61,7 +61,7 @@ def lesson(
     if not painted_axes(medium_named(kind)):
         raise RecipeError(f"learn: is for pictures, clips and volumes, not for a {kind}")
     sizes = () if size is None else ({"learn": {"largest": size}},)
-    recipe = composed(kind, LEARNED, given, *sizes, *chosen)
+    recipe = composed(kind, learned(kind), given, *sizes, *chosen)
     # What is learned on is read no larger than it is learned; the stages make it smaller.
     read_at = None if "z" in medium_named(kind).axes else recipe.learn.largest
     return Order(

@@ -76,8 +76,8 @@ class StyleChoice:
     frames: how many frames of a clip, or slices of a volume, share statistics: 1 measures each for itself, 0 all
     together. A network that is coarse in time takes the next multiple of the frames that one of its features owns.
     scale: the size of the style relative to the content; 0.5 makes its strokes half as large.
-    share: which share of the groups of slices or frames is looked at in each step, chosen at random; only the
-    optimizers adam and gd can do with less than 1.
+    share: which share of the slices of a volume is looked at in each step, of those along each axis; but never
+    fewer than 24, or all there are. Only the optimizers adam and gd can do with less than 1.
     own_size: whether scale is relative to the style's own samples instead: at 1 a sample of the style is as large
     as one of the content, as for sections of a material.
     """
