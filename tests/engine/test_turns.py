@@ -14,7 +14,7 @@ from volstyle.engine.blockwise import Plans, evaluate
 from volstyle.engine.outline import outline
 from volstyle.engine.scene import Scene, Style
 from volstyle.engine.targets import stage_objective
-from volstyle.engine.turns import comb, groups_of, turns
+from volstyle.engine.turns import comb, groups_of, turn, turns
 from volstyle.errors import RecipeError
 from volstyle.grid.field import Axis, Field
 from volstyle.grid.tiles import plan
@@ -82,6 +82,23 @@ def test_between_slices_that_are_seen_the_gradient_is_between_theirs() -> None:
     assert_same(found[seen[0] + 1], 0.75 * whole[seen[0]] + 0.25 * whole[seen[1]])
     assert_same(found[0], whole[seen[0]])
     assert_same(found[-1], whole[seen[-1]])
+
+
+def test_a_single_turn_leaves_the_gradient_where_it_is_found() -> None:
+    """So that the mean over all shifts is the whole's, for samples that a network makes."""
+    objective, plans, samples = turned(0.25)
+    objective, plans = replace(objective, views=objective.views[:1]), plans[:1]
+    whole = evaluate(samples, objective, plans)
+    found = {}
+    for seed in range(40):
+        one = evaluate(samples, *turn(objective, plans, 0.25, seed))
+        seen = one.gradient.abs().sum((0, 2, 3)) > 0
+        assert seen.sum() == 4
+        found[tuple(seen.tolist())] = one
+    assert len(found) == 4
+    assert sum(one.cost for one in found.values()) / 4 == pytest.approx(whole.cost, rel=1e-4)
+    assert_same(torch.stack([one.gradient for one in found.values()]).mean(0), whole.gradient)
+    assert turn(objective, plans, 1.0, 0) == (objective, plans)
 
 
 def test_a_step_looks_at_enough_slices_of_each_axis() -> None:
