@@ -13,6 +13,8 @@ import numpy as np
 import pytest
 import soundfile
 
+from volstyle.media.names import default_output
+from volstyle.media.table import MEDIA
 from volstyle_cli import main
 
 RATE = 8000
@@ -45,6 +47,26 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
         return code, said.out, said.err
 
     return call
+
+
+def test_a_folder_is_no_signal(run: Run) -> None:
+    Path("empty").mkdir()
+    Path("frames").mkdir()
+    cv2.imwrite("frames/1.png", np.zeros((8, 8, 3), np.uint8))
+    for folder in ("empty", "frames"):
+        code, _, err = run("signal", folder, "--style", "rain.wav")
+        said = f"{folder}: is a folder, a signal must be a file; give a sound, a table or waveforms"
+        assert (code, err) == (2, f"volstyle: {said}\n")
+        code, _, err = run("signal", "voice.wav", "--style", folder)
+        assert (code, err) == (2, f"volstyle: style {said}\n")
+
+
+@pytest.mark.parametrize(
+    ("content", "output"), [("1.2.840.10008", "1.2.840.10008-b.dcm"), ("a.tsv", "a-b.tsv"), ("a.flac", "a-b.wav")]
+)
+def test_a_waveform_without_a_suffix_becomes_dicom(run: Run, content: str, output: str) -> None:
+    Path(content).write_bytes(b"any")
+    assert default_output(MEDIA["signal"], Path(content), [Path("b.csv")]) == Path(output)
 
 
 def test_a_sound_is_styled(run: Run) -> None:
