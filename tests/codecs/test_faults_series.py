@@ -165,6 +165,16 @@ def evenly(step: float, count: int = 40, first: float = 0, decimals: int = 3) ->
         ("Recording timestamp", 0.01, 0.01),
         ("device_time_ms", 10, 0.01),
         ("ts", 0.01, 0.01),
+        ("Zeit", 0.01, 0.01),
+        ("Zeit_ms", 10, 0.01),
+        ("Zeit in Millisekunden", 10, 0.01),
+        ("Zeitstempel", 0.01, 0.01),
+        ("temps écoulé", 0.01, 0.01),
+        ("tiempo (ms)", 10, 0.01),
+        ("tempo", 0.01, 0.01),
+        ("Время", 0.01, 0.01),
+        ("时间", 0.01, 0.01),
+        ("時間(秒)", 0.01, 0.01),
     ],
 )
 @pytest.mark.parametrize("first", [True, False])
@@ -215,7 +225,9 @@ def test_times_behind_a_channel_that_go_up_unevenly_are_refused(tmp_path: Path) 
         read(table(tmp_path / "a.csv", "v,time", wave(), times), Selection(signal=True))
 
 
-@pytest.mark.parametrize("names", ["min,max", "t1,t2", "temperature,tension", "speed_ms,v", "a,time_of_flight"])
+@pytest.mark.parametrize(
+    "names", ["min,max", "t1,t2", "temperature,tension", "temps,tempo", "speed_ms,v", "a,time_of_flight"]
+)
 def test_a_channel_that_sounds_like_time_is_one(tmp_path: Path, names: str) -> None:
     path = table(tmp_path / "a.csv", names, wave(), wave())
     assert read(path, Selection(signal=True)).samples.shape == (2, 40)

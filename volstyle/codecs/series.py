@@ -29,7 +29,9 @@ _SEPARATORS = {".csv": ",", ".tsv": "\t"}
 
 _SECONDS = {
     **dict.fromkeys(("s", "sec", "secs", "second", "seconds"), 1.0),
+    **dict.fromkeys(("sekunde", "sekunden", "seconde", "secondes", "segundo", "segundos", "secondi", "秒"), 1.0),
     **dict.fromkeys(("ms", "msec", "msecs", "millis", "millisecond", "milliseconds"), 1e-3),
+    **dict.fromkeys(("millisekunden", "millisecondes", "milisegundos", "millisecondi", "毫秒"), 1e-3),
     **dict.fromkeys(("us", "µs", "μs", "usec", "micros", "microsecond", "microseconds"), 1e-6),
     **dict.fromkeys(("ns", "nsec", "nanos", "nanosecond", "nanoseconds"), 1e-9),
     **dict.fromkeys(("min", "mins", "minute", "minutes"), 60.0),
@@ -57,7 +59,13 @@ _OF_TIMES = (
 )
 """Words that names of columns of times begin with, and that they go on with."""
 
-_ANYWHERE = frozenset(_TIMES[1:]) | {word for word in _SECONDS if len(word) > 3} - {"mins"}
+_TIMES_ELSEWHERE = (
+    *("zeit", "zeitstempel", "uhrzeit", "temps", "tiempo", "tempo", "tijd", "tid", "czas", "zaman"),
+    *("время", "时间", "時間", "時刻", "시간"),
+)
+"""Words for time in other languages, some of which are words of English for something else."""
+
+_ANYWHERE = frozenset((*_TIMES[1:], *_TIMES_ELSEWHERE)) | {word for word in _SECONDS if len(word) > 3} - {"mins"}
 """Words that make a column one of times wherever they stand in its name, if its numbers go on evenly."""
 
 _INDICES = ("index", "idx")
