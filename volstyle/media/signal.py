@@ -147,6 +147,11 @@ def _read(source: Source, selection: Selection, notes: list[str]) -> Field:
     clipped = getattr(field.origin, "clipped", 0)
     if clipped:
         notes.append(f"{source.name}: cut off at full scale in {clipped} places; the distortion is styled with it")
+    if getattr(field.origin, "assumed", False):
+        notes.append(
+            f"{source.name}: its first column goes up evenly and is kept; call it time if it holds seconds, or "
+            "move it behind another to have it styled"
+        )
     return field
 
 

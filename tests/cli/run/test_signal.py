@@ -137,6 +137,15 @@ def test_clipping_is_said(run: Run) -> None:
     assert "note       loud.wav: cut off at full scale in" in out
 
 
+def test_a_first_column_that_is_kept_is_noted(run: Run) -> None:
+    Path("x.csv").write_text(Path("ecg.csv").read_text().replace("time", "x"))
+    code, out, err = run("signal", "x.csv", "--style", "x.csv", "-o", "out.csv", "--set", "schedule.steps=1")
+    assert (code, err) == (0, "")
+    assert "note       x.csv: its first column goes up evenly and is kept; call it time if it holds seconds" in out
+    kept = [line.split(",")[0] for line in Path("x.csv").read_text().splitlines()]
+    assert [line.split(",")[0] for line in Path("out.csv").read_text().splitlines()] == kept
+
+
 def test_info_of_a_signal(run: Run) -> None:
     code, out, _ = run("info", "voice.wav")
     assert code == 0
