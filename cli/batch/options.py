@@ -69,7 +69,7 @@ class BatchOptions(ClusterOptions, LookOptions):
 
     inputs: Annotated[
         list[str],
-        Argument(metavar="IN...", help="Files, folders, and patterns in quotes: 'scans/**/*.nii.gz'."),
+        Argument(metavar="IN", help="Files, folders, and patterns in quotes: 'scans/**/*.nii.gz'."),
     ]
     style: Annotated[
         list[str],

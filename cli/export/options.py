@@ -18,7 +18,7 @@ class ExportOptions:
     ]
     output: Annotated[
         Path | None,
-        Argument(metavar="[NAME.onnx]", help="File to write. Default: NAME.onnx in the current folder."),
+        Argument(metavar="NAME.onnx", help="File to write. Default: NAME.onnx in the current folder."),
     ] = None
     style: Annotated[
         list[str],

@@ -19,7 +19,7 @@ class LearnOptions(RunOptions):
 
     styles: Annotated[
         list[Path],
-        Argument(metavar="STYLE...", help="Picture whose style is learned; several are learned into one file."),
+        Argument(metavar="STYLE", help="Picture whose style is learned; several are learned into one file."),
     ]
     on: Annotated[
         list[Path],

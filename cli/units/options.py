@@ -20,7 +20,7 @@ class UnitsOptions(RunOptions):
     inputs: Annotated[
         list[Path],
         Argument(
-            metavar="[IN]...",
+            metavar="IN",
             help="Files and folders to show to the network. Default: pictures that volstyle draws by formula.",
         ),
     ] = field(default_factory=list)

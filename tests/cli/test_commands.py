@@ -324,3 +324,18 @@ def test_help_is_broken_by_the_terminal_alone() -> None:
     helps = [command.callback.__doc__ or "" for command in app.registered_commands if command.callback]
     assert any("\n\n" in text for text in helps)
     assert not any("\n" in paragraph for text in helps for paragraph in text.strip().split("\n\n"))
+
+
+@pytest.mark.parametrize(
+    ("command", "usage"),
+    [
+        ("learn", "[OPTIONS] {STYLE}..."),
+        ("batch", "[OPTIONS] {IN}..."),
+        ("units", "[OPTIONS] [IN]..."),
+        ("export", "[OPTIONS] {NAME.safetensors} [NAME.onnx]"),
+    ],
+)
+def test_the_usage_marks_each_argument_once(capsys: pytest.CaptureFixture[str], command: str, usage: str) -> None:
+    """typer adds brackets and dots by itself."""
+    assert main([command, "--help"]) == 0
+    assert f"Usage: volstyle {command} {usage} " in capsys.readouterr().out

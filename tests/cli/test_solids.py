@@ -121,7 +121,7 @@ def test_what_are_no_sections_is_said(
 
 def test_what_else_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     for line, message in (
-        ("volume --shape 4 --style xy.png -o out.npy", "samples are 4x4x4, must be at least"),
+        ("volume --shape 4 --style xy.png -o out.npy", "has 4x4x4 samples, must have at least"),
         ("volume real.npy --style xy.png -o out.npy", "real.npy: holds 2 different numbers, labels"),
         ("volume real.npy --style xy.png --phases 2 -o out.npy", "phases: are for a solid"),
         ("image xy.png --style xz.png@z -o out.png", "style: xz.png is for slices across z, of volumes alone"),

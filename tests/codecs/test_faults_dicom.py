@@ -13,6 +13,7 @@ import pytest
 import torch
 from pydicom.uid import DeflatedExplicitVRLittleEndian
 
+from tests.codecs import small
 from tests.codecs.slices import SLICES, counts, series, slice_of
 from tests.scans import loaded
 from volstyle.codecs import borders, files, probe, read, suffix_of, write
@@ -204,3 +205,24 @@ def test_a_name_that_ends_in_nothing_is_no_dicom(tmp_path: Path) -> None:
     (tmp_path / "letter").write_bytes(zlib.compress(bytes(500)))
     with pytest.raises(InputError, match="suffix '' is not known"):
         read(tmp_path / "letter")
+
+
+def test_waveforms_instead_of_images_are_said_to_be_for_signals(tmp_path: Path) -> None:
+    (tmp_path / "heart").mkdir()
+    for name in ("heart/1.dcm", "heart/2.dcm", "ecg.dcm", "ecg"):
+        small.waveform(tmp_path / name)
+    for name, file in {"ecg.dcm": "ecg.dcm", "ecg": "ecg", "heart": "heart/1.dcm"}.items():
+        for look in (probe, read):
+            with pytest.raises(InputError) as error:
+                look(tmp_path / name)
+            assert str(error.value) == (
+                f"{tmp_path / file}: holds waveforms (ECG) and no image; waveforms are for `volstyle signal`"
+            )
+
+
+def test_dicom_that_holds_nothing_to_style_is_refused(tmp_path: Path) -> None:
+    made = slice_of(0, Modality="SR")
+    del made.PixelData
+    made.save_as(tmp_path / "a.dcm", enforce_file_format=True)
+    with pytest.raises(InputError, match=r"a\.dcm: DICOM without an image \(SR\); give a file that holds one"):
+        read(tmp_path / "a.dcm")

@@ -165,6 +165,16 @@ def evenly(step: float, count: int = 40, first: float = 0, decimals: int = 3) ->
         ("Recording timestamp", 0.01, 0.01),
         ("device_time_ms", 10, 0.01),
         ("ts", 0.01, 0.01),
+        ("Zeit", 0.01, 0.01),
+        ("Zeit_ms", 10, 0.01),
+        ("Zeit in Millisekunden", 10, 0.01),
+        ("Zeitstempel", 0.01, 0.01),
+        ("temps écoulé", 0.01, 0.01),
+        ("tiempo (ms)", 10, 0.01),
+        ("tempo", 0.01, 0.01),
+        ("Время", 0.01, 0.01),
+        ("时间", 0.01, 0.01),
+        ("時間(秒)", 0.01, 0.01),
     ],
 )
 @pytest.mark.parametrize("first", [True, False])
@@ -204,6 +214,40 @@ def test_a_column_that_counts_lines_is_no_channel(tmp_path: Path, name: str) -> 
     assert read(path, Selection(signal=True)).samples.shape == (1, 40)
 
 
+@pytest.mark.parametrize("names", ["x,v", "longueur d'onde,v", "v,w", ""])
+def test_a_first_column_that_goes_up_evenly_is_no_channel(tmp_path: Path, names: str) -> None:
+    path = table(tmp_path / "a.csv", names, evenly(0.25, first=-3), wave())
+    path.write_text(path.read_text().lstrip())
+    field = read(path, Selection(signal=True))
+    assert field.samples.shape == (1, 40)
+    assert field.axes == (Axis("t", 1.0, "sample"),)
+    first = names.split(",")[0] or "1"
+    assert probe(path, signal=True).entries["kept"] == f"column {first!r}, which goes up evenly"
+    longer = Field(field.samples.repeat(1, 2), field.axes, field.origin)
+    write(tmp_path / "b.csv", longer)
+    lines = (tmp_path / "b.csv").read_text().splitlines()
+    assert lines[: len(lines) - 80] == ([names] if names else [])
+    assert [line.split(",")[0] for line in lines[-80:]] == evenly(0.25, 80, first=-3)
+
+
+@pytest.mark.parametrize(
+    ("names", "columns", "channels"),
+    [
+        ("v,x", [wave(), evenly(0.25)], 2),  # it is not the first one
+        ("x", [evenly(0.25)], 1),  # it is the only one
+        ("x,v", [evenly(0.25, 8), wave(8)], 2),  # it may be by chance
+        ("x,v", [[*evenly(0.25, 39), "9"], wave()], 2),  # not all of it
+        ("x,time,v", [evenly(0.25), evenly(0.01), wave()], 2),  # the times are another
+    ],
+)
+def test_another_column_that_goes_up_is_a_channel(
+    tmp_path: Path, names: str, columns: list[list[str]], channels: int
+) -> None:
+    path = table(tmp_path / "a.csv", names, *columns)
+    assert read(path, Selection(signal=True)).channels == channels
+    assert "kept" not in probe(path, signal=True).entries
+
+
 def test_a_count_that_begins_again_is_no_channel(tmp_path: Path) -> None:
     path = table(tmp_path / "a.csv", "Sample Index,v", [str(index % 16) for index in range(40)], wave())
     assert read(path, Selection(signal=True)).samples.shape == (1, 40)
@@ -215,7 +259,9 @@ def test_times_behind_a_channel_that_go_up_unevenly_are_refused(tmp_path: Path) 
         read(table(tmp_path / "a.csv", "v,time", wave(), times), Selection(signal=True))
 
 
-@pytest.mark.parametrize("names", ["min,max", "t1,t2", "temperature,tension", "speed_ms,v", "a,time_of_flight"])
+@pytest.mark.parametrize(
+    "names", ["min,max", "t1,t2", "temperature,tension", "temps,tempo", "speed_ms,v", "a,time_of_flight"]
+)
 def test_a_channel_that_sounds_like_time_is_one(tmp_path: Path, names: str) -> None:
     path = table(tmp_path / "a.csv", names, wave(), wave())
     assert read(path, Selection(signal=True)).samples.shape == (2, 40)

@@ -49,15 +49,25 @@ def test_frames_at_one_time_stamp_are_moved_apart_with_a_note(tmp_path: Path) ->
         assert found == pytest.approx([0, 0.04, 0.08, 0.106, 0.133, 0.16], abs=2e-3)
 
 
-def test_the_last_picture_of_slides_is_shown_as_long_as_the_file_says(tmp_path: Path) -> None:
-    """Pictures that are decoded out of order, two seconds apart but for the last, which is shown for one tick."""
+@pytest.mark.parametrize("last", [1, 30])
+def test_the_last_picture_of_slides_is_shown_as_long_as_the_file_says(tmp_path: Path, last: int) -> None:
+    """Pictures that are decoded out of order, two seconds apart but for the last."""
     base, stamps = Fraction(1, 25), [0, 50, 100]
-    path = make(tmp_path / "a.mp4", count=3, time_base=base, stamps=stamps, options={"bf": "2"})
+    path = make(tmp_path / "a.mp4", count=3, time_base=base, stamps=stamps, lasts=last, options={"bf": "2"})
     write(tmp_path / "b.mp4", open_clip(path))
     for name in ("a.mp4", "b.mp4"):
         assert times(tmp_path / name) == pytest.approx([0, 2, 4], abs=2e-3)
         with av.open(str(tmp_path / name)) as container:
-            assert container.duration / av.time_base == pytest.approx(4.04, abs=5e-3)
+            assert container.duration / av.time_base == pytest.approx(4 + last / 25, abs=5e-3)
+
+
+@pytest.mark.parametrize("rate", [24, 30])
+def test_an_end_in_milliseconds_makes_no_picture_shorter(tmp_path: Path, rate: int) -> None:
+    """FFmpeg writes one where pictures are decoded out of order: here it comes some ticks before the last ends."""
+    path = make(tmp_path / "a.mp4", count=14, time_base=Fraction(1, rate), lasts=1, options={"bf": "2"})
+    origin = open_clip(path).origin
+    assert isinstance(origin, VideoOrigin)
+    assert len(set(origin.durations)) == 1
 
 
 @pytest.mark.parametrize("name", ["a.mkv", "a.webm", "a.mp4"])

@@ -101,12 +101,13 @@ def test_no_style_at_all() -> None:
 @pytest.mark.parametrize("axes", [1, 2, 3])
 def test_a_field_below_the_networks_minimum(axes: int) -> None:
     small = tiny_field(*(3,) * axes)
-    with pytest.raises(ShapeError, match=r"samples are .*3, must be at least .*4 for its taps"):
+    said = r"content: has .*3 samples, must have at least .*4 for the taps of network .*; give a larger one"
+    with pytest.raises(ShapeError, match=said):
         stylized(small, [STYLE], RECIPE)
 
 
 def test_a_style_below_the_networks_minimum() -> None:
-    with pytest.raises(ShapeError, match=r"samples are 2x18, must be at least 4x4"):
+    with pytest.raises(ShapeError, match=r"style: has 2x18 samples, must have at least 4x4"):
         stylized(picture(3), [Style(tiny_field(3, 30))], RECIPE)
 
 

@@ -246,6 +246,9 @@ WRONG: list[tuple[dict[str, Any], type[VolstyleError], str]] = [
     ({"masks": ["a.png", "b.png"]}, RecipeError, "masks: 2 for 1"),
     ({"output": "photo.png"}, OutputError, "is there already"),
     ({"content": np.zeros((4, 5, 6, 7))}, ShapeError, "may be several things"),
+    ({"content": np.zeros((0, 40, 3))}, ShapeError, "samples: an array of 3x0x40 .* holds none"),
+    ({"styles": torch.zeros(3, 0, 9)}, ShapeError, "samples: an array of 3x0x9 .* holds none"),
+    ({"styles": [volstyle.Style(Field(torch.zeros(3, 0, 9), PLANE))]}, ShapeError, "3x0x9 .* holds none"),
     ({"choices": {"schedule.step": 1}}, RecipeError, "did you mean"),
     ({"content": numbers(3, 4, 9, 9), "start": "1s"}, RecipeError, "are for files"),
 ]

@@ -84,7 +84,7 @@ def test_samples_that_do_not_fit() -> None:
     extractor = tiny_network(2).on(2)
     with pytest.raises(ShapeError, match="samples have 4 channels, must be 3 or 1"):
         extractor(numbers(1, 4, 8, 8), TAPS)
-    with pytest.raises(ShapeError, match="samples are 8x3, must be at least 4x4"):
+    with pytest.raises(ShapeError, match="has 8x3 samples, must have at least 4x4"):
         extractor(numbers(1, 3, 8, 3), TAPS)
     assert set(extractor(numbers(1, 3, 8, 3), ["relu1_1"])) == {"relu1_1"}
 

@@ -152,6 +152,8 @@ def files(path: Path) -> list[Path]:
 def _to_read(path: Path, *, signal: bool) -> Codec:
     if len(os.fsencode(path.name)) > NAME_MAX:
         raise InputError(f"{path}: no such file; a name of more than {NAME_MAX} bytes there is not")
+    if signal and path.is_dir():
+        raise InputError(f"{path}: is a folder, a signal must be a file; give a sound, a table or waveforms")
     if path.is_dir() and by_suffix(path) != "ngff":
         return _module("frames" if _has_images(path) else "dicom", path)
     if is_sequence(path) and suffix_of(path):

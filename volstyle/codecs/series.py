@@ -29,7 +29,9 @@ _SEPARATORS = {".csv": ",", ".tsv": "\t"}
 
 _SECONDS = {
     **dict.fromkeys(("s", "sec", "secs", "second", "seconds"), 1.0),
+    **dict.fromkeys(("sekunde", "sekunden", "seconde", "secondes", "segundo", "segundos", "secondi", "秒"), 1.0),
     **dict.fromkeys(("ms", "msec", "msecs", "millis", "millisecond", "milliseconds"), 1e-3),
+    **dict.fromkeys(("millisekunden", "millisecondes", "milisegundos", "millisecondi", "毫秒"), 1e-3),
     **dict.fromkeys(("us", "µs", "μs", "usec", "micros", "microsecond", "microseconds"), 1e-6),
     **dict.fromkeys(("ns", "nsec", "nanos", "nanosecond", "nanoseconds"), 1e-9),
     **dict.fromkeys(("min", "mins", "minute", "minutes"), 60.0),
@@ -57,7 +59,13 @@ _OF_TIMES = (
 )
 """Words that names of columns of times begin with, and that they go on with."""
 
-_ANYWHERE = frozenset(_TIMES[1:]) | {word for word in _SECONDS if len(word) > 3} - {"mins"}
+_TIMES_ELSEWHERE = (
+    *("zeit", "zeitstempel", "uhrzeit", "temps", "tiempo", "tempo", "tijd", "tid", "czas", "zaman"),
+    *("время", "时间", "時間", "時刻", "시간"),
+)
+"""Words for time in other languages, some of which are words of English for something else."""
+
+_ANYWHERE = frozenset((*_TIMES[1:], *_TIMES_ELSEWHERE)) | {word for word in _SECONDS if len(word) > 3} - {"mins"}
 """Words that make a column one of times wherever they stand in its name, if its numbers go on evenly."""
 
 _INDICES = ("index", "idx")
@@ -66,6 +74,9 @@ _COUNTS = (
     *("sample", "samples", "row", "line", "frame", "record", "n", "no", "nr", "num", "number", "id"),
 )
 """Words for the number of a line; the first two are of nothing else."""
+
+_NO_CHANCE = 16
+"""Lines from which on it is no chance that the numbers of a column go up evenly."""
 
 
 @dataclass(frozen=True)
@@ -83,12 +94,13 @@ class SeriesOrigin(Origin):
     """What is needed to write a series as it came.
 
     For a table: separator, the letter between its cells; names, the names of its channels, () without a header;
-    beside, its columns that are no channels. For an npy: dtype, its type as numpy writes it; rows, whether its
-    channels are rows, None for an array of one axis."""
+    beside, its columns that are no channels; assumed, whether the first is one by its numbers alone. For an npy:
+    dtype, its type as numpy writes it; rows, whether its channels are rows, None for an array of one axis."""
 
     separator: str = ","
     names: tuple[str, ...] = ()
     beside: tuple[Column, ...] = ()
+    assumed: bool = False
     dtype: str = "<f4"
     rows: bool | None = None
 
@@ -104,6 +116,8 @@ def probe(path: Path) -> Facts:
     }
     if origin.names:
         entries["channels"] = ", ".join(origin.names)
+    if origin.assumed:
+        entries["kept"] = f"column {origin.beside[0].name!r}, which goes up evenly"
     return Facts("series", field.shape, entries)
 
 
@@ -169,6 +183,8 @@ def _read_table(path: Path) -> Field:
     indices = [column for column, name in enumerate(header) if _is_index(column, name, values[:, column])]
     timed = [column for column, name in enumerate(header) if _is_time(column, name, values[:, column])]
     beside = sorted({*indices, *timed})
+    assumed = not beside and _is_abscissa(values)
+    beside = [0] if assumed else beside
     channels = np.delete(values, beside, axis=1)
     if not channels.shape[1]:
         raise InputError(f"{path}: has times and no channel; give a column of samples beside them")
@@ -176,7 +192,8 @@ def _read_table(path: Path) -> Field:
         path,
         separator,
         tuple(name for column, name in enumerate(header) if column not in beside),
-        tuple(Column(column, header[column], tuple(cells[column] for cells in body)) for column in beside),
+        tuple(Column(column, names[column], tuple(cells[column] for cells in body)) for column in beside),
+        assumed,
     )
     axis = Axis("t", 1.0, "sample")
     for column in timed[:1]:  # the first one counts
@@ -205,11 +222,21 @@ def _is_index(column: int, name: str, values: NDArray[np.float64]) -> bool:
 def _is_time(column: int, name: str, values: NDArray[np.float64]) -> bool:
     """Whether a column is one of times: by its name, and, where it is not the first, by its going up; evenly, if
     the name alone does not say so."""
-    steps = np.diff(values)
-    up = bool(len(steps) and steps.min() > 0)
     if _unit(name) is not None:
-        return column == 0 or up
-    return up and bool(np.ptp(steps) <= 0.02 * steps.mean()) and not _ANYWHERE.isdisjoint(_words(name))
+        return column == 0 or bool(len(values) > 1 and np.diff(values).min() > 0)
+    return _is_even(values) and not _ANYWHERE.isdisjoint(_words(name))
+
+
+def _is_abscissa(values: NDArray[np.float64]) -> bool:
+    """Whether the first of several columns is what the others are plotted over: times, distances or frequencies,
+    under a name that says nothing. values: (lines, columns)."""
+    return values.shape[1] > 1 and len(values) >= _NO_CHANCE and _is_even(values[:, 0])
+
+
+def _is_even(values: NDArray[np.float64]) -> bool:
+    """Whether numbers go up by equal steps, but for some rounding."""
+    steps = np.diff(values)
+    return bool(len(steps) and steps.min() > 0 and np.ptp(steps) <= 0.02 * steps.mean())
 
 
 def _unit(name: str) -> float | None:
@@ -269,7 +296,8 @@ def _lines(field: Field, origin: SeriesOrigin) -> list[list[str]]:
     names = list(origin.names)
     for column in origin.beside:  # in the order of their places
         columns.insert(column.place, _going_on(column.cells, field.shape[0]))
-        names.insert(column.place, column.name)
+        if origin.names:
+            names.insert(column.place, column.name)
     lines = [list(line) for line in zip(*columns, strict=True)]
     return [names, *lines] if names else lines
 

@@ -62,6 +62,7 @@ def datasets_of(path: Path) -> list[tuple[Path, Dataset]]:
     if path.is_dir():
         files = sorted(file for file in path.iterdir() if file.is_file() and not file.name.startswith("."))
     found: list[tuple[Path, Dataset]] = []
+    others: list[tuple[Path, Dataset]] = []
     for file in files:
         try:
             _check_inflated(file)
@@ -74,15 +75,24 @@ def datasets_of(path: Path) -> list[tuple[Path, Dataset]]:
             raise
         except Exception as error:  # pydicom raises errors of any kind for a damaged file
             raise InputError(f"{file}: damaged ({error})") from error
-        if "PixelData" in dataset:
-            found.append((file, dataset))
-        elif not path.is_dir():
-            raise InputError(f"{file}: DICOM without samples ({dataset.get('Modality', 'no modality')})")
+        (found if "PixelData" in dataset else others).append((file, dataset))
     if not found:
-        raise InputError(f"{path}: no images there, DICOM or numbered; give a folder of a series or of frames")
+        raise InputError(_without_images(path, others))
     sizes = [_declared(dataset) for _, dataset in found]
     check_room(path, sum(size for size, _ in sizes), sum(count for _, count in sizes))
     return found
+
+
+def _without_images(path: Path, others: Sequence[tuple[Path, Dataset]]) -> str:
+    """What is wrong with a file or a folder that holds no image. others: what it holds of DICOM."""
+    for file, dataset in others:
+        if "WaveformSequence" in dataset:
+            kind = dataset.get("Modality", "no modality")
+            return f"{file}: holds waveforms ({kind}) and no image; waveforms are for `volstyle signal`"
+    if path.is_dir():
+        return f"{path}: no images there, DICOM or numbered; give a folder of a series or of frames"
+    kind = others[0][1].get("Modality", "no modality")
+    return f"{path}: DICOM without an image ({kind}); give a file that holds one"
 
 
 def _declared(dataset: Dataset) -> tuple[int, int]:

@@ -48,6 +48,10 @@ _GLANCE = 256
 _COUNTED = 1000
 """Frames that are counted, one by one but not decoded, where a header does not tell their number."""
 
+_END_WITHIN_S = Fraction(1, 600)
+"""How far the end that an MP4 says may be off: the file counts the time of all that it holds in units of its own,
+which are 600ths of a second in QuickTime and milliseconds in FFmpeg, and not in the ticks of its frames."""
+
 
 def probe(path: Path) -> Facts:
     with opened(path) as (container, stream):
@@ -149,12 +153,13 @@ def _shown(frame: Any, container: Any, stream: Any) -> int:
     """Ticks that a frame is shown for, as its file says; 0 if it does not.
 
     MP4 says how long after each frame the next one in the order of decoding comes, which is another where frames
-    are out of order and held for unequal times. So none is shown past the end that it says of all."""
+    are out of order and held for unequal times. So none is shown past the end that it says of all, as far as that
+    end is exact."""
     lasts = int(frame.duration or 0)
     if frame.pts is None or stream.duration is None or "mp4" not in container.format.name:
         return lasts
     left = int((stream.start_time or 0) + stream.duration - frame.pts)
-    return left if 0 < 2 * left < lasts else lasts
+    return left if 0 < left < lasts - _END_WITHIN_S / stream.time_base else lasts
 
 
 def _in_order(ticks: Sequence[int | None], usual: int) -> tuple[list[int], int]:

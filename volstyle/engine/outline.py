@@ -67,7 +67,7 @@ class Outline:
         run, recipe = replace(self, kept=kept_axes(content)), self.recipe
         shape = optimized_shape(content.shape, content.axes, run.kept, recipe.schedule.largest)
         for extractor in run.extractors:
-            extractor.check(content.channels, shape, run.taps)
+            extractor.check(content.channels, shape, run.taps, "content")
         stages = plan_stages(shape, run.kept, tuple(2 * step for step in run.stride), recipe.schedule)
         return replace(run, stages=_periodic(stages, run.stride) if recipe.periodic else stages)
 

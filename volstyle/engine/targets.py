@@ -228,7 +228,7 @@ def _style_sums(samples: Tensor, regions: Tensor | None, run: Outline) -> list[d
     seen = {}
     for look in dict.fromkeys(looks):
         extractor = run.network.placed(look)
-        extractor.check(samples.shape[0], shape, taps)
+        extractor.check(samples.shape[0], shape, taps, "style")
         core = choose_core(extractor, taps, run.machine, shape, None, processes=run.ranks.count)
         blocks = plan(shape, core, *extractor.reach(taps))
         seen[look] = style_sums(extractor, samples, blocks, taps, regions, run.ranks)

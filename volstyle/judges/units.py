@@ -174,10 +174,7 @@ def _checked(extractor: Extractor, tap: Tap, number: int, field: Field) -> Field
     if any(size < width for size, width in zip(field.shape, tap.reach.width, strict=True)):
         have, need = "x".join(map(str, field.shape)), "x".join(map(str, tap.reach.width))
         raise ShapeError(f"{name}: is {have} samples, must be at least {need}, what a unit of {tap.name} sees")
-    try:
-        extractor.check(field.channels, field.shape, (tap.name,))
-    except ShapeError as error:
-        raise ShapeError(f"{name}: {error}") from error
+    extractor.check(field.channels, field.shape, (tap.name,), name)
     whole = (slice(0, size // step * step) for size, step in zip(field.shape, tap.reach.stride, strict=True))
     return replace(field, samples=field.samples[(_ALL, *whole)])
 

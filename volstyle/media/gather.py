@@ -91,6 +91,11 @@ def root_of(word: str) -> Path:
     return Path(*takewhile(lambda part: not _PATTERN.search(part), path.parts[:-1]))
 
 
+def is_pattern(word: str) -> bool:
+    """Whether a word has wildcards, or a place for the numbers of images."""
+    return bool(_PATTERN.search(word)) or "%" in Path(word).name
+
+
 def _meeting(pattern: str, skipped: Path | None) -> Iterator[Path]:
     """Files that match a pattern, and files below folders that match it, except those in the folder to be
     skipped."""

@@ -163,7 +163,9 @@ def _fitted(style: Field, content: Field, notes: list[str], *, joint: bool) -> F
         notes.append(f"style: {style.channels} channels averaged, the content has {content.channels}")
     old, new = style.axes[0], content.axes[0]
     if old.unit != new.unit:
-        raise ShapeError(f"style: its step is in {old.unit}, the content's in {new.unit}; give both with times")
+        raise ShapeError(
+            f"style: its step is in {old.unit}, the content's in {new.unit}; give both a column 'time'"
+        )
     ratio = Fraction(old.step / new.step).limit_denominator(_FINEST_RATIO)
     if ratio != 1:
         from scipy import signal as scipy_signal

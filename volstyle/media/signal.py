@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from volstyle.codecs import SIGNALS, Facts, Selection, read
+from volstyle.codecs import SIGNALS, Facts, Selection, read, suffix_of
 from volstyle.engine.checkpoint import Reached
 from volstyle.engine.part import Part
 from volstyle.engine.scene import Style
@@ -82,9 +82,9 @@ class SignalMedium:
     texture: str = "texture"
 
     def suffix(self, content: Path | None, style: Path, quality: str) -> str:
-        """A series keeps the format of its content, a sound becomes WAV."""
-        suffix = (content or style).suffix
-        return ".wav" if suffix.lower() in SIGNALS["audio"] else suffix
+        """A series keeps the format of its content, a sound becomes WAV. What has no suffix is DICOM."""
+        suffix = suffix_of(content or style)
+        return ".wav" if suffix.lower() in SIGNALS["audio"] else suffix or ".dcm"
 
     def size(self, asked: int | None) -> tuple[int | None, Mapping[str, Any]]:
         if asked is not None:
@@ -147,6 +147,11 @@ def _read(source: Source, selection: Selection, notes: list[str]) -> Field:
     clipped = getattr(field.origin, "clipped", 0)
     if clipped:
         notes.append(f"{source.name}: cut off at full scale in {clipped} places; the distortion is styled with it")
+    if getattr(field.origin, "assumed", False):
+        notes.append(
+            f"{source.name}: its first column goes up evenly and is kept; call it time if it holds seconds, or "
+            "move it behind another to have it styled"
+        )
     return field
 
 

@@ -195,7 +195,11 @@ def _medium(name: str | None, source: Source | None, styles: Sequence[StyleOrder
 def _source(given: Samples) -> Source:
     if isinstance(given, str | PathLike):
         return Path(given)
-    return given if isinstance(given, Field) else _field(given)
+    field = given if isinstance(given, Field) else _field(given)
+    if not field.samples.numel():
+        shape = "x".join(map(str, field.samples.shape))
+        raise ShapeError(f"samples: an array of {shape} (channels first) holds none; give one that does")
+    return field
 
 
 def _field(array: Any) -> Field:
@@ -242,7 +246,7 @@ def _style(given: Samples | Style) -> StyleOrder:
     at = None if given.at is None else Moment(given.at, "f")
     masks = [None if mask is None else _mask(mask) for mask in (given.target_mask, given.source_mask)]
     across = None if given.across is None else "zyx"[given.across]
-    return StyleOrder(given.field, given.weight, masks[0], masks[1], at, across=across)
+    return StyleOrder(_source(given.field), given.weight, masks[0], masks[1], at, across=across)
 
 
 def _mask(mask: Tensor) -> Field:

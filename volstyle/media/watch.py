@@ -9,8 +9,9 @@ from functools import partial
 from pathlib import Path
 
 from volstyle.codecs import files
+from volstyle.codecs.suffixes import by_suffix
 from volstyle.errors import InputError
-from volstyle.media.gather import Found, gather, root_of
+from volstyle.media.gather import Found, gather, is_pattern, root_of
 
 SETTLED_S = 2.0
 """How long a file must have kept its size before it is taken for whole."""
@@ -20,7 +21,9 @@ _State = tuple[int, int]
 
 
 class Arrivals:
-    """What is there, has come or has changed since it was last asked for, and has stood still since."""
+    """What is there, has come or has changed since it was last asked for, and has stood still since.
+
+    Raises InputError when a folder that is to be watched is not there."""
 
     def __init__(
         self,
@@ -29,11 +32,12 @@ class Arrivals:
         styles: Collection[Path] = (),
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.roots = tuple(dict.fromkeys(map(root_of, words)))
+        self.roots = tuple(dict.fromkeys(map(_watched, words)))
         self._gather = partial(gather, output=output, styles=styles)
         self._words, self._clock = words, clock
         self._given: dict[Path, _State] = {}
         self._seen: dict[Path, tuple[_State, float]] = {}
+        self._check_roots()
 
     @property
     def waiting(self) -> bool:
@@ -59,10 +63,13 @@ class Arrivals:
                 ready.append(content)
         return ready
 
-    def _there(self) -> list[Found]:
+    def _check_roots(self) -> None:
         for root in self.roots:
             if not root.is_dir():
                 raise InputError(f"{root}: no such folder to watch; make it first")
+
+    def _there(self) -> list[Found]:
+        self._check_roots()
         found: list[Found] = []
         for word in self._words:
             with suppress(InputError):  # nothing is there yet
@@ -83,6 +90,13 @@ def arriving(arrivals: Arrivals) -> Iterator[list[Found]]:
     for changes in turns:
         if (changes or arrivals.waiting) and (ready := arrivals.settled()):
             yield ready
+
+
+def _watched(word: str) -> Path:
+    """The folder to watch for what a word stands for. A word that is not there yet is a file that is to come if it
+    has the suffix of one, or is a pattern; any other is a folder, which must be there."""
+    to_come = is_pattern(word) or by_suffix(Path(word)) is not None
+    return root_of(word) if to_come or Path(word).exists() else Path(word)
 
 
 def _state(path: Path) -> _State:

@@ -113,16 +113,20 @@ class Extractor:
             left -= inside
         return total + sum(self.tap(name).channels ** 2 / prod(self.tap(name).reach.stride) for name in names)
 
-    def check(self, channels: int, shape: tuple[int, ...], names: Collection[str]) -> None:
-        """Raises ShapeError when a field has other channels, or not one feature at some tap."""
+    def check(self, channels: int, shape: tuple[int, ...], names: Collection[str], what: str = "field") -> None:
+        """Raises ShapeError when a field has other channels, or not one feature at some tap. what: what the field
+        is to the run."""
         network = self.network
         if channels not in (1, network.channels):
-            allowed = f"{network.channels} or 1"
-            raise ShapeError(f"network {network.name}: samples have {channels} channels, must be {allowed}")
+            allowed = f"{network.channels} or 1 for network {network.name}"
+            raise ShapeError(f"{what}: samples have {channels} channels, must be {allowed}")
         least = self.reach(names).stride
         if any(size < need for size, need in zip(shape, least, strict=True)):
             have, need = "x".join(map(str, shape)), "x".join(map(str, least))
-            raise ShapeError(f"network {network.name}: samples are {have}, must be at least {need} for its taps")
+            raise ShapeError(
+                f"{what}: has {have} samples, must have at least {need} for the taps of network "
+                f"{network.name}; give a larger one"
+            )
 
     def __call__(self, samples: Tensor, names: Collection[str]) -> dict[str, Tensor]:
         """Features at the named taps; what they do not need, further layers and others aside, is not computed.

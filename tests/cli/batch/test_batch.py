@@ -258,6 +258,20 @@ def test_only_what_stands_still_has_arrived(tmp_path: Path, monkeypatch: pytest.
         after(1)
 
 
+@pytest.mark.parametrize("word", ["inn", "in/deep", "in.old", "gone/*.png"])
+def test_a_folder_that_is_not_there_is_not_waited_for(run: Run, word: str) -> None:
+    code, out, errors = run(f"batch {word} --style art.png -o out --watch")
+    folder = word.removesuffix("/*.png")
+    assert (code, out) == (2, "")
+    assert errors == [f"volstyle: {folder}: no such folder to watch; make it first"]
+
+
+@pytest.mark.parametrize("word", ["in", "in/late.png", "in/*.png", "in/**/*.png", "i*/*.png", "in/%04d.png"])
+def test_a_file_that_is_not_there_yet_is_waited_for(run: Run, word: str) -> None:
+    root = Path("." if word.startswith("i*") else "in")
+    assert Arrivals([word], Path("out")).roots == (root,)
+
+
 def test_files_are_styled_as_they_arrive(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """Until the folder goes away: that ends it."""
     monkeypatch.setattr("volstyle.media.watch.SETTLED_S", 0.4)

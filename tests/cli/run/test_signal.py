@@ -13,6 +13,8 @@ import numpy as np
 import pytest
 import soundfile
 
+from volstyle.media.names import default_output
+from volstyle.media.table import MEDIA
 from volstyle_cli import main
 
 RATE = 8000
@@ -45,6 +47,26 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
         return code, said.out, said.err
 
     return call
+
+
+def test_a_folder_is_no_signal(run: Run) -> None:
+    Path("empty").mkdir()
+    Path("frames").mkdir()
+    cv2.imwrite("frames/1.png", np.zeros((8, 8, 3), np.uint8))
+    for folder in ("empty", "frames"):
+        code, _, err = run("signal", folder, "--style", "rain.wav")
+        said = f"{folder}: is a folder, a signal must be a file; give a sound, a table or waveforms"
+        assert (code, err) == (2, f"volstyle: {said}\n")
+        code, _, err = run("signal", "voice.wav", "--style", folder)
+        assert (code, err) == (2, f"volstyle: style {said}\n")
+
+
+@pytest.mark.parametrize(
+    ("content", "output"), [("1.2.840.10008", "1.2.840.10008-b.dcm"), ("a.tsv", "a-b.tsv"), ("a.flac", "a-b.wav")]
+)
+def test_a_waveform_without_a_suffix_becomes_dicom(run: Run, content: str, output: str) -> None:
+    Path(content).write_bytes(b"any")
+    assert default_output(MEDIA["signal"], Path(content), [Path("b.csv")]) == Path(output)
 
 
 def test_a_sound_is_styled(run: Run) -> None:
@@ -113,6 +135,15 @@ def test_names_if_none_is_given(run: Run) -> None:
 def test_clipping_is_said(run: Run) -> None:
     _, out, _ = run("signal", "loud.wav", "--style", "rain.wav", "-o", "o.wav", *QUICK)
     assert "note       loud.wav: cut off at full scale in" in out
+
+
+def test_a_first_column_that_is_kept_is_noted(run: Run) -> None:
+    Path("x.csv").write_text(Path("ecg.csv").read_text().replace("time", "x"))
+    code, out, err = run("signal", "x.csv", "--style", "x.csv", "-o", "out.csv", "--set", "schedule.steps=1")
+    assert (code, err) == (0, "")
+    assert "note       x.csv: its first column goes up evenly and is kept; call it time if it holds seconds" in out
+    kept = [line.split(",")[0] for line in Path("x.csv").read_text().splitlines()]
+    assert [line.split(",")[0] for line in Path("out.csv").read_text().splitlines()] == kept
 
 
 def test_info_of_a_signal(run: Run) -> None:
