@@ -78,6 +78,8 @@ def say_solid(screen: Screen, verdict: SolidVerdict) -> None:
     screen.entry("two points", f"how far S₂ along an axis is from that of the column, mean of r < {reach}")
     screen.entry("lines", f"the same of the probability that a whole line of r lies in the phase, r < {reach}")
     screen.entry("Euler", "per million samples; with percolation and tortuosity of the middle along z, y, x")
+    if any(math.isnan(each) for column in columns for each in (column.tortuosity or {}).values()):
+        screen.entry("?", "a tortuosity that the solver of taufactor did not converge to: paths are few and thin")
 
 
 def _text(value: float | Mapping[str, float] | None) -> str:
@@ -91,7 +93,7 @@ def _text(value: float | Mapping[str, float] | None) -> str:
 def _word(value: float) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
-    return f"{value:.2f}" if math.isfinite(value) else "∞"
+    return "?" if math.isnan(value) else f"{value:.2f}" if math.isfinite(value) else "∞"
 
 
 def json_of(options: EvalOptions, verdict: SolidVerdict) -> str:

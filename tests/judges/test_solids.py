@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import pytest
 import torch
@@ -51,6 +52,28 @@ def test_pipes_along_x_percolate_there_alone() -> None:
     assert apart(found.solid.two_points, found.solid.two_points) == {"z": 0, "y": 0, "x": 0}
     other = judge_solid(cube(solid), [(None, section(solid[..., 3]))], phase=1, tortuosity=False)
     assert other.phase == 1 and other.solid.tortuosity is None and other.solid.percolates["z"]
+
+
+def test_a_tortuosity_that_is_not_found_is_no_number(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """And nothing is printed between the numbers, which may be JSON."""
+    monkeypatch.setattr("taufactor.Solver.solve", unsolved)
+    solid = torch.zeros(8, 8, 8)
+    solid[:, :4] = 1  # joins both ends along z and x
+    found = judge_solid(cube(solid), [(None, section(solid[0]))]).solid
+    assert found.tortuosity == {
+        "z": pytest.approx(math.nan, nan_ok=True),
+        "y": math.inf,
+        "x": pytest.approx(math.nan, nan_ok=True),
+    }
+    assert capsys.readouterr().out == ""
+
+
+def unsolved(solver: Any, **_: Any) -> list[float]:
+    solver.converged = False
+    print("Warning: not converged")  # noqa: T201
+    return [482.85]
 
 
 def test_sections_of_a_solid_say_what_the_solid_does() -> None:

@@ -12,7 +12,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import redirect_stdout
 from dataclasses import dataclass
+from io import StringIO
 from statistics import fmean
 from typing import Any
 
@@ -47,7 +49,7 @@ class Measured:
     along it are both of the phase. lines: axis -> (R,), that all points between them are too. euler: the Euler
     number of the phase, whose samples hang together by their faces, per million samples. percolates: axis ->
     whether it joins both ends. tortuosity: axis -> the factor by which it slows diffusion, infinite where it does
-    not percolate. A section has none of the last three.
+    not percolate, and no number where the solver finds none. A section has none of the last three.
     """
 
     shares: tuple[float, ...]
@@ -239,4 +241,6 @@ def _tortuosity(there: NDArray[Any], axis: int, ends: bool) -> float:
     from taufactor import Solver
 
     solver = Solver(np.moveaxis(there, axis, 0).astype(np.uint8), device="cpu")
-    return float(np.ravel(solver.solve(verbose=False))[0])
+    with redirect_stdout(StringIO()):  # where it would print that it has not converged
+        found = float(np.ravel(solver.solve(verbose=False))[0])
+    return found if solver.converged else math.nan

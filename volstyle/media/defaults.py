@@ -80,7 +80,7 @@ _LEARNED: Mapping[str, Mapping[str, Any]] = {
     "volume": {
         "content": {"weight": 0.15},
         "style": {"share": 0.06},
-        "learn": {"crop": 72, "steps": 600},
+        "learn": {"crop": 72, "steps": 800, "rate": 0.0005, "examples": 48},
     },
 }
 """Kind of content, "" for any -> choices that fit a style that is learned, on top of those of the medium and the
