@@ -19,6 +19,7 @@ from volstyle.errors import RecipeError
 from volstyle.grid.field import Axis, Field
 from volstyle.grid.tiles import plan
 from volstyle.loss.objective import Objective
+from volstyle.networks.inflation import mean_around
 from volstyle.recipe import Recipe
 
 SPACE = tuple(Axis(name) for name in "zyx")
@@ -66,8 +67,8 @@ def test_turns_add_up_to_the_whole(frames: int) -> None:
 
 
 @pytest.mark.usefixtures("few_are_enough")
-def test_between_slices_that_are_seen_the_gradient_is_between_theirs() -> None:
-    """Where it is seen it is the whole's own, beyond the last as there."""
+def test_what_lies_between_goes_with_the_slices_that_are_seen() -> None:
+    """In what is broad, and there alone; the last one stands for those beyond it."""
     objective, plans, samples = turned(0.25)
     objective, plans = replace(objective, views=objective.views[1:2]), plans[1:2]
     whole = evaluate(samples, objective, plans).gradient.movedim(2, 0)
@@ -77,11 +78,12 @@ def test_between_slices_that_are_seen_the_gradient_is_between_theirs() -> None:
     assert len(seen) == 4
     assert objective.views[0].along == 1
     found = evaluate(samples, objective, plans).gradient.movedim(2, 0)
-    # Costs count 4 times, and each slice's gradient goes to 4 slices.
-    assert_same(found[list(seen)], whole[list(seen)])
-    assert_same(found[seen[0] + 1], 0.75 * whole[seen[0]] + 0.25 * whole[seen[1]])
-    assert_same(found[0], whole[seen[0]])
-    assert_same(found[-1], whole[seen[-1]])
+    # Costs count 4 times, and what is broad on a slice goes to 4 slices; what is fine comes every 4th time.
+    broad = mean_around(mean_around(whole, 5), 5)
+    assert_same(found[list(seen)], broad[list(seen)] + 2 * (whole - broad)[list(seen)])
+    assert_same(found[seen[0] + 1], 0.75 * broad[seen[0]] + 0.25 * broad[seen[1]])
+    beyond = 0 if seen[0] else 15
+    assert_same(found[beyond], broad[seen[0 if seen[0] else -1]])
 
 
 def test_a_single_turn_leaves_the_gradient_where_it_is_found() -> None:
@@ -122,9 +124,8 @@ def test_opposite_ends_that_meet_are_no_slices_of_their_own() -> None:
     assert objective.views[0].seen is not None
     seen = [place - objective.margin[0] for place in objective.views[0].seen]
     found = evaluate(content.samples, objective, plans).gradient
-    assert_same(found[:, seen], whole[:, seen])
-    assert_same(found[:, 0], whole[:, seen[0]])
-    assert_same(found[:, -1], whole[:, seen[-1]])
+    sums, own = found.sum((0, 2, 3)), whole.sum((0, 2, 3))
+    torch.testing.assert_close(sums[[0, -1]], own[[seen[0], seen[-1]]], rtol=0.02, atol=0)
 
 
 def test_a_group_that_has_its_turn_keeps_its_number() -> None:

@@ -33,7 +33,7 @@ def test_a_network_brings_what_fits_it() -> None:
 
 
 def test_the_medium_wins_over_the_fit() -> None:
-    assert defaults("volume", "builtin").schedule.steps == defaults("volume").schedule.steps == 15
+    assert defaults("volume", "builtin").schedule.steps == defaults("volume").schedule.steps == 20
     assert defaults("solid").smoothness == 0
 
 

@@ -10,13 +10,13 @@ also the second.
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
+from volstyle.engine.between import add_between
 from volstyle.engine.ranks import ALONE, Ranks
 from volstyle.grid.tiles import Block, Shape, Tile, plan
 from volstyle.loss.features import owned_features
@@ -77,26 +77,12 @@ def seen_by_views(samples: Tensor, objective: Objective, plans: Plans, ranks: Ra
                 for term, cost in _add_block(seen, own, view, block, ranks).items():
                     costs[term] += cost
             if view.seen is not None:
-                _add_between(gradient, own, view, view.seen)
+                span = slice(view.groups[0].start, view.groups[-1].stop)
+                add_between(gradient, own, view.along, view.seen, span)
         if objective.margin is not None:
             gradient = _gathered(gradient, objective.margin)
     gradient, costs = ranks.gathered(gradient, costs)
     return Evaluation(costs, gradient)
-
-
-def _add_between(gradient: Tensor, own: Tensor, view: View, seen: Sequence[int]) -> None:
-    """Add the gradient of a view that was found at some of its slices, own, as if it had been found at all: linear
-    between two of them, and beyond the last as there. Its sum stays about what it is."""
-    first, last = view.groups[0].start, view.groups[-1].stop
-    share = len(seen) / (last - first)
-    axis = 1 + view.along
-    for place in range(first, last):
-        after = min(bisect_left(seen, place), len(seen) - 1)
-        before = max(after - 1, 0) if seen[after] > place else after
-        apart = max(seen[after] - seen[before], 1)
-        ends = own.select(axis, seen[before]), own.select(axis, seen[after])
-        there = torch.lerp(*ends, (place - seen[before]) / apart) if before != after else ends[0]
-        gradient.select(axis, place).add_(there, alpha=share)
 
 
 def continued(samples: Tensor, margin: Shape) -> Tensor:

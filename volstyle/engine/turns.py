@@ -1,12 +1,10 @@
 """Every so many-th slice of a volume at each step: a step costs a part, and all slices have their turn.
 
 A volume has as many slices along each axis as it has samples, and neighbors ask for almost the same. So a step
-looks at a comb of slices along each axis, shifted at random, and the gradient between two of them is interpolated
-(Gutierrez et al. 2020 train their generator of solids with random slices, whose gradient they leave where it is).
-In the mean over steps this is the gradient of all slices, smoothed across them by a triangle: its spectrum is not
-negative, so it leads down to the same minima. Terms of the samples themselves cost little and count whole.
-
-What was tried beside this stands in tests/benchmarks/slices.py.
+looks at a comb of slices along each axis, shifted at random, and what lies between goes with them (`between`).
+Gutierrez et al. 2020 train their generator of solids with random slices, whose gradient a network carries on to
+all others. Terms of the samples themselves cost little and count whole. What was tried stands in
+tests/benchmarks/slices.py.
 """
 
 from __future__ import annotations
@@ -20,9 +18,8 @@ from volstyle.engine.blockwise import Plans
 from volstyle.grid.tiles import Block, Box, Tile
 from volstyle.loss.objective import Objective, View
 
-LEAST = 24
-"""Slices along an axis that a step looks at, at least. With fewer, what is interpolated between them is as long as
-the forms of a coarse stage, and shows as boxes."""
+LEAST = 16
+"""Slices along an axis that a step looks at, at least."""
 
 
 def comb(groups: int, size: int, share: float, least: int) -> int:

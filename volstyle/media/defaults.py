@@ -27,8 +27,8 @@ _MEDIA: Mapping[str, Mapping[str, Any]] = {
     "video": {},
     "volume": {
         "network": {"inflation": "planes"},
-        "style": {"scale": 1.5, "share": 0.125},
-        "schedule": {"smallest": 48, "largest": SIZES["volume"], "steps": 15, "growth": 1.4},
+        "style": {"scale": 1.5, "share": 0.2},
+        "schedule": {"smallest": 48, "largest": SIZES["volume"], "steps": 20, "growth": 1.5},
     },
     "solid": {
         "network": {"name": "builtin", "inflation": "planes"},
