@@ -23,8 +23,8 @@ LEAST = 16
 
 
 def comb(groups: int, size: int, share: float, least: int) -> int:
-    """One in how many groups of slices along an axis a step looks at. size: slices in a group. share: of the
-    groups, at least. least: how many slices, at least."""
+    """One in how many groups of slices along an axis a step looks at. size: slices in a group. share, least: what
+    part of the groups and how many slices it looks at, at least."""
     return max(1, min(round(1 / share), groups // -(-least // size)))
 
 
@@ -65,7 +65,7 @@ def _seen(objective: Objective, plans: Plans, steps: list[int], shifts: list[int
     views, chosen = [], []
     for view, blocks, step, shift in zip(objective.views, plans, steps, shifts, strict=True):
         groups = range(shift, len(view.groups), step)
-        if step == 1 or not groups:
+        if step == 1:
             views.append(view)
             chosen.append(blocks)
             continue

@@ -84,7 +84,8 @@ _LEARNED: Mapping[str, Mapping[str, Any]] = {
     },
 }
 """Kind of content, "" for any -> choices that fit a style that is learned, on top of those of the medium and the
-network. A volume's pieces are small and a few of their slices are looked at, for they have so many."""
+network. A volume's pieces are small, and a step looks at few of their slices, for they have so many. Its kernels
+add up three times as many weights as those of a picture, so that steps as large would overshoot."""
 
 _ALIKE = {"vgg16_torchvision": "vgg19", "vgg19_torchvision": "vgg19"}
 """Networks that take the fit of another one; all that are not named here take that of `builtin`."""
