@@ -141,7 +141,7 @@ def test_a_group_that_has_its_turn_keeps_its_number() -> None:
 def test_what_no_share_is_is_said() -> None:
     for changes, message in (
         ({"style": {"share": 0.0}}, "style.share is 0.0, must be above 0 and at most 1"),
-        ({"style": {"share": 0.5}, "optimizer": {"name": "lbfgs"}}, "at which lbfgs finds no way"),
+        ({"style": {"share": 0.5}, "optimizer": {"name": "lbfgs"}}, "lbfgs must look at all slices"),
     ):
         with pytest.raises(RecipeError, match=message):
             Recipe().updated(changes).check()

@@ -288,7 +288,8 @@ class Recipe:
             raise RecipeError(f"recipe: style.share is {self.style.share}, must be above 0 and at most 1")
         if self.style.share < 1 and self.optimizer.name == "lbfgs":
             raise RecipeError(
-                "recipe: style.share is below 1, at which lbfgs finds no way; choose adam, or share 1"
+                f"recipe: style.share is {self.style.share}, but lbfgs must look at all slices in each step; "
+                "set style.share=1, or optimizer.name=adam"
             )
         if not (self.content.weight or self.style.weight or self.solid.weights):
             raise RecipeError("recipe: content.weight and style.weight are both 0, one must be above")
