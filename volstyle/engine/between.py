@@ -11,7 +11,6 @@ others: a weave. Moved on its own slice alone, what is broad would be a stack of
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Sequence
 from math import sqrt
 
 import torch
@@ -20,24 +19,28 @@ from torch import Tensor
 from volstyle.networks.inflation import mean_around
 
 
-def add_between(gradient: Tensor, found: Tensor, along: int, seen: Sequence[int], span: slice) -> None:
-    """Add to a gradient (C, z, y, x) what was found on the slices `seen` across an axis: there, and between.
+def add_between(gradient: Tensor, found: Tensor, along: int, seen: range, span: slice, *, around: bool) -> None:
+    """Add to a gradient (C, z, y, x) what was found on every so many-th slice across an axis: there, and between.
 
-    found: (C, z, y, x), 0 elsewhere, of costs that count for all slices. span: the slices that there are; beyond
-    the last that was seen the gradient is as there. The fine part comes in one of so many steps and counts the
-    root of that, which is as much for Adam, who divides by the root of the mean of squares.
+    found: (C, z, y, x), 0 on other slices, of costs that count for all of them. seen: the slices, span: those that
+    there are. Between the last one and the end the gradient is as there; around: whether the ends meet instead.
+    The fine part comes in one of so many steps and counts the root of that, which is as much for Adam, who divides
+    by the root of the mean of squares.
     """
-    axis = 1 + along
-    share = len(seen) / (span.stop - span.start)
+    axis, share = 1 + along, 1 / seen.step
     slices = found.index_select(axis, torch.tensor(seen, device=found.device)).movedim(axis, 0)
-    side = round(1 / share) | 1
+    side = seen.step | 1
     broad = mean_around(mean_around(slices, side), side)
     fine = slices.sub_(broad)
+    places, numbers = list(seen), list(range(len(seen)))
+    if around:
+        size = span.stop - span.start
+        places, numbers = [places[-1] - size, *places, places[0] + size], [-1, *numbers, 0]
     for place in range(span.start, span.stop):
-        after = min(bisect_left(seen, place), len(seen) - 1)
-        before = max(after - 1, 0) if seen[after] > place else after
-        apart = max(seen[after] - seen[before], 1)
-        there = torch.lerp(broad[before], broad[after], (place - seen[before]) / apart)
+        after = min(bisect_left(places, place), len(places) - 1)
+        before = after if places[after] <= place else max(after - 1, 0)
+        way = max(places[after] - places[before], 1)
+        there = torch.lerp(broad[numbers[before]], broad[numbers[after]], (place - places[before]) / way)
         gradient.select(axis, place).add_(there, alpha=share)
-        if seen[after] == place:
-            gradient.select(axis, place).add_(fine[after], alpha=sqrt(share))
+    for place, detail in zip(seen, fine, strict=True):
+        gradient.select(axis, place).add_(detail, alpha=sqrt(share))

@@ -78,7 +78,8 @@ def seen_by_views(samples: Tensor, objective: Objective, plans: Plans, ranks: Ra
                     costs[term] += cost
             if view.seen is not None:
                 span = slice(view.groups[0].start, view.groups[-1].stop)
-                add_between(gradient, own, view.along, view.seen, span)
+                around = objective.margin is not None
+                add_between(gradient, own, view.along, view.seen, span, around=around)
         if objective.margin is not None:
             gradient = _gathered(gradient, objective.margin)
     gradient, costs = ranks.gathered(gradient, costs)

@@ -11,7 +11,7 @@ from volstyle.engine.outline import Outline
 from volstyle.engine.part import Part
 from volstyle.engine.ranks import ALONE
 from volstyle.engine.stylize import Step, stylize
-from volstyle.engine.turns import LEAST, comb
+from volstyle.engine.turns import comb, fewest
 from volstyle.grid.field import Axis, Field
 from volstyle.grid.resample import resize
 from volstyle.grid.tiles import Shape
@@ -72,9 +72,9 @@ def estimate(part: Part, run: Outline) -> Estimate:
     return Estimate(each * sum(stage_work(run)), peak_memory(content, run))
 
 
-def stage_work(run: Outline, least: int = LEAST) -> tuple[float, ...]:
-    """What each stage costs, in multiplications of a pass through the network. least: how many slices of a volume
-    a step looks at, at least, along each axis."""
+def stage_work(run: Outline, least: int | None = None) -> tuple[float, ...]:
+    """What each stage costs, in multiplications of a pass through the network. least: how many groups of slices of
+    a volume a step looks at, at least, along each axis; None for as many as `turns` does."""
     return tuple(stage.steps * _step_work(run.at(stage), stage.shape, least) for stage in run.stages)
 
 
@@ -91,13 +91,13 @@ def peak_memory(content: Field, run: Outline) -> float:
     return fields + tile + min(features, run.machine.budget / 2)
 
 
-def _step_work(run: Outline, shape: Shape, least: int = LEAST) -> float:
+def _step_work(run: Outline, shape: Shape, least: int | None = None) -> float:
     """The work of all tiles that have their turn, or of the first rank's, which has as much to do as any."""
     work = 0.0
     for extractor, blocks in zip(run.extractors, run.plans(shape), strict=True):
         group, _ = run.grouped(extractor)
         groups = sum(len(block.groups) for block in blocks)
-        turn = comb(groups, group, run.recipe.style.share, least) if group else 1
+        turn = comb(groups, run.recipe.style.share, least or fewest(group)) if group else 1
         work += extractor.work(run.taps) * sum(block.work for block in run.ranks.own(blocks)) / turn
     return work
 

@@ -13,7 +13,7 @@ from volstyle.engine.machine import choose_core
 from volstyle.engine.outline import Outline, kept_axes
 from volstyle.engine.scene import Scene, Style, shares_over_time
 from volstyle.engine.schedule import Stage, optimized_shape
-from volstyle.engine.turns import groups_of
+from volstyle.engine.turns import comb, fewest, groups_of
 from volstyle.errors import RecipeError
 from volstyle.grid.field import Field
 from volstyle.grid.resample import fitted, resize
@@ -81,7 +81,8 @@ def objective_of(
         style = None if targets is None else _style_term(targets[number], run, groups, shares)
         group, along = run.grouped(extractor)
         mine = tuple(run.ranks.own(blocks))
-        source = _content_term(content, extractor, mine, run)
+        turn = comb(len(groups), recipe.style.share, fewest(group))
+        source = _content_term(content, extractor, mine, run, turn)
         if style is not None or source is not None:
             views.append((View(extractor, style, source, group, regions, along, tuple(groups)), mine))
     terms: dict[str, SampleTerm] = {}
@@ -134,13 +135,14 @@ def _style_term(
 
 
 def _content_term(
-    content: Tensor, extractor: Extractor, blocks: Sequence[Block], run: Outline
+    content: Tensor, extractor: Extractor, blocks: Sequence[Block], run: Outline, turn: int
 ) -> ContentTerm | None:
+    """turn: in how many steps a group of slices is looked at once."""
     choice, views = run.recipe.content, len(run.placements)
     if not choice.weight:
         return None
     source = SourceFeatures(extractor, content, choice.taps, run.machine.budget / 2 / views)
-    if run.recipe.style.share < 1:  # in the pieces that have their turn, so that they are kept for it
+    if turn > 1:  # in the pieces that have their turn, so that they are kept for it
         blocks = tuple(groups_of(blocks))
     if run.recipe.scaling == "gatys":
         return ContentTerm(choice.weight / views, choice.taps, source, dict.fromkeys(choice.taps, 2.0))

@@ -16,16 +16,22 @@ import torch
 
 from volstyle.engine.blockwise import Plans
 from volstyle.grid.tiles import Block, Box, Tile
-from volstyle.loss.objective import Objective, View
+from volstyle.loss.objective import Objective
 
 LEAST = 16
-"""Slices along an axis that a step looks at, at least."""
+"""Slices along an axis that a step looks at, at least, where those between go with them. Groups of several slices
+leave no slice near enough to go with them: what is found stays where it is."""
 
 
-def comb(groups: int, size: int, share: float, least: int) -> int:
-    """One in how many groups of slices along an axis a step looks at. size: slices in a group. share, least: what
-    part of the groups and how many slices it looks at, at least."""
-    return max(1, min(round(1 / share), groups // -(-least // size)))
+def comb(groups: int, share: float, least: int) -> int:
+    """One in how many groups of slices along an axis a step looks at. share, least: what part of the groups, and
+    how many of them, at least."""
+    return max(1, min(round(1 / share), groups // least))
+
+
+def fewest(group: int | None) -> int:
+    """How many groups of so many slices a step looks at, at least."""
+    return LEAST if group == 1 else 1
 
 
 def turns(objective: Objective, plans: Plans, share: float, seed: int) -> Iterator[tuple[Objective, Plans]]:
@@ -36,7 +42,7 @@ def turns(objective: Objective, plans: Plans, share: float, seed: int) -> Iterat
     chosen that it has. share: of the slices, at least; 1 is all at each step. seed: of which come when.
     """
     generator = torch.Generator().manual_seed(seed)
-    steps = [_step(view, share, LEAST) for view in objective.views]
+    steps = [comb(len(view.groups), share, fewest(view.group)) for view in objective.views]
     shifts = [_shifts(step, generator) for step in steps]
     while True:
         yield _seen(objective, plans, steps, [next(each) for each in shifts])
@@ -46,13 +52,9 @@ def turn(objective: Objective, plans: Plans, share: float, seed: int) -> tuple[O
     """Such a comb, once, of the share and no more, whose gradient stays where it is found: for samples that are
     made of few numbers, which carry it on to all."""
     generator = torch.Generator().manual_seed(seed)
-    steps = [_step(view, share, 1) for view in objective.views]
+    steps = [comb(len(view.groups), share, 1) for view in objective.views]
     found, chosen = _seen(objective, plans, steps, [next(_shifts(step, generator)) for step in steps])
     return replace(found, views=tuple(replace(view, seen=None) for view in found.views)), chosen
-
-
-def _step(view: View, share: float, least: int) -> int:
-    return comb(len(view.groups), len(_places(view.groups[:1])), share, least) if view.groups else 1
 
 
 def _shifts(step: int, generator: torch.Generator) -> Iterator[int]:
@@ -69,29 +71,24 @@ def _seen(objective: Objective, plans: Plans, steps: list[int], shifts: list[int
             views.append(view)
             chosen.append(blocks)
             continue
-        by = len(view.groups) / len(groups)
-        style = view.style and replace(view.style, weight=view.style.weight * by)
-        content = view.content and replace(view.content, weight=view.content.weight * by)
-        places = _places([view.groups[group] for group in groups])
-        views.append(replace(view, style=style, content=content, seen=places))
+        style = view.style and replace(view.style, weight=view.style.weight * step)
+        content = view.content and replace(view.content, weight=view.content.weight * step)
+        seen = range(view.groups[shift].start, view.groups[-1].stop, step) if view.group == 1 else None
+        views.append(replace(view, style=style, content=content, seen=seen))
         chosen.append(tuple(block for block in groups_of(blocks) if block.first in groups))
     return replace(objective, views=tuple(views)), tuple(chosen)
-
-
-def _places(groups: Iterable[slice]) -> tuple[int, ...]:
-    return tuple(place for group in groups for place in range(group.start, group.stop))
 
 
 def groups_of(blocks: Iterable[Block]) -> Iterator[Block]:
     """The blocks that have their turn: of one group each, where a tile sees no slice beyond those that it owns."""
     for block in blocks:
         along = block.along
-        if len(block.tiles) + block.elsewhere > 1 or block.tiles[0].core[along] != block.tiles[0].window[along]:
+        if any(tile.core[along] != tile.window[along] for tile in block.tiles):
             yield block
             continue
         for number, group in enumerate(block.groups, start=block.first):
             tiles = tuple(Tile(_cut(t.core, along, group), _cut(t.window, along, group)) for t in block.tiles)
-            yield Block(tiles, (group,), along, first=number)
+            yield Block(tiles, (group,), along, number, block.elsewhere)
 
 
 def _cut(box: Box, along: int, group: slice) -> Box:

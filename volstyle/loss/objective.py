@@ -19,9 +19,9 @@ class View:
 
     along: the axis along which style statistics are taken in groups (of frames of a clip, or slices of a volume).
     group: how many samples along it form a group, None for all of them. groups: the samples of each, those that
-    other processes see to included. seen: the samples along it that a step looks at, in order; those between get
-    what is broad in their gradient. None is all. regions: (R, *S), the weights of all positions in each region of
-    the style; None is one region of all positions.
+    other processes see to included. seen: the samples along it that a step looks at; those between get what is
+    broad in their gradient. None: each has its own. regions: (R, *S), the weights of all positions in each region
+    of the style; None is one region of all positions.
     """
 
     extractor: Extractor
@@ -31,7 +31,7 @@ class View:
     regions: Tensor | None = None
     along: int = 0
     groups: tuple[slice, ...] = ()
-    seen: tuple[int, ...] | None = None
+    seen: range | None = None
 
     @property
     def taps(self) -> frozenset[str]:

@@ -66,7 +66,7 @@ class Arrivals:
     def _check_roots(self) -> None:
         for root in self.roots:
             if not root.is_dir():
-                raise InputError(f"{root}: no such folder to watch; make it first")
+                raise InputError(f"{root}: no such file or folder to watch; make it first")
 
     def _there(self) -> list[Found]:
         self._check_roots()

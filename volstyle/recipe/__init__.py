@@ -77,7 +77,7 @@ class StyleChoice:
     together. A network that is coarse in time takes the next multiple of the frames that one of its features owns.
     scale: the size of the style relative to the content; 0.5 makes its strokes half as large.
     share: which share of the slices of a volume is looked at in each step, of those along each axis; but never
-    fewer than 16, or all there are. Only the optimizers adam and gd can do with less than 1.
+    fewer than 16, if frames is 1. Only the optimizers adam and gd can do with less than 1.
     own_size: whether scale is relative to the style's own samples instead: at 1 a sample of the style is as large
     as one of the content, as for sections of a material.
     """
