@@ -165,16 +165,6 @@ def evenly(step: float, count: int = 40, first: float = 0, decimals: int = 3) ->
         ("Recording timestamp", 0.01, 0.01),
         ("device_time_ms", 10, 0.01),
         ("ts", 0.01, 0.01),
-        ("Zeit", 0.01, 0.01),
-        ("Zeit_ms", 10, 0.01),
-        ("Zeit in Millisekunden", 10, 0.01),
-        ("Zeitstempel", 0.01, 0.01),
-        ("temps écoulé", 0.01, 0.01),
-        ("tiempo (ms)", 10, 0.01),
-        ("tempo", 0.01, 0.01),
-        ("Время", 0.01, 0.01),
-        ("时间", 0.01, 0.01),
-        ("時間(秒)", 0.01, 0.01),
     ],
 )
 @pytest.mark.parametrize("first", [True, False])
@@ -192,6 +182,42 @@ def test_a_column_of_times_is_no_channel(
     lines = (tmp_path / "b.csv").read_text().splitlines()
     assert lines[0] == names
     assert [line.split(",")[0 if first else 1] for line in lines[1:]] == times
+
+
+@pytest.mark.parametrize(
+    ("name", "step", "seconds"),
+    [
+        ("Zeit", 0.01, 0.01),
+        ("Zeit_ms", 10, 0.01),
+        ("Zeit in Millisekunden", 10, 0.01),
+        ("Zeitstempel", 0.01, 0.01),
+        ("temps écoulé", 0.01, 0.01),
+        ("tiempo (ms)", 10, 0.01),
+        ("tempo", 0.01, 0.01),
+        ("Время", 0.01, 0.01),
+        ("时间", 0.01, 0.01),
+        ("時間(秒)", 0.01, 0.01),
+        ("Zeit in Minuten", 10, 600),
+        ("temps (heures)", 1, 3600),
+        ("时间(分)", 10, 600),
+        ("Время; мс", 10, 0.01),
+    ],
+)
+def test_a_first_column_may_be_called_time_in_other_languages(
+    tmp_path: Path, name: str, step: float, seconds: float
+) -> None:
+    field = read(table(tmp_path / "a.csv", f'"{name}",v', evenly(step), wave()), Selection(signal=True))
+    assert field.samples.shape == (1, 40)
+    assert field.axes[0].unit == "s"
+    assert field.axes[0].step == pytest.approx(seconds)
+
+
+@pytest.mark.parametrize("names", ["v,tempo", "Zeit in Äonen,v"])
+def test_what_may_be_no_time_is_not_taken_for_seconds(tmp_path: Path, names: str) -> None:
+    """A tempo in beats a minute, and a unit that is not known."""
+    columns = [wave(), evenly(0.5)] if names.startswith("v") else [evenly(0.5), wave()]
+    field = read(table(tmp_path / "a.csv", names, *columns), Selection(signal=True))
+    assert field.axes[0].unit == "sample"
 
 
 @pytest.mark.parametrize("name", ["", "Unnamed: 0", "index", "Index"])

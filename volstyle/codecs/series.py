@@ -34,8 +34,9 @@ _SECONDS = {
     **dict.fromkeys(("millisekunden", "millisecondes", "milisegundos", "millisecondi", "毫秒"), 1e-3),
     **dict.fromkeys(("us", "µs", "μs", "usec", "micros", "microsecond", "microseconds"), 1e-6),
     **dict.fromkeys(("ns", "nsec", "nanos", "nanosecond", "nanoseconds"), 1e-9),
-    **dict.fromkeys(("min", "mins", "minute", "minutes"), 60.0),
-    **dict.fromkeys(("h", "hr", "hrs", "hour", "hours"), 3600.0),
+    **dict.fromkeys(("мс",), 1e-3),
+    **dict.fromkeys(("min", "mins", "minute", "minutes", "minuten", "minutos", "minuti", "мин", "分"), 60.0),
+    **dict.fromkeys(("h", "hr", "hrs", "hour", "hours", "stunden", "heures", "horas", "ore"), 3600.0),
 }
 """Units of time as columns call them -> seconds."""
 
@@ -65,7 +66,10 @@ _TIMES_ELSEWHERE = (
 )
 """Words for time in other languages, some of which are words of English for something else."""
 
-_ANYWHERE = frozenset((*_TIMES[1:], *_TIMES_ELSEWHERE)) | {word for word in _SECONDS if len(word) > 3} - {"mins"}
+_BESIDE = ("in", "en", "em", "écoulé", "transcurrido", "trascorso", "vergangen")
+"""Words beside those that say nothing of a unit."""
+
+_ANYWHERE = frozenset(_TIMES[1:]) | {word for word in _SECONDS if len(word) > 3} - {"mins"}
 """Words that make a column one of times wherever they stand in its name, if its numbers go on evenly."""
 
 _INDICES = ("index", "idx")
@@ -224,7 +228,10 @@ def _is_time(column: int, name: str, values: NDArray[np.float64]) -> bool:
     the name alone does not say so."""
     if _unit(name) is not None:
         return column == 0 or bool(len(values) > 1 and np.diff(values).min() > 0)
-    return _is_even(values) and not _ANYWHERE.isdisjoint(_words(name))
+    words = frozenset(_words(name))
+    known = {*_TIMES_ELSEWHERE, *_SECONDS, *_BESIDE}  # a unit that is not would be taken for seconds
+    elsewhere = column == 0 and not words.isdisjoint(_TIMES_ELSEWHERE) and words <= known
+    return _is_even(values) and (elsewhere or not words.isdisjoint(_ANYWHERE))
 
 
 def _is_abscissa(values: NDArray[np.float64]) -> bool:
