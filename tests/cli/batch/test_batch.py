@@ -254,7 +254,7 @@ def test_only_what_stands_still_has_arrived(tmp_path: Path, monkeypatch: pytest.
     Path("in/old.png").unlink()
     assert after(5) == [] and not arrivals.waiting
     shutil.rmtree("in")
-    with pytest.raises(InputError, match="in: no such folder to watch"):
+    with pytest.raises(InputError, match="in: no such file or folder to watch"):
         after(1)
 
 
@@ -263,7 +263,7 @@ def test_a_folder_that_is_not_there_is_not_waited_for(run: Run, word: str) -> No
     code, out, errors = run(f"batch {word} --style art.png -o out --watch")
     folder = word.removesuffix("/*.png")
     assert (code, out) == (2, "")
-    assert errors == [f"volstyle: {folder}: no such folder to watch; make it first"]
+    assert errors == [f"volstyle: {folder}: no such file or folder to watch; make it first"]
 
 
 @pytest.mark.parametrize("word", ["in", "in/late.png", "in/*.png", "in/**/*.png", "i*/*.png", "in/%04d.png"])
@@ -294,7 +294,7 @@ def test_files_are_styled_as_they_arrive(run: Run, monkeypatch: pytest.MonkeyPat
     code, out, errors = run("batch in --style art.png -o out --watch", *TINY, *BUILTIN)
     other.join()
     assert code == 2
-    assert errors == ["volstyle: in: no such folder to watch; make it first"]
+    assert errors == ["volstyle: in: no such file or folder to watch; make it first"]
     assert "watching   in" in out
     assert read(Path("out/late-art.png")).shape == (24, 24)
 
