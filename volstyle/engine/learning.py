@@ -210,7 +210,7 @@ def _looked_at(
     lesson: Lesson, generator: StageGenerator, example: Example, seen: _Seen, share: float = 1.0, step: int = 0
 ) -> tuple[Tensor, Evaluation]:
     """What a network makes of an example, and the cost and gradient there. share: of the weight that holds a clip
-    together. step: by which slices of a volume have their turn."""
+    together. step: its number, which says what slices of a volume have their turn."""
     shares = torch.eye(len(lesson.targets), device=example.content.device)[example.style]
     made = generator.painter(lesson.placement, shares)(example.content, example.before)
     samples = made.detach().clamp(0, 1)
