@@ -11,6 +11,7 @@ from torch import Tensor
 
 from tests.tiny import numbers
 from volstyle.engine.blockwise import Plans, evaluate, plan_views
+from volstyle.engine.estimate import stage_work
 from volstyle.engine.outline import outline
 from volstyle.engine.scene import Scene, Style
 from volstyle.engine.targets import stage_objective
@@ -92,6 +93,7 @@ def test_slices_in_several_tiles_have_their_turn_together() -> None:
     found = [evaluate(samples, *turn(objective, plans, 0.5, seed)) for seed in range(8)]
     costs = sorted({round(one.cost, 6) for one in found})
     assert len(costs) == 2
+    assert min(costs) > 0.5 * max(costs)  # neither is all of the slices, or none
     assert sum(costs) / 2 == pytest.approx(whole.cost, rel=1e-4)
 
 
@@ -174,3 +176,11 @@ def test_a_clip_is_looked_at_whole() -> None:
     clip = Field(numbers(3, 4, 24, 24), (Axis("t"), *SPACE[1:]))
     with pytest.raises(RecipeError, match="must be 1 for a clip"):
         outline(clip, Recipe().updated({"network": {"name": "random"}, "style": {"share": 0.5}}))
+
+
+def test_work_is_that_of_the_slices_that_have_their_turn() -> None:
+    """Along each axis of 48 samples a third is enough, and when a style is learned the share alone counts."""
+    volume = Field(torch.empty(1, 48, 48, 48, device="meta"), SPACE)
+    whole, few = (outline(volume, RECIPE.updated({"style": {"share": share}})) for share in (1.0, 0.1))
+    assert stage_work(few)[-1] == pytest.approx(stage_work(whole)[-1] / 3)
+    assert stage_work(few, least=1)[-1] == pytest.approx(stage_work(whole)[-1] / 10)

@@ -15,9 +15,11 @@ import volstyle
 from tests.scans import counts, loaded, nifti
 from tests.tiny import numbers
 from volstyle.codecs import Encoding, read, write
+from volstyle.engine.blockwise import Evaluation, Plans, evaluate
 from volstyle.engine.painting import LearnedStyle
 from volstyle.errors import InputError, OutputError, RecipeError
 from volstyle.grid.field import Axis, Field
+from volstyle.loss.objective import Objective
 from volstyle_cli import main
 
 PLANE = (Axis("y"), Axis("x"))
@@ -263,3 +265,18 @@ def test_long_clips_are_learned_and_short_ones_optimized(
     assert "learned on" not in capsys.readouterr().out
     assert main([*line, "--loop", "-o", "loop.mp4", "--set", "temporal.window=0"]) == 0
     assert "learned on" not in capsys.readouterr().out
+
+
+def test_few_slices_of_a_volume_are_looked_at_in_a_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A network carries what they ask for on to the others."""
+    looked: list[int] = []
+
+    def counted(samples: torch.Tensor, objective: Objective, plans: Plans) -> Evaluation:
+        looked.append(sum(len(block.groups) for blocks in plans for block in blocks))
+        return evaluate(samples, objective, plans)
+
+    monkeypatch.setattr("volstyle.engine.learning.evaluate", counted)
+    volume = Field(numbers(1, 20, 20, 20), (Axis("z"), *PLANE))
+    volstyle.learn(["art.png"], volume, "few.safetensors", choices={**TINY, "learn.steps": 1})
+    assert looked
+    assert max(looked) <= 6  # of 20 along each axis: one, or the two that 17 apart are
