@@ -119,7 +119,7 @@ def test_what_lies_between_goes_with_the_slices_that_are_seen() -> None:
 
 @pytest.mark.usefixtures("few_are_enough")
 def test_where_ends_meet_it_is_the_same_wherever_they_are() -> None:
-    """Of a periodic volume that is rolled, the gradient is rolled."""
+    """Rolling a periodic volume rolls its gradient."""
     found = []
     for by in (0, 8):
         objective, plans, samples = turned(0.25, periodic=True, by=by)
