@@ -13,7 +13,7 @@ from typing import Any, BinaryIO
 from volstyle.codecs.incoming import STREAM
 from volstyle.codecs.stream import styled
 from volstyle.errors import InputError, OutputError, RecipeError
-from volstyle.media.streamed import turn_of
+from volstyle.media.streamed import turns_of
 
 from ..options import VideoOptions
 from ..screen import Screen
@@ -41,7 +41,7 @@ def pass_stream(options: VideoOptions, screen: Screen) -> int:
     """Returns the exit code. Raises VolstyleError; what came before is written, and a stream is complete."""
     _check(options)
     order = errand_of(options).order
-    turn = turn_of(order)
+    turns = turns_of(order)
     with ExitStack() as stack:
         source = stack.enter_context(_standard_input()) if options.content == STREAM else options.content
         target = options.output or STREAM
@@ -53,7 +53,7 @@ def pass_stream(options: VideoOptions, screen: Screen) -> int:
             progress(count)
             return asked()
 
-        done = styled(source, place, turn, order.encoding, order.selection, watch)
+        done = styled(source, place, turns, order.encoding, order.selection, watch)
     for note in done.notes:
         screen.entry("note", note)
     if done.unread:

@@ -225,7 +225,7 @@ def applying(setting: Setting) -> Iterator[Row]:
         write(path, moving(count, height, width))
         for name, turn in turns.items():
             began = time.perf_counter()
-            styled(path, io.BytesIO(), turn)
+            styled(path, io.BytesIO(), (turn,))
             rate = count / (time.perf_counter() - began)
             yield Row(f"a stream of {width}x{height} {name}", f"{rate:.3g} frames a second")
 

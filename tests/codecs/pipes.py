@@ -69,7 +69,7 @@ def through(
     data = source if isinstance(source, bytes) else source.read_bytes()
     sink = Sink()
     try:
-        return styled(Pipe(data), sink, turn, encoding, selection)  # type: ignore[arg-type]
+        return styled(Pipe(data), sink, (turn,), encoding, selection)  # type: ignore[arg-type]
     finally:
         out.write_bytes(sink.data)
 
@@ -87,7 +87,7 @@ def read_nut(path: Path) -> torch.Tensor:
         found.append(frame.samples)
         return frame
 
-    styled(Pipe(path.read_bytes()), Sink(), look)  # type: ignore[arg-type]
+    styled(Pipe(path.read_bytes()), Sink(), (look,))  # type: ignore[arg-type]
     return torch.stack(found, dim=1)
 
 

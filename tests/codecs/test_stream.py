@@ -193,24 +193,44 @@ def test_what_cannot_be_done_is_refused_before_anything_is_read(tmp_path: Path) 
         (tmp_path / "no" / "a.mp4", DEFAULT, WHOLE, "no folder"),
     ):
         with pytest.raises((InputError, OutputError), match=says):
-            styled(source, target, same, encoding, selection)  # type: ignore[arg-type]
+            styled(source, target, (same,), encoding, selection)  # type: ignore[arg-type]
     assert source.read(100) == b"anything"
 
 
 def test_a_stream_becomes_a_file_and_a_file_a_stream(tmp_path: Path) -> None:
     source = make_clip(tmp_path / "in.nut", UNEVEN, Fraction(1, 600), sound=tone)
     target = tmp_path / "out.mp4"
-    assert styled(Pipe(source.read_bytes()), target, same) == Passed(len(UNEVEN))  # type: ignore[arg-type]
+    assert styled(Pipe(source.read_bytes()), target, (same,)) == Passed(len(UNEVEN))  # type: ignore[arg-type]
     assert since_first(target) == since_first(source)
     assert [data for data, _ in packets(target)] == [data for data, _ in packets(source)]
     sink = Sink()
-    assert styled(target, sink, same) == Passed(len(UNEVEN))  # type: ignore[arg-type]
+    assert styled(target, sink, (same,)) == Passed(len(UNEVEN))  # type: ignore[arg-type]
     (tmp_path / "again.nut").write_bytes(sink.data)
     assert since_first(tmp_path / "again.nut") == since_first(source)
     with pytest.raises(InputError, match="no such file"):
-        styled(tmp_path / "none.mp4", sink, same)  # type: ignore[arg-type]
+        styled(tmp_path / "none.mp4", sink, (same,))  # type: ignore[arg-type]
     with pytest.raises(OutputError, match="would be written over"):
-        styled(target, target, same, Encoding(force=True))
+        styled(target, target, (same,), Encoding(force=True))
+
+
+def test_turns_are_done_one_after_the_other_and_beside_each_other(tmp_path: Path) -> None:
+    """The second turn of a frame waits until the first turn of the next has begun."""
+    source = make_clip(tmp_path / "in.mkv", range(4))
+    begun = [threading.Event() for _ in range(5)]
+    begun[4].set()
+    numbers, again = iter(range(4)), iter(range(4))
+
+    def darker(frame: Field) -> Field:
+        begun[next(numbers)].set()
+        return frame.with_samples(frame.samples / 2)
+
+    def inverse(frame: Field) -> Field:
+        assert begun[next(again) + 1].wait(20), "the next frame waits for this one"
+        return frame.with_samples(1 - frame.samples)
+
+    out = tmp_path / "out.mkv"
+    assert styled(source, out, (darker, inverse), Encoding("lossless")) == Passed(4)
+    torch.testing.assert_close(read(out).samples, 1 - read(source).samples / 2, atol=0.02, rtol=0)
 
 
 def _working() -> list[str]:
@@ -225,14 +245,14 @@ def test_a_style_that_fails_leaves_no_file(tmp_path: Path) -> None:
         return frame.with_samples(frame.samples[:, ::2])
 
     with pytest.raises(ShapeError, match="made 24x64 of a frame of 48x64"):
-        styled(source, tmp_path / "out.mp4", smaller)
+        styled(source, tmp_path / "out.mp4", (smaller,))
     assert [path.name for path in tmp_path.iterdir()] == ["in.nut"]
     assert not _working()
 
 
 def test_somebody_may_stop(tmp_path: Path) -> None:
     source, sink = make_clip(tmp_path / "in.nut", sound=tone), Sink()
-    done = styled(Pipe(source.read_bytes()), sink, same, watch=lambda count: count == 3)  # type: ignore[arg-type]
+    done = styled(Pipe(source.read_bytes()), sink, (same,), watch=lambda count: count == 3)  # type: ignore[arg-type]
     assert done == Passed(3, stopped=True)
     (tmp_path / "out.nut").write_bytes(sink.data)
     assert len(frames(tmp_path / "out.nut")) == 3
@@ -254,11 +274,11 @@ class Full(Sink):
 
 def test_a_reader_that_goes_away_ends_it(tmp_path: Path) -> None:
     source = make_clip(tmp_path / "in.nut", range(40), sound=tone).read_bytes()
-    done = styled(Pipe(source), Gone(), same)  # type: ignore[arg-type]
+    done = styled(Pipe(source), Gone(), (same,))  # type: ignore[arg-type]
     assert done.unread
     assert done.frames < 40
     with pytest.raises(OutputError, match=r"-: cannot be written \(No space left on device\)"):
-        styled(Pipe(source), Full(), same)  # type: ignore[arg-type]
+        styled(Pipe(source), Full(), (same,))  # type: ignore[arg-type]
     assert not _working()
 
 
@@ -293,7 +313,7 @@ class Live(Pipe):
 
 def test_a_frame_goes_out_before_the_next_but_one_comes(tmp_path: Path) -> None:
     data, sink = make_clip(tmp_path / "in.y4m", range(30), codec="wrapped_avframe").read_bytes(), Marked()
-    assert styled(Live(data, sink, 2), sink, same) == Passed(30)  # type: ignore[arg-type]
+    assert styled(Live(data, sink, 2), sink, (same,)) == Passed(30)  # type: ignore[arg-type]
 
 
 class Slow(Sink):
@@ -323,6 +343,6 @@ def test_a_slow_reader_slows_the_writer(tmp_path: Path) -> None:
 
     looks = threading.Thread(target=look)
     looks.start()
-    assert styled(source, sink, same) == Passed(60)  # type: ignore[arg-type]
+    assert styled(source, sink, (same,)) == Passed(60)  # type: ignore[arg-type]
     looks.join()
     assert left[0] > 25

@@ -43,7 +43,7 @@ def through(source: Path, form: list[str], target: Path, encoding: Encoding = DE
     ):
         assert maker.stdout is not None
         assert taker.stdin is not None
-        done = styled(maker.stdout, taker.stdin, inverted, encoding)  # type: ignore[arg-type]
+        done = styled(maker.stdout, taker.stdin, (inverted,), encoding)  # type: ignore[arg-type]
         taker.stdin.close()
     assert (maker.returncode, taker.returncode) == (0, 0)
     return done

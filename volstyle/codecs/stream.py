@@ -9,7 +9,7 @@ decoder and encoder.
 from __future__ import annotations
 
 import select
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -37,7 +37,7 @@ _WAITING = 2
 
 Turn = Callable[[Field], Field]
 """From a frame (3, H, W) in [0, 1], with a PictureOrigin, to its result of the same shape. All calls are made in
-order, in one thread, which is not the one that `styled` was called in."""
+order, in a thread of its own, which is not the one that `styled` was called in."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ def _go_on(_: int) -> bool:
 def styled(
     source: Path | BinaryIO,
     target: Path | BinaryIO,
-    turn: Turn,
+    turns: Sequence[Turn],
     encoding: Encoding = DEFAULT,
     selection: Selection = WHOLE,
     watch: Callable[[int], bool] = _go_on,
@@ -68,15 +68,16 @@ def styled(
     """Read a clip once, turn each frame, and write it with its sound, time stamps, transparency, depth and color.
 
     source: a file, or a stream of NUT, Matroska or Y4M. target: a file, or a stream that becomes NUT: of H.264
-    without delay or, lossless, of FFV1. A stream is a binary file, which need not seek. selection: size and
-    keep_going; a range is for files. watch: is told the number of frames after each, True asks to stop.
+    without delay or, lossless, of FFV1. A stream is a binary file, which need not seek. turns: what is done to a
+    frame, one after the other; while one is done to it, the one before is done to the next frame. selection: size
+    and keep_going; a range is for files. watch: is told the number of frames after each, True asks to stop.
 
     NUT begins at 0: where sound begins before that, as AAC does, all is later by as much. Whatever ends the clip,
-    what came before is written and the target is complete. Memory does not grow: a few
-    frames wait, and the source is read no faster than the target takes.
+    what came before is written and the target is complete. Memory does not grow: a few frames wait, and the source
+    is read no faster than the target takes.
 
-    Raises InputError for what is no clip or has no frame, OutputError for what cannot be written, and what `turn`
-    raises.
+    Raises InputError for what is no clip or has no frame, OutputError for what cannot be written, and what turns
+    raise.
     """
     if selection.start or selection.end:
         raise InputError("start, end: are for files; cut a stream where it is made, by ffmpeg -ss and -to")
@@ -86,9 +87,11 @@ def styled(
     with _written(target, encoding) as (path, place), opened_once(source) as (container, stream, missing):
         writer = _Writer(path, place, encoding, container)
         items = ahead(coming(name, container, stream, selection, missing), _WAITING)
+        for turn in turns:
+            items = ahead(_turned(items, turn), _WAITING)
         try:
-            with writer, closing(ahead(_turned(items, turn), _WAITING)) as turned:
-                for item in turned:
+            with writer, closing(items):
+                for item in items:
                     if isinstance(item, End):
                         end = item
                         break

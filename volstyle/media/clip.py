@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import pairwise
@@ -148,13 +149,19 @@ class Film:
         return replace(full or self.clip, frames=partial(self._frames, finished, full))
 
     def painted(self, paint: Paint) -> Clip:
-        """The clip with each frame painted when it is asked for, and the next while that one is written."""
+        """The clip with each frame painted when it is asked for: while one is written, the next is finished, and
+        the one after that is drafted."""
 
-        def frames() -> Generator[Field, None, None]:
+        def drafted() -> Generator[tuple[Field, Tensor], None, None]:
             for index, frame in enumerate(self.clip.frames()):
-                yield replace(frame, samples=paint(frame.samples, index))
+                yield frame, paint.draft(frame.samples, index)
 
-        return replace(self.clip, frames=lambda: ahead(frames(), 1))
+        def finished() -> Generator[Field, None, None]:
+            with closing(ahead(drafted(), 1)) as drafts:
+                for index, (frame, draft) in enumerate(drafts):
+                    yield replace(frame, samples=paint.finish(frame.samples, draft, index))
+
+        return replace(self.clip, frames=lambda: ahead(finished(), 1))
 
     def _frames(self, finished: Finished, full: Clip | None) -> Iterator[Field]:
         given = self.clip.frames()

@@ -7,6 +7,7 @@ parts that the engine styles one after the other, and the way their results go b
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -36,8 +37,22 @@ Finished = Callable[[int], Tensor | None]
 """A function from the number of a part to its finished samples; None for a part that a stop left out."""
 
 
-Paint = Callable[[Tensor, int], Tensor]
-"""What is made of the samples (C, *S) of a frame or a part, and its number."""
+@dataclass(frozen=True)
+class Paint:
+    """What a learned style makes of the frames of a clip, or of the parts of another medium, in two steps. The
+    second looks back at frames before, so that frames take it in their order; the first does not, so that the next
+    frame may be drafted while one is finished.
+
+    draft: from samples (C, *S), and the number of their frame or part. finish: from the samples, their draft and
+    the number.
+    """
+
+    draft: Callable[[Tensor, int], Tensor]
+    finish: Callable[[Tensor, Tensor, int], Tensor]
+
+    def __call__(self, content: Tensor, number: int) -> Tensor:
+        """Both steps."""
+        return self.finish(content, self.draft(content, number), number)
 
 
 class Opened(Protocol):

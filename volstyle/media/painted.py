@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from typing import Any
@@ -23,7 +23,7 @@ from volstyle.media.choices import nested
 from volstyle.media.command import save_record
 from volstyle.media.defaults import composed
 from volstyle.media.follower import Follower, PaintPlan
-from volstyle.media.medium import Medium
+from volstyle.media.medium import Medium, Paint
 from volstyle.media.order import Order, StyleOrder
 from volstyle.media.result import Result, in_units
 from volstyle.media.table import MEDIA, medium_named, open_order
@@ -92,7 +92,7 @@ class Painting:
             learned.shares({name: 1.0})
         return Painting(learned, styles, machine, order)
 
-    def on(self, styles: Sequence[Style], count: int) -> Callable[[Tensor, int], Tensor]:
+    def on(self, styles: Sequence[Style], count: int) -> Paint:
         """What paints the frame of a number, or a part of another medium; frames that follow one another are held
         together. count: of frames. styles: those of the order with the frames they are taken at."""
         axes = len(medium_named(self.order.kind).axes)
@@ -105,17 +105,22 @@ class Painting:
         each = shares_over_time(styles, count)
         carrier = Carrier(self.order.recipe.learn.carry)
 
-        def paint(content: Tensor, number: int) -> Tensor:
+        def is_frame(content: Tensor) -> bool:
+            """Whether it is a frame alone, whose axis of time is not there."""
+            return content.dim() - 1 < axes
+
+        def draft(content: Tensor, number: int) -> Tensor:
             weights: dict[str, float] = {}
             for index, (name, weight, _) in enumerate(self.styles):
                 share = weight if each is None else float(each[number, index])
                 weights[name] = weights.get(name, 0.0) + share
-            one = content.dim() - 1 < axes  # a frame alone, whose axis of time is not there
-            field = content[:, None] if one else content
-            made = brush(tuple(self.learned.shares(weights).tolist()))(field)
-            return self._restored(content, carrier(content, made[:, 0], number) if one else made)
+            shares = tuple(self.learned.shares(weights).tolist())
+            return brush(shares)(content[:, None])[:, 0] if is_frame(content) else brush(shares)(content)
 
-        return paint
+        def finish(content: Tensor, made: Tensor, number: int) -> Tensor:
+            return self._restored(content, carrier(content, made, number) if is_frame(content) else made)
+
+        return Paint(draft, finish)
 
     def _restored(self, content: Tensor, made: Tensor) -> Tensor:
         """A painted picture with the colors of the content, and with the share of the content, that the recipe
@@ -161,16 +166,19 @@ def paint_order(order: Order, follower: Follower) -> Result:
     paint = painting.on(opened.styles, opened.shape[0])
     done, stopped = 0, False
 
-    def followed(content: Tensor, number: int) -> Tensor:
+    def draft(content: Tensor, number: int) -> Tensor:
+        return content if stopped else paint.draft(content, number)
+
+    def finish(content: Tensor, drafted: Tensor, number: int) -> Tensor:
         nonlocal done, stopped
         if stopped:
             return content
-        made, done = paint(content, number), done + 1
+        made, done = paint.finish(content, drafted, number), done + 1
         stopped = follower.painted(done, made) or (0, done) == order.stop_after
         return made
 
     with follower:
-        result = opened.painted(followed)
+        result = opened.painted(Paint(draft, finish))
         if order.output is None:
             field = result if isinstance(result, Field) else result.whole()
             made = partial(in_units, field, order)

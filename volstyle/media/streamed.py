@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import replace
 from itertools import count
+
+from torch import Tensor
 
 from volstyle.codecs.stream import Turn
 from volstyle.errors import RecipeError
@@ -12,7 +15,7 @@ from volstyle.media.order import Order
 from volstyle.media.painted import Painting, is_learned
 
 
-def turn_of(order: Order) -> Turn:
+def turns_of(order: Order) -> tuple[Turn, ...]:
     """What turns one frame of a stream after the other. order: its content and output are not looked at.
 
     Raises RecipeError for a style that takes the whole clip, since it is optimized or has a time, and what
@@ -26,9 +29,17 @@ def turn_of(order: Order) -> Turn:
             )
         if style.at is not None:
             raise RecipeError(f"style: {style.path.name} has a time, which is for files; leave it out of a stream")
-    paint, numbers = Painting.prepare(order).on((), 1), count()
+    paint = Painting.prepare(order).on((), 1)
+    drafted: deque[tuple[int, Tensor]] = deque()  # numbers and contents of frames that are not finished yet
+    numbers = count()
 
-    def turn(frame: Field) -> Field:
-        return replace(frame, samples=paint(frame.samples, next(numbers)))
+    def draft(frame: Field) -> Field:
+        number = next(numbers)
+        drafted.append((number, frame.samples))
+        return replace(frame, samples=paint.draft(frame.samples, number))
 
-    return turn
+    def finish(frame: Field) -> Field:
+        number, content = drafted.popleft()
+        return replace(frame, samples=paint.finish(content, frame.samples, number))
+
+    return draft, finish

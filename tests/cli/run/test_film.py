@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -33,6 +34,7 @@ from volstyle.errors import InputError
 from volstyle.grid.field import Axis, Field
 from volstyle.grid.resample import resize
 from volstyle.media.clip import Film, Lasting
+from volstyle.media.medium import Paint
 from volstyle.motion.windows import Span
 from volstyle.recipe import Recipe
 from volstyle.record import Record
@@ -129,6 +131,24 @@ def test_held_are_the_last_frames_that_a_window_finished_and_kept_all_of_them() 
     kept = film.kept(0, Stylized(Field(reached, CLIP), record, Reached(reached)))
     assert kept.finished is not None
     assert kept.finished.shape == (3, 12, 6, 7)
+
+
+def test_a_frame_is_drafted_while_the_one_before_it_is_finished() -> None:
+    clip = Clip.of(Field(blocks(6), CLIP))
+    film = Film(clip, (Span(0, 6),), Lasting(clip, 6), (), (), None)
+    drafted = [threading.Event() for _ in range(7)]
+    drafted[6].set()
+
+    def draft(content: Tensor, number: int) -> Tensor:
+        drafted[number].set()
+        return content / 2
+
+    def finish(content: Tensor, made: Tensor, number: int) -> Tensor:
+        assert drafted[number + 1].wait(20), f"frame {number + 1} waits until frame {number} is finished"
+        return made + content + number
+
+    for number, frame in enumerate(film.painted(Paint(draft, finish)).frames()):
+        torch.testing.assert_close(frame.samples, 1.5 * clip.whole().samples[:, number] + number)
 
 
 def test_a_whole_clip_is_its_frames(tmp_path: Path) -> None:

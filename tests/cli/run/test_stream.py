@@ -34,7 +34,7 @@ def inverted(frame):
     print("somebody prints")
     return replace(frame, samples=1 - frame.samples)
 
-stream.turn_of = lambda options: inverted
+stream.turns_of = lambda options: (inverted,)
 sys.exit(main())
 """
 """The command line with a style that turns each frame into its inverse."""
@@ -80,7 +80,7 @@ def test_a_reader_that_goes_away_hears_nothing_more(tmp_path: Path) -> None:
 
 def in_process(monkeypatch: pytest.MonkeyPatch, source: BinaryIO, target: BinaryIO) -> None:
     """Standard input and output are these, and the style leaves frames as they are."""
-    monkeypatch.setattr(stream, "turn_of", lambda _: lambda frame: frame)
+    monkeypatch.setattr(stream, "turns_of", lambda _: (lambda frame: frame,))
     monkeypatch.setattr(stream, "_standard_input", lambda: nullcontext(source))
     monkeypatch.setattr(stream, "_standard_output", lambda: nullcontext(target))
 
