@@ -324,3 +324,36 @@ def test_an_array_that_claims_more_than_it_holds_is_refused(tmp_path: Path) -> N
     (tmp_path / "a.npy").write_bytes(data)
     with pytest.raises(InputError, match=r"a\.npy: damaged, or not an array"):
         read(tmp_path / "a.npy", Selection(signal=True))
+
+
+@pytest.mark.parametrize(("suffix", "between"), [(".csv", ";"), (".tsv", "\t")])
+def test_a_table_with_decimal_commas_is_read_and_written_as_it_came(
+    suffix: str, between: str, tmp_path: Path
+) -> None:
+    text = "Zeit (s);Druck, innen;1,5\n0,0;1013,25;-2\n0,5;1012;,5\n1,0;1,5e3;1\n".replace(";", between)
+    source = tmp_path / f"in{suffix}"
+    source.write_text(text.replace("1,5\n", "U\n", 1))
+    field = read(source)
+    assert field.samples.tolist() == [[1013.25, 1012, 1500], [-2, 0.5, 1]]
+    assert field.axes[0] == Axis("t", 0.5, "s")
+    write(tmp_path / f"out{suffix}", field)
+    again = (tmp_path / f"out{suffix}").read_text().splitlines()
+    assert again[0] == source.read_text().splitlines()[0]
+    assert again[1:] == [
+        between.join(line)
+        for line in (("0,0", "1013,25", "-2,0"), ("0,5", "1012,0", "0,5"), ("1,0", "1500,0", "1,0"))
+    ]
+    other = ".tsv" if suffix == ".csv" else ".csv"
+    write(tmp_path / f"out{other}", field)
+    assert read(tmp_path / f"out{other}").samples.tolist() == field.samples.tolist()
+    assert "1013.25" in (tmp_path / f"out{other}").read_text()
+
+
+def test_points_and_semicolons_and_what_only_looks_like_them(tmp_path: Path) -> None:
+    (tmp_path / "points.csv").write_text("a;b\n1.5;2\n3;4.5\n")
+    assert read(tmp_path / "points.csv").samples.tolist() == [[1.5, 3], [2, 4.5]]
+    (tmp_path / "commas.csv").write_text("a;b,c\n1.5,2\n3,4.5\n")
+    assert read(tmp_path / "commas.csv").samples.tolist() == [[1.5, 3], [2, 4.5]]
+    (tmp_path / "thousands.csv").write_text("a;b\n1.234,5;2\n3;4\n")
+    with pytest.raises(InputError, match=r"column 'a' is '1\.234,5', must be a finite number"):
+        read(tmp_path / "thousands.csv")

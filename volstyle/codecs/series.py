@@ -6,7 +6,6 @@ one, else 1 sample.
 
 from __future__ import annotations
 
-import csv
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,10 +21,9 @@ from numpy.typing import NDArray
 from volstyle.codecs.api import Encoding, Facts, Selection, check_axes
 from volstyle.codecs.atomic import arriving, check_target
 from volstyle.codecs.borders import check_room, damages
+from volstyle.codecs.table import Dialect, read_table, write_table
 from volstyle.errors import InputError
 from volstyle.grid.field import Axis, Field, Origin
-
-_SEPARATORS = {".csv": ",", ".tsv": "\t"}
 
 _SECONDS = {
     **dict.fromkeys(("s", "sec", "secs", "second", "seconds"), 1.0),
@@ -97,11 +95,12 @@ class Column:
 class SeriesOrigin(Origin):
     """What is needed to write a series as it came.
 
-    For a table: separator, the letter between its cells; names, the names of its channels, () without a header;
-    beside, its columns that are no channels; assumed, whether the first is one by its numbers alone. For an npy:
-    dtype, its type as numpy writes it; rows, whether its channels are rows, None for an array of one axis."""
+    For a table: dialect, how it was written, None for what was none; names, the names of its channels, () without
+    a header; beside, its columns that are no channels; assumed, whether the first is one by its numbers alone. For
+    an npy: dtype, its type as numpy writes it; rows, whether its channels are rows, None for an array of one
+    axis."""
 
-    separator: str = ","
+    dialect: Dialect | None = None
     names: tuple[str, ...] = ()
     beside: tuple[Column, ...] = ()
     assumed: bool = False
@@ -141,8 +140,7 @@ def write(path: Path, field: Field, encoding: Encoding) -> list[str]:
                 np.save(file, _as_stored(field, origin))
         else:
             with temporary.open("w", encoding="utf-8", newline="") as text:
-                table = csv.writer(text, delimiter=_SEPARATORS[path.suffix.lower()], lineterminator="\n")
-                table.writerows(_lines(field, origin))
+                write_table(text, *_named_lines(field, origin), _dialect(path, origin))
     return _left_out(path, field)
 
 
@@ -163,12 +161,7 @@ def check(path: Path, field: Field | None, encoding: Encoding) -> None:
 
 
 def _read_table(path: Path) -> Field:
-    separator = _SEPARATORS[path.suffix.lower()]
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            lines = [line for line in csv.reader(file, delimiter=separator) if line]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"{path}: cannot be read as a table ({error})") from error
+    lines, dialect = read_table(path)
     header = tuple(cell.strip() for cell in lines[0]) if lines and not any(map(_is_number, lines[0])) else ()
     body = lines[1:] if header else lines
     if not body:
@@ -194,7 +187,7 @@ def _read_table(path: Path) -> Field:
         raise InputError(f"{path}: has times and no channel; give a column of samples beside them")
     origin = SeriesOrigin(
         path,
-        separator,
+        dialect,
         tuple(name for column, name in enumerate(header) if column not in beside),
         tuple(Column(column, names[column], tuple(cells[column] for cells in body)) for column in beside),
         assumed,
@@ -297,7 +290,14 @@ def _is_number(cell: str) -> bool:
     return True
 
 
-def _lines(field: Field, origin: SeriesOrigin) -> list[list[str]]:
+def _dialect(path: Path, origin: SeriesOrigin) -> Dialect:
+    """That of the source, if it was a file of the same kind."""
+    usual, own = Dialect.of(path), origin.dialect
+    return own if own and (own.separator == "\t") == (usual.separator == "\t") else usual
+
+
+def _named_lines(field: Field, origin: SeriesOrigin) -> tuple[list[str], list[list[str]]]:
+    """The names of all columns, none without a header, and the lines."""
     # The shortest text that gives the same float32 again.
     columns = [[str(value) for value in channel.numpy()] for channel in field.samples]
     names = list(origin.names)
@@ -306,7 +306,7 @@ def _lines(field: Field, origin: SeriesOrigin) -> list[list[str]]:
         if origin.names:
             names.insert(column.place, column.name)
     lines = [list(line) for line in zip(*columns, strict=True)]
-    return [names, *lines] if names else lines
+    return names, lines
 
 
 def _going_on(known: tuple[str, ...], count: int) -> list[str]:

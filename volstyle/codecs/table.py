@@ -1,0 +1,68 @@
+"""Tables of numbers as text: CSV and TSV, and CSV where the comma is the decimal mark.
+
+Where people write 1,5 for one and a half, spreadsheets put semicolons between the cells of a CSV.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from io import StringIO
+from pathlib import Path
+from typing import TextIO
+
+from volstyle.errors import InputError
+
+_SEPARATORS = {".csv": ",", ".tsv": "\t"}
+
+_WITH_COMMA = re.compile(r"\s*[+-]?\d*,\d+([eE][+-]?\d+)?\s*")
+"""A number whose decimal mark is a comma."""
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """How a table is written. separator: what stands between cells. comma: whether it is the decimal mark."""
+
+    separator: str = ","
+    comma: bool = False
+
+    @staticmethod
+    def of(path: Path) -> Dialect:
+        """The usual one for a file of this name."""
+        return Dialect(_SEPARATORS[path.suffix.lower()])
+
+
+def read_table(path: Path) -> tuple[list[list[str]], Dialect]:
+    """The lines of a table but for empty ones, and how it is written. The decimal mark of the cells is the point,
+    whatever it is in the file. Raises InputError for what is no text."""
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+        separator = Dialect.of(path).separator
+        if separator == "," and _between_semicolons(text):
+            separator = ";"
+        lines = [line for line in csv.reader(StringIO(text), delimiter=separator) if line]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise InputError(f"{path}: cannot be read as a table ({error})") from error
+    if separator == "," or not any(_WITH_COMMA.fullmatch(cell) for line in lines for cell in line):
+        return lines, Dialect(separator)
+    return [[_with_point(cell) for cell in line] for line in lines], Dialect(separator, comma=True)
+
+
+def write_table(file: TextIO, names: Sequence[str], lines: Iterable[Sequence[str]], dialect: Dialect) -> None:
+    """Write names, unless there are none, and lines of numbers whose decimal mark is the point."""
+    table = csv.writer(file, delimiter=dialect.separator, lineterminator="\n")
+    if names:
+        table.writerow(names)
+    table.writerows([cell.replace(".", ",") for cell in line] if dialect.comma else line for line in lines)
+
+
+def _between_semicolons(text: str) -> bool:
+    """Whether semicolons are between the cells: each line has as many of them, and has some."""
+    counts = {line.count(";") for line in text.splitlines() if line.strip()}
+    return len(counts) == 1 and counts != {0}
+
+
+def _with_point(cell: str) -> str:
+    return cell.replace(",", ".") if _WITH_COMMA.fullmatch(cell) else cell
