@@ -25,8 +25,8 @@ def recipe_of(
 ) -> Recipe:
     """The defaults of the medium, then a file, then options, then --set; the last wins. Raises VolstyleError.
 
-    choices: what the size that is asked for means. sources: the content, None for a texture, and the style.
-    medium: the content's, if the options do not tell it.
+    choices: those that follow from the size that is asked for. sources: the content, None for a texture, and the
+    style. medium: the content's, if the options do not tell it.
     """
     given = {} if options.recipe is None else load_choices(options.recipe)
     content, style = (*sources, None, None)[:2] if sources else (Path(), None)

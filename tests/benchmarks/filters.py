@@ -1,5 +1,5 @@
 """Does training add anything to the filters of `builtin1d`? Textures of sounds with three seeds of random filters,
-and with filters of the same shapes learned from sounds made by formula, heard by `volstyle.listening`.
+and with filters of the same shapes learned from sounds made by formula, heard by `volstyle.judges.sounds`.
 
 Learned as by Coates & Ng 2011 ("The importance of encoding versus training", section 3): spherical k-means of
 whitened patches of what each filter looks at, the cheapest training that finds what sounds are made of.
