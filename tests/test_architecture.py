@@ -17,7 +17,7 @@ SOURCES, COMMAND_SOURCES = sorted(PACKAGE.rglob("*.py")), sorted(COMMANDS.rglob(
 
 ORDER = (
     {"errors"},
-    {"grid", "recipe"},
+    {"grid", "recipe", "world"},
     {"networks", "codecs", "record"},
     {"motion", "training"},
     {"loss"},

@@ -54,6 +54,7 @@ OTHER = Recipe().updated(
             "steps": 7,
             "rate": 0.001,
             "examples": 5,
+            "others": 0.5,
             "crop": 128,
             "nearness": 0.5,
             "steadiness": 3.0,

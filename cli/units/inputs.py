@@ -78,17 +78,10 @@ class World:
 
     def _paint(self, index: int) -> Tensor:
         """Paint one picture or solid, (3, size, …)."""
-        from volstyle.training.programs import Programs, draw_palettes
-        from volstyle.training.world import paint
+        from volstyle.world.pictures import picture
 
-        seed = 1_000_003 * self.seed + index
-        generator = torch.Generator().manual_seed(seed)
-        larger = torch.tensor([1.0 if self.axes == 2 else _SOLID_ZOOM])
-        program = Programs.draw(1, seed).zoomed(larger).stacked()
-        salt = torch.randint(2**31 - 1, (1,), generator=generator).int()
-        scene = torch.rand(1, 12, generator=generator)
-        palette = draw_palettes(1, generator)
-        return paint(program, palette, scene, salt, self.size, axes=self.axes)[0].clamp(0, 1)
+        zoom = 1.0 if self.axes == 2 else _SOLID_ZOOM
+        return picture(1_000_003 * self.seed + index, self.size, axes=self.axes, zoom=zoom)
 
 
 def gallery(paths: Sequence[Path], recipe: Recipe, *, size: int, count: int) -> Files | World:

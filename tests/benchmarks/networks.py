@@ -30,8 +30,8 @@ from volstyle.networks.weights import load_weights
 from volstyle.recipe import Recipe
 from volstyle.training.batches import draw_batch
 from volstyle.training.model import ARCHITECTURES, Trunk, export
-from volstyle.training.programs import Programs, draw_palettes
 from volstyle.training.train import PLANS
+from volstyle.world.programs import Programs, draw_palettes
 from volstyle_cli import art
 from volstyle_cli.art import PAINTINGS, picture_field
 from volstyle_cli.art.harbor import draw_frame, harbor

@@ -16,10 +16,12 @@ from tests.scans import counts, loaded, nifti
 from tests.tiny import numbers
 from volstyle.codecs import Encoding, read, write
 from volstyle.engine.blockwise import Evaluation, Plans, evaluate
+from volstyle.engine.learning import Example
 from volstyle.engine.painting import LearnedStyle
 from volstyle.errors import InputError, OutputError, RecipeError
 from volstyle.grid.field import Axis, Field
 from volstyle.loss.objective import Objective
+from volstyle.media.examples import Draw, formula_examples
 from volstyle_cli import main
 
 PLANE = (Axis("y"), Axis("x"))
@@ -164,6 +166,24 @@ def test_one_command_learns_paints_and_does_not_learn_again() -> None:
     assert main(changed) == 2  # another style lies there
 
 
+def test_what_is_for_other_contents_learns_from_other_pictures_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a clip is painted by a style that is learned on it, all that will be painted is shown."""
+    given: list[int] = []
+
+    def counted(shape: tuple[int, ...], channels: int, draw: Draw) -> list[Example]:
+        given.append(draw.count)
+        return formula_examples(shape, channels, draw)
+
+    monkeypatch.setattr("volstyle.media.learned.formula_examples", counted)
+    choices = {**TINY, "learn.examples": 8}
+    volstyle.learn(["art.png"], "clip.mp4", "s.safetensors", choices=choices)
+    assert given == [2, 2]  # beside 7 of 8 examples, of which one is to check by
+    volstyle.style("clip.mp4", ["art.png"], "out.mp4", method="learn", choices=choices)
+    assert given == [2, 2, 0, 0]
+    volstyle.learn(["art.png"], "clip.mp4", "t.safetensors", choices={**choices, "learn.crop": 32})
+    assert given == [2, 2, 0, 0, 2]  # the second stage is larger than a piece
+
+
 def test_killed_while_it_learns_it_goes_on_with_the_same_bytes() -> None:
     learn("art.png", "--on", "clip.mp4", "-o", "whole.safetensors")
     code = (
@@ -237,6 +257,8 @@ def test_wrong_orders_are_refused_before_the_work() -> None:
         volstyle.learn(["art.png"], "photos", "s.safetensors", choices=TINY)
     with pytest.raises(RecipeError, match=r"learn\.carry: is for what is painted"):
         volstyle.learn(["art.png"], "photos", "t.safetensors", choices={**TINY, "learn.carry": 0.1})
+    with pytest.raises(RecipeError, match=r"learn\.others: is for pictures and clips"):
+        volstyle.learn(["art.png"], "scan.nii.gz", "t.safetensors", choices={**TINY, "learn.others": 0.1})
     with pytest.raises(InputError, match="is no clip"):
         volstyle.learn(["art.png"], "photos/a.png", "t.safetensors", medium="video", choices=TINY)
     with pytest.raises(RecipeError, match="learn: is for pictures, clips and volumes, not for a signal"):

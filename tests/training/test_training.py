@@ -16,8 +16,8 @@ from volstyle.networks.registry import PACKAGED, load_network
 from volstyle.networks.weights import load_weights
 from volstyle.training.batches import draw_batch
 from volstyle.training.model import ARCHITECTURES, Heads, Trunk, export, take_up
-from volstyle.training.programs import Programs, draw_palettes
 from volstyle.training.train import Plan, Progress, train
+from volstyle.world.programs import Programs, draw_palettes
 
 # So few samples cannot tell how alike hundreds of channels are.
 TINY = Plan(steps=16, batch=8, size=32, programs=3, palettes=4, redundancy=0.0, seed=1, compiled=False)

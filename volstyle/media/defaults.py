@@ -76,11 +76,11 @@ found with tests/benchmarks/peers.py. With `builtin`, frames that are held toget
 for itself and need less content weight for as much style."""
 
 _LEARNED: Mapping[str, Mapping[str, Any]] = {
-    "": {"content": {"weight": 0.05}, "smoothness": 0.3},
+    "": {"content": {"weight": 0.05}, "smoothness": 0.3, "learn": {"others": 0.25}},
     "volume": {
         "content": {"weight": 0.15},
         "style": {"share": 0.06},
-        "learn": {"crop": 72, "steps": 800, "rate": 0.0005, "examples": 48},
+        "learn": {"crop": 72, "steps": 800, "rate": 0.0005, "examples": 48, "others": 0.0},
     },
 }
 """Kind of content, "" for any -> choices that fit a style that is learned, on top of those of the medium and the

@@ -1,4 +1,5 @@
-"""What a style is learned on: pieces of clips, pictures and volumes, drawn once for each stage."""
+"""What a style is learned on: pieces of clips, pictures and volumes, drawn once for each stage, and pictures that
+are made by formula."""
 
 from __future__ import annotations
 
@@ -14,9 +15,11 @@ from volstyle.codecs.clip import Clip
 from volstyle.engine.learning import Example
 from volstyle.engine.painting import Brush
 from volstyle.errors import InputError
+from volstyle.grid.color import luma
 from volstyle.grid.field import Field
 from volstyle.grid.resample import fitted, resize
 from volstyle.motion.links import estimate_motion
+from volstyle.world.pictures import picture
 
 GAPS, NEAR_GAPS = (1, 2, 4, 8), (1, 2)
 """Frames between the two of a pair, in the first stage and in finer ones, where a piece shows too little of a clip
@@ -25,6 +28,14 @@ to find far motion in it."""
 _SHIFT = 2
 """How far the second frame of a pair is moved at most, in samples along each axis. A network works in blocks of
 samples; a pair that is moved by less than a block teaches it to paint the same wherever its blocks lie."""
+
+
+_FORMULA_ZOOM = 2.0
+"""How many times larger everything is in a picture made by formula than where networks are trained to tell styles:
+a photograph has fewer things in it than a painting has strokes."""
+
+_FORMULA_SHIFT = 4
+"""How far such a picture moves at most from one frame to the other, in samples along each axis."""
 
 
 @dataclass(frozen=True)
@@ -150,4 +161,28 @@ def field_examples(field: Field, draw: Draw) -> list[Example]:
             at = int(torch.randint(size - side + 1, (1,), generator=generator))
             box.append(slice(at, at + side))
         examples.append(Example(content[tuple(box)].clone(), before[tuple(box)].clone(), (), style, variance))
+    return examples
+
+
+def formula_examples(shape: tuple[int, ...], channels: int, draw: Draw) -> list[Example]:
+    """Examples that are no content but pictures made by formula. What learns from few contents, or from frames of
+    one clip, knows them by heart and paints others pale; among such pictures no two are alike.
+
+    shape: of a content at this stage, (H, W), or (2, H, W) for two frames that move. channels: of a content.
+    """
+    generator = torch.Generator().manual_seed(draw.seed)
+    *moving, height, width = shape
+    kept = (*(True for _ in moving), False, False)
+    examples = []
+    for number in range(draw.count):
+        shown = picture(draw.seed * 7919 + number, max(height, width) + _FORMULA_SHIFT, zoom=_FORMULA_ZOOM)
+        shown = shown if channels == 3 else luma(shown)
+        frames = []
+        for _ in range(moving[0] if moving else 1):
+            y, x = torch.randint(_FORMULA_SHIFT + 1, (2,), generator=generator).tolist()
+            frames.append(shown[:, y : y + height, x : x + width])
+        style = number % draw.styles
+        content, before = draw.brought(torch.stack(frames, dim=1) if moving else frames[0], kept, style)
+        links = estimate_motion(content, (1,), borders=True) if moving else ()
+        examples.append(Example(content, before, links, style, variance_of(content)))
     return examples

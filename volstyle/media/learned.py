@@ -25,7 +25,7 @@ from volstyle.grid.field import Axis, Field
 from volstyle.grid.resample import fitted
 from volstyle.loss.statistics import Sums
 from volstyle.media.command import save_record
-from volstyle.media.examples import Draw, clip_examples, field_examples
+from volstyle.media.examples import Draw, clip_examples, field_examples, formula_examples
 from volstyle.media.follower import Follower, LearnPlan
 from volstyle.media.lesson import Studied, studied, style_names
 from volstyle.media.order import Order
@@ -130,10 +130,11 @@ class _School:
             reached = reached.to(run.machine.device)
             self.follower.resumed(0, number)
         examples = [] if reached and has_ended(reached, stage.steps) else self._examples(number, before.stages)
+        shown = [each for at, each in enumerate(examples) if at % _CHECKS != _CHECKS - 1]
         lesson = Lesson(
             run=run,
             targets=_targets(run, size, self.styles) if examples else (),
-            examples=[each for at, each in enumerate(examples) if at % _CHECKS != _CHECKS - 1],
+            examples=shown + self._formula_examples(number, before.stages, len(shown)),
             checks=examples[_CHECKS - 1 :: _CHECKS],
             placement=self._placement,
             steps=stage.steps,
@@ -160,25 +161,11 @@ class _School:
 
     def _examples(self, number: int, before: Sequence[LearnedStage]) -> list[Example]:
         """Pieces of all contents at the size of a stage, and what the stages before made of them."""
-        choice, machine = self.run.recipe.learn, self.run.machine
-        coarser: tuple[Brush, ...] = ()
-        if before:
-            style = LearnedStyle(tuple(before), tuple(map(str, range(len(self.styles)))), "", choice.ratio)
-            coarser = tuple(
-                style.brush(self._placement, shares, machine) for shares in torch.eye(len(self.styles))
-            )
-        count = -(-choice.examples // len(self.contents))
+        machine = self.run.machine
+        drawn = self._draw(number, before, -(-self.run.recipe.learn.examples // len(self.contents)))
         found = []
         for at, content in enumerate(self.contents):
-            draw = Draw(
-                size=self.sizes[number],
-                crop=choice.crop,
-                count=count,
-                seed=self.run.recipe.seed * 1009 + at,
-                styles=len(self.styles),
-                coarser=coarser,
-                before=before[-1].size if before else 0,
-            )
+            draw = replace(drawn, seed=drawn.seed + at)
             whole = content.opened()
             found += (
                 clip_examples(whole, content.cuts, draw)
@@ -186,6 +173,35 @@ class _School:
                 else field_examples(whole, draw)
             )
         return [example.to(machine.device) for example in found]
+
+    def _formula_examples(self, number: int, before: Sequence[LearnedStage], shown: int) -> list[Example]:
+        """Pictures made by formula for a stage whose pieces are whole pictures; finer ones look at strokes, which
+        are of one kind wherever they lie. shown: how many examples of contents they stand beside."""
+        choice = self.run.recipe.learn
+        if self.sizes[number] > choice.crop:
+            return []
+        draw = self._draw(number, before, round(shown * choice.others / (1 - choice.others)))
+        found = formula_examples(self.run.stages[number].shape, self.contents[0].channels, draw)
+        return [example.to(self.run.machine.device) for example in found]
+
+    def _draw(self, number: int, before: Sequence[LearnedStage], count: int) -> Draw:
+        """How examples of a stage are drawn. before: the stages before it. count: of examples."""
+        choice = self.run.recipe.learn
+        coarser: tuple[Brush, ...] = ()
+        if before:
+            style = LearnedStyle(tuple(before), tuple(map(str, range(len(self.styles)))), "", choice.ratio)
+            coarser = tuple(
+                style.brush(self._placement, shares, self.run.machine) for shares in torch.eye(len(self.styles))
+            )
+        return Draw(
+            size=self.sizes[number],
+            crop=choice.crop,
+            count=count,
+            seed=self.run.recipe.seed * 1009,
+            styles=len(self.styles),
+            coarser=coarser,
+            before=before[-1].size if before else 0,
+        )
 
     def _plan(self, number: int) -> Plan:
         """How the network of a stage is built."""

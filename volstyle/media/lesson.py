@@ -97,6 +97,8 @@ def check_lesson(order: Order) -> None:
     }.items():
         if is_given:
             raise RecipeError(f"{name}: is for what is painted, not for what is learned; leave it out here")
+    if order.recipe.learn.others and "z" in medium_named(order.kind).axes:
+        raise RecipeError("learn.others: is for pictures and clips, not for volumes; leave it out")
 
 
 def style_names(styles: Sequence[StyleOrder]) -> tuple[str, ...]:

@@ -19,7 +19,7 @@ from volstyle.media.lesson import lesson, style_names
 from volstyle.media.order import Order, StyleOrder
 from volstyle.media.painted import is_learned, painting_recipe
 from volstyle.media.table import medium_named, medium_of
-from volstyle.recipe import AUTO, Recipe
+from volstyle.recipe import AUTO, Recipe, merged
 from volstyle.record import Record
 
 METHODS = (AUTO, "optimize", "learn")
@@ -108,7 +108,7 @@ def learned_first(
         order.output.with_suffix(SUFFIX),
         kind=order.kind,
         size=size,
-        given=given,
+        given=merged({"learn": {"others": 0.0}}, given),  # all that will be painted is shown
         chosen=chosen,
         selection=order.selection,
         encoding=order.encoding,

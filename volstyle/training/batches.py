@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from volstyle.training.programs import Programs, varied
-from volstyle.training.world import paint
+from volstyle.world.leaves import paint
+from volstyle.world.programs import Programs, varied
 
 BANDS = ((0.3, 1.0), (0.12, 0.3), (0.02, 0.12))
 """Fine to coarse, in cycles per sample: where the phase is lost in spoiled pictures."""

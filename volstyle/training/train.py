@@ -36,7 +36,7 @@ from volstyle.training.model import (
     sampled,
     take_up,
 )
-from volstyle.training.programs import Programs, draw_palettes
+from volstyle.world.programs import Programs, draw_palettes
 
 OBJECTIVE = (
     "programs of geometry and texture, and palettes apart from them, told from means and covariances of each "
@@ -220,7 +220,7 @@ def _metadata(plan: Plan, progress: Progress, seconds: float, past: dict[str, ob
     """The weights' card; each entry JSON."""
     device = "cuda" if torch.cuda.is_available() else "cpu"
     card = {
-        "data": "made by formula (volstyle.training.world); no photograph, no painting",
+        "data": "made by formula (volstyle.world.leaves); no photograph, no painting",
         "objective": OBJECTIVE,
         **asdict(plan),
         "scores": {name: round(value, 4) for name, value in asdict(progress.scores).items()},

@@ -25,7 +25,7 @@ from functools import cache
 import torch
 from torch import Tensor
 
-from volstyle.training.programs import Programs
+from volstyle.world.programs import Programs
 
 LAYERS = 4
 """How many layers of leaves a picture has, from coarse to fine."""

@@ -1,0 +1,58 @@
+"""What a style is learned on beside its contents: pictures made by formula."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+import torch
+from torch import Tensor
+
+from volstyle.engine.painting import Brush
+from volstyle.grid.resample import resize
+from volstyle.media.examples import Draw, formula_examples
+from volstyle.motion.links import warping_error
+
+DRAW = Draw(size=48, crop=64, count=6, seed=5, styles=2)
+
+
+def test_pictures_by_formula_are_all_different_and_the_same_again() -> None:
+    examples = formula_examples((28, 48), 3, DRAW)
+    assert [example.style for example in examples] == [0, 1, 0, 1, 0, 1]
+    for example in examples:
+        assert example.content.shape == (3, 28, 48)
+        assert 0 <= float(example.content.min()) <= float(example.content.max()) <= 1
+        assert example.content is example.before
+        assert example.links == ()
+    for one, other in itertools.combinations(examples, 2):
+        assert float((one.content - other.content).abs().mean()) > 0.02
+    again = formula_examples((28, 48), 3, DRAW)
+    assert all(torch.equal(a.content, b.content) for a, b in zip(examples, again, strict=True))
+
+
+def test_two_frames_show_one_picture_that_moves() -> None:
+    still, along = 0.0, 0.0
+    for example in formula_examples((2, 40, 48), 3, DRAW):
+        now, then = example.content[:, 0], example.content[:, 1]
+        still += float((now - then).square().mean())
+        along += float(warping_error(example.content, example.links[0]).mean())
+    assert still > 0.01
+    assert along < still / 3
+
+
+@pytest.mark.parametrize("shape", [(28, 48), (2, 28, 48)])
+def test_what_the_stage_before_made_of_them_is_beside_them(shape: tuple[int, ...]) -> None:
+    sizes = []
+
+    class Inverting(Brush):
+        def __call__(self, content: Tensor, size: int = 0) -> Tensor:
+            sizes.append(size)
+            return 1 - resize(content, (*content.shape[1:-2], 14, 24))
+
+    brush = Inverting((), (), 2.0, torch.device("cpu"))
+    draw = Draw(size=48, crop=64, count=2, seed=5, coarser=(brush,), before=24)
+    for example in formula_examples(shape, 1, draw):
+        assert example.content.shape == (1, *shape)
+        small = resize(example.content, (*shape[:-2], 14, 24))
+        torch.testing.assert_close(example.before, (1 - resize(small, shape)).clamp(0, 1), atol=1e-4, rtol=0)
+    assert sizes == [24, 24]

@@ -1,0 +1,1 @@
+"""Pictures, solids and clips that are made by formula: what networks are trained on."""
