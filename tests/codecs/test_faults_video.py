@@ -15,8 +15,10 @@ import pytest
 import torch
 
 from tests.codecs.clips_of import HEIGHT, RATE, WIDTH, make, picture, streams
+from tests.tiny import numbers
 from volstyle.codecs import Encoding, Moment, Selection, check, open_clip, read, write
-from volstyle.codecs.color import Color, in_range_of
+from volstyle.codecs.color import Color
+from volstyle.codecs.high_range import in_range_of, in_srgb
 from volstyle.codecs.video import VideoOrigin
 from volstyle.errors import CapacityError, InputError, OutputError
 from volstyle.grid.field import Axis, Field
@@ -217,21 +219,31 @@ def test_a_clip_of_one_bit_is_read(tmp_path: Path) -> None:
 def test_white_of_a_style_is_203_nits_in_a_clip_of_high_dynamic_range(transfer: int, white: float) -> None:
     """ITU-R BT.2408: 58 percent of PQ, 75 percent of HLG. Gray stays gray, and black is black."""
     color = Color(matrix=9, primaries=9, transfer=transfer)
-    grays = np.linspace(0, 1, 11, dtype=np.float32)[None].repeat(3, 0)
+    grays = torch.linspace(0, 1, 11).expand(3, 11)
     found = in_range_of(grays, color)
-    assert found[:, -1] == pytest.approx(white, abs=1e-3)
-    assert found[:, 0] == pytest.approx(0, abs=1e-3)
-    assert np.ptp(found, axis=0).max() < 1e-3
-    assert (np.diff(found, axis=1) > 0).all()
-    assert np.array_equal(in_range_of(grays, Color(transfer=1)), grays)
+    assert found[:, -1].tolist() == pytest.approx([white] * 3, abs=1e-3)
+    assert found[:, 0].tolist() == pytest.approx([0] * 3, abs=1e-3)
+    assert float((found.amax(0) - found.amin(0)).max()) < 1e-3
+    assert (found.diff(dim=1) > 0).all()
+    assert torch.equal(in_range_of(grays, Color(transfer=1)), grays)
+
+
+@pytest.mark.parametrize("transfer", [16, 18])
+@pytest.mark.parametrize("primaries", [1, 9])
+def test_colors_come_back_and_what_is_brighter_than_white_is_white(transfer: int, primaries: int) -> None:
+    color = Color(matrix=9, primaries=primaries, transfer=transfer)
+    colors = numbers(3, 6, 7)
+    torch.testing.assert_close(in_srgb(in_range_of(colors, color), color), colors, atol=2e-3, rtol=0)
+    assert float(in_srgb(torch.ones(3, 1), color).min()) > 0.9999
+    assert torch.equal(in_srgb(colors, Color(transfer=1)), colors)
 
 
 def test_red_of_a_style_is_no_redder_in_a_wider_gamut() -> None:
-    red = np.array([1, 0, 0], np.float32)[:, None]
+    red = torch.tensor([[1.0], [0], [0]])
     wide = in_range_of(red, Color(matrix=9, primaries=9, transfer=16))[:, 0]
     assert wide[1] > 0.3
     narrow = in_range_of(red, Color(matrix=1, primaries=1, transfer=16))[:, 0]
-    assert narrow[1] == pytest.approx(0, abs=1e-3)
+    assert float(narrow[1]) == pytest.approx(0, abs=1e-3)
 
 
 def test_pictures_too_large_for_an_encoder_are_refused_before_the_work(tmp_path: Path) -> None:

@@ -117,47 +117,6 @@ class Color:
 
 BT709 = Color()
 
-_PQ, _HLG, _BT2020 = 16, 18, 9
-_WHITE_NITS, _WHITE_HLG = 203.0, 0.265
-"""ITU-R BT.2408: how bright the white of a picture of standard range is shown in PQ, and its light in HLG, which
-makes 75 percent of its signal."""
-
-_TO_BT2020 = ((0.6274, 0.3293, 0.0433), (0.0691, 0.9195, 0.0114), (0.0164, 0.0880, 0.8956))
-"""ITU-R BT.2087: linear R, G, B of BT.709 -> those of BT.2020."""
-
-
-def in_range_of(samples: NDArray[np.float32], color: Color) -> NDArray[np.float32]:
-    """Samples of sRGB (3, *S) in [0, 1], brought to what a clip of high dynamic range holds for the same colors.
-    For other clips they are given back as they are.
-
-    White becomes that of ITU-R BT.2408, 203 nits, which is far below the brightest that PQ and HLG can hold.
-    """
-    if not is_high_range(color):
-        return samples
-    light = np.where(samples <= 0.04045, samples / 12.92, ((samples + 0.055) / 1.055) ** 2.4)
-    if color.primaries == _BT2020:
-        light = np.tensordot(np.array(_TO_BT2020), light, axes=1).clip(0)
-    signal = _pq(light * _WHITE_NITS) if color.transfer == _PQ else _hlg(light * _WHITE_HLG)
-    return signal.astype(np.float32)
-
-
-def is_high_range(color: Color) -> bool:
-    """Whether a clip is written by PQ or HLG."""
-    return color.transfer in (_PQ, _HLG)
-
-
-def _pq(nits: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The signal of PQ, SMPTE ST 2084, for light in nits."""
-    power = (nits / 10000) ** 0.1593017578125
-    signal: NDArray[np.float64] = ((0.8359375 + 18.8515625 * power) / (1 + 18.6875 * power)) ** 78.84375
-    return signal
-
-
-def _hlg(light: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The signal of HLG, ITU-R BT.2100, for light in [0, 1]."""
-    bright = 0.17883277 * np.log(np.maximum(12 * light - 0.28466892, 1e-9)) + 0.55991073
-    return np.where(light <= 1 / 12, np.sqrt(3 * light), bright)
-
 
 def to_samples(frame: Any, color: Color, bits: int, width: int, height: int) -> NDArray[np.float32]:
     """A decoded frame as (height, width, 3), or 4 with alpha, in [0, 1]; made smaller by averaging areas."""

@@ -16,12 +16,15 @@ from pathlib import Path
 from typing import Any, BinaryIO, Self
 
 import torch
+from torch import Tensor
 
 from volstyle.codecs import DEFAULT, WHOLE, Encoding, Selection, check_writable
 from volstyle.codecs.ahead import ahead
 from volstyle.codecs.atomic import arriving
 from volstyle.codecs.clip import AXES, PictureOrigin
+from volstyle.codecs.color import Color
 from volstyle.codecs.encoder import Encoder, Writable, choose_format
+from volstyle.codecs.high_range import PAINTED_NOTE, in_range_of, in_srgb, is_high_range
 from volstyle.codecs.incoming import STREAM, End, Picture, coming, opened_once
 from volstyle.errors import InputError, OutputError, ShapeError
 from volstyle.grid.field import Field
@@ -87,8 +90,10 @@ def styled(
     with _written(target, encoding) as (path, place), opened_once(source) as (container, stream, missing):
         writer = _Writer(path, place, encoding, container)
         items = ahead(coming(name, container, stream, selection, missing), _WAITING)
+        items = _recolored(items, in_srgb)
         for turn in turns:
             items = ahead(_turned(items, turn), _WAITING)
+        items = _recolored(items, in_range_of)
         try:
             with writer, closing(items):
                 for item in items:
@@ -164,6 +169,18 @@ def _turned(items: Generator[Any, None, None], turn: Turn) -> Generator[Any, Non
                 yield item
 
 
+def _recolored(
+    items: Generator[Any, None, None], change: Callable[[Tensor, Color], Tensor]
+) -> Generator[Any, None, None]:
+    """Pictures of high dynamic range changed to sRGB, or back, and all else as it is."""
+    with closing(items):
+        for item in items:
+            if isinstance(item, Picture) and is_high_range(item.origin.color):
+                samples = change(item.field.samples, item.origin.color)
+                item = replace(item, field=replace(item.field, samples=samples))
+            yield item
+
+
 class _Writer:
     """An encoder that begins with the first picture, when it is known of what kind pictures are. count: of
     pictures. notes: for the user."""
@@ -203,6 +220,8 @@ class _Writer:
             beside=self._container,
         )
         self._stack.enter_context(encoder)
+        if is_high_range(first.origin.color):
+            encoder.notes.append(PAINTED_NOTE)
         self.notes = encoder.notes
         for packet in self._waiting:
             encoder.carry(packet)

@@ -18,8 +18,8 @@ from torch import Tensor
 from volstyle.codecs import Facts, Moment
 from volstyle.codecs.ahead import ahead
 from volstyle.codecs.clip import AXES, Clip, ClipOrigin, Spool
-from volstyle.codecs.color import in_range_of, is_high_range
 from volstyle.codecs.flow import FlowFiles
+from volstyle.codecs.high_range import in_range_of, in_srgb
 from volstyle.codecs.video import VideoOrigin
 from volstyle.engine.checkpoint import Reached
 from volstyle.engine.part import Part
@@ -32,6 +32,7 @@ from volstyle.grid.resample import fitted, resampling, transfer
 from volstyle.media.defaults import SIZES, composed
 from volstyle.media.medium import Earlier, Finished, Paint
 from volstyle.media.order import Order, Source
+from volstyle.media.ranges import color_of, is_of_high_range, noted, of_one_range
 from volstyle.media.reading import OtherMediumError, content_of, full_shape, opened, read_style, without_axes
 from volstyle.motion.shots import CutFinder, read_cuts
 from volstyle.motion.windows import BEYOND, HELD, Span, plan_windows
@@ -152,14 +153,17 @@ class Film:
         """The clip with each frame painted when it is asked for: while one is written, the next is finished, and
         the one after that is drafted."""
 
-        def drafted() -> Generator[tuple[Field, Tensor], None, None]:
+        color = color_of(self.clip)
+
+        def drafted() -> Generator[tuple[Field, Tensor, Tensor], None, None]:
             for index, frame in enumerate(self.clip.frames()):
-                yield frame, paint.draft(frame.samples, index)
+                seen = in_srgb(frame.samples, color)
+                yield frame, seen, paint.draft(seen, index)
 
         def finished() -> Generator[Field, None, None]:
             with closing(ahead(drafted(), 1)) as drafts:
-                for index, (frame, draft) in enumerate(drafts):
-                    yield replace(frame, samples=paint.finish(frame.samples, draft, index))
+                for index, (frame, seen, draft) in enumerate(drafts):
+                    yield replace(frame, samples=in_range_of(paint.finish(seen, draft, index), color))
 
         return replace(self.clip, frames=lambda: ahead(finished(), 1))
 
@@ -209,9 +213,12 @@ class ClipMedium:
         if isinstance(clip, Field):
             raise OtherMediumError(order, [axis.name for axis in clip.axes])
         cuts = finder.cuts() if finder else _given_cuts(order, clip)
-        clip, styles = _of_one_range(clip, tuple(read_style(order, style) for style in order.styles))
+        styles = tuple(read_style(order, style) for style in order.styles)
+        if order.is_painted:
+            return read_film(order, noted(clip), cuts, styles)
+        clip, styles = of_one_range(clip, styles)
         film = read_film(order, clip, cuts, styles)
-        if not _is_of_high_range(clip):
+        if not is_of_high_range(clip):
             return film
         return replace(film, brightest=max(float(style.field.samples.max()) for style in styles))
 
@@ -227,29 +234,6 @@ class ClipMedium:
     def sized(self, shape: tuple[int, ...]) -> str:
         frames, height, width = shape
         return f"{width}x{height}, {frames} frames"
-
-
-def _is_of_high_range(source: Clip | Field) -> bool:
-    """Whether the samples of a clip are written by PQ or HLG, in which white is far below the highest sample."""
-    return isinstance(source.origin, VideoOrigin) and is_high_range(source.origin.color)
-
-
-def _of_one_range(clip: Clip, styles: tuple[Style, ...]) -> tuple[Clip, tuple[Style, ...]]:
-    """Styles as a clip of high dynamic range writes their colors, and the clip with a note that says so."""
-    if not isinstance(clip.origin, VideoOrigin) or not _is_of_high_range(clip):
-        return clip, styles
-    color = clip.origin.color
-
-    def brought(style: Style) -> Style:
-        if _is_of_high_range(style.field):
-            return style
-        samples = torch.from_numpy(in_range_of(style.field.samples.expand(3, *style.field.shape).numpy(), color))
-        return replace(style, field=replace(style.field, samples=samples))
-
-    found = tuple(brought(style) for style in styles)
-    changed = any(new is not old for new, old in zip(found, styles, strict=True))
-    note = "style: brought to the clip's high dynamic range, its white at 203 nits"
-    return (replace(clip, notes=(*clip.notes, note)) if changed else clip), found
 
 
 def _given_cuts(order: Order, clip: Clip) -> tuple[int, ...]:

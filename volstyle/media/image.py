@@ -18,6 +18,7 @@ from volstyle.grid.field import Axis, Field
 from volstyle.grid.resample import fitted
 from volstyle.media.defaults import composed
 from volstyle.media.order import Order, Source
+from volstyle.media.ranges import style_in_srgb
 from volstyle.media.reading import (
     OtherMediumError,
     content_of,
@@ -56,7 +57,7 @@ class ImageMedium:
             raise OtherMediumError(order, [axis.name for axis in content.axes])
         without_times(order)
         without_axes(order)
-        styles = [read_style(order, style) for style in order.styles]
+        styles = [style_in_srgb(read_style(order, style)) for style in order.styles]
         masks = [read_mask(style.mask, order.selection) for style in order.styles]
         placed = tuple(replace(s, target_mask=mask) for s, mask in zip(styles, masks, strict=True))
         init = read_source(order.init, order.selection) if order.init else None

@@ -29,6 +29,7 @@ from volstyle.media.examples import Draw, clip_examples, field_examples, formula
 from volstyle.media.follower import Follower, LearnPlan
 from volstyle.media.lesson import Studied, studied, style_names
 from volstyle.media.order import Order
+from volstyle.media.ranges import style_in_srgb
 from volstyle.media.reading import read_style
 from volstyle.media.result import Result
 from volstyle.media.resume import Resume, remove, state_folder
@@ -65,7 +66,7 @@ def learn_order(order: Order, follower: Follower) -> Result:
     """
     names = style_names(order.styles)
     contents = [each for source in order.examples for each in studied(order, source)]
-    styles = [read_style(order, style) for style in order.styles]
+    styles = [style_in_srgb(read_style(order, style)) for style in order.styles]
     run, sizes = _planned(order, contents)
     with state_folder(order) as folder:
         resume = Resume.open(order, folder)

@@ -17,6 +17,7 @@ from volstyle.grid.field import Field
 from volstyle.media.defaults import composed, learned
 from volstyle.media.order import Order, Source, StyleOrder
 from volstyle.media.painted import painted_axes
+from volstyle.media.ranges import clip_in_srgb
 from volstyle.media.table import medium_named, medium_of
 from volstyle.media.volume import Volume
 from volstyle.motion.shots import CutFinder
@@ -115,12 +116,12 @@ def studied(order: Order, source: Source) -> list[Studied]:
     """What an example to learn on holds, as the order's medium sees it. Raises InputError."""
     axes = medium_named(order.kind).axes
     if isinstance(source, Field):
-        return [_in_memory(source, Clip.of(source) if "t" in axes else source)]
+        return [_in_memory(source, clip_in_srgb(Clip.of(source)) if "t" in axes else source)]
     if "t" in axes:
         if not is_clip(source):
             raise InputError(f"{source}: is no clip; say --medium image or volume")
         finder = CutFinder()
-        clip = open_clip(source, order.selection, finder.look)
+        clip = clip_in_srgb(open_clip(source, order.selection, finder.look))
         return [replace(_in_memory(source, clip), cuts=finder.cuts(), notes=clip.notes)]
     if len(axes) > 2:
         volume = Volume.prepare(read(source), None, order.recipe).checked()

@@ -6,14 +6,20 @@ import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import torch
+
 from volstyle.codecs import Encoding, Moment, Selection
 from volstyle.errors import InputError, OutputError, RecipeError
-from volstyle.grid.field import Field
+from volstyle.grid.field import Axis, Field
 from volstyle.motion.flow import ESTIMATORS
 from volstyle.recipe import Recipe
 
 Source = Path | Field
 """Where samples come from: a file, or memory."""
+
+
+NO_PICTURE = Field(torch.full((3, 1, 1), 0.5), (Axis("y"), Axis("x")))
+"""Stands where the picture of a style would, when the style was learned; nobody looks at it."""
 
 
 @dataclass(frozen=True)
@@ -76,6 +82,11 @@ class Order:
     def __post_init__(self) -> None:
         if self.output is not None and self.output.name in ("", ".."):
             raise OutputError(f"--output: {str(self.output)!r} names no file or folder of its own; give it a name")
+
+    @property
+    def is_painted(self) -> bool:
+        """Whether its styles are learned ones that paint, whose pictures nobody looks at."""
+        return any(style.source is NO_PICTURE for style in self.styles)
 
     @property
     def weights(self) -> Path | None:

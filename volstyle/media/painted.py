@@ -18,13 +18,13 @@ from volstyle.engine.painting import SUFFIX, Brush, LearnedStyle
 from volstyle.engine.scene import Style, shares_over_time
 from volstyle.errors import RecipeError
 from volstyle.grid.color import luma
-from volstyle.grid.field import Axis, Field
+from volstyle.grid.field import Field
 from volstyle.media.choices import nested
 from volstyle.media.command import save_record
 from volstyle.media.defaults import composed
 from volstyle.media.follower import Follower, PaintPlan
 from volstyle.media.medium import Medium, Paint
-from volstyle.media.order import Order, StyleOrder
+from volstyle.media.order import NO_PICTURE, Order, StyleOrder
 from volstyle.media.result import Result, in_units
 from volstyle.media.table import MEDIA, medium_named, open_order
 from volstyle.motion.carry import Carrier
@@ -156,8 +156,8 @@ def paint_order(order: Order, follower: Follower) -> Result:
     """Paint what an order asks for. A clip is painted while it is written, frame by frame, in memory of a frame;
     after a stop the rest of it stays as it was. Raises VolstyleError, and leaves nothing half-written."""
     painting = Painting.prepare(order)
-    nothing = Field(torch.full((3, 1, 1), 0.5), (Axis("y"), Axis("x")))
-    opened = open_order(replace(order, styles=tuple(replace(style, source=nothing) for style in order.styles)))
+    unseen = tuple(replace(style, source=NO_PICTURE) for style in order.styles)
+    opened = open_order(replace(order, styles=unseen))
     expected = opened.expected()
     if order.output is not None:
         check(order.output, expected, order.encoding)
