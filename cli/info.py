@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,7 +40,7 @@ def say_info(screen: Screen, options: InfoOptions) -> None:
     screen.entry(facts.kind, str(path))
     for name, text in facts.entries.items():
         screen.entry(name, text)
-    command = f"`volstyle {taken.medium.name} {path.name} --style FILE`"
+    command = f"`volstyle {taken.medium.name} {shlex.quote(path.name)} --style FILE`"
     screen.print(f"\n{command} {'would take:' if taken.run or taken.why_not else 'styles it.'}")
     if taken.why_not:
         screen.print(taken.why_not)

@@ -76,7 +76,8 @@ class Record:
             values["notes"] = tuple(values["notes"])
             record = Record(**values)
         except (AttributeError, KeyError, RecipeError, TypeError) as error:
-            raise InputError(f"{path}: a record with a damaged entry ({error})") from error
+            why = f" ({error})" if isinstance(error, KeyError | RecipeError) else ""
+            raise InputError(f"{path}: a record with a damaged entry{why}") from error
         check_entries(path, record)
         for stage in record.stages:
             check_entries(path, stage)
@@ -94,8 +95,19 @@ def check_entries(path: Path, record: Any) -> None:
     for name, kind in get_type_hints(type(record)).items():
         value = getattr(record, name)
         if not _is_of(value, kind):
-            shown = getattr(kind, "__name__", "") if get_origin(kind) is None else str(kind)
-            raise InputError(f"{path}: a record with {name} {value!r}, must be {shown}")
+            raise InputError(f"{path}: a record with {name} {value!r}, must be {_said(kind)}")
+
+
+def _said(kind: Any) -> str:
+    """What JSON calls a type."""
+    origin, inner = get_origin(kind), get_args(kind)
+    if origin in (Union, UnionType):
+        return " or ".join(map(_said, inner))
+    if inner:
+        of = "" if Any in inner else f", each of its entries {_said(inner[0 if origin in (list, tuple) else 1])}"
+        return f"an {'array' if origin in (list, tuple) else 'object'}{of}"
+    names = {str: "text", int: "a whole number", float: "a number", bool: "true or false", NoneType: "null"}
+    return names.get(kind, "an object")
 
 
 def _is_of(value: Any, kind: Any) -> bool:

@@ -42,8 +42,7 @@ def write_report(record_path: Path, target: Path, *, force: bool) -> None:
         f"<h1>{escape(output.name)}</h1>",
         facts(_facts(record, order)),
         *(_pictures(order, output) if medium_named(order.kind).axes in JUDGED else []),
-        "<h2>Costs over steps</h2>",
-        _costs(record),
+        *_costs(record),
         "<h2>Recipe</h2>",
         f"<pre>{escape(record.recipe.to_toml())}</pre>",
         f"<details><summary>The whole record</summary><pre>{escape(_brief(record))}</pre></details>",
@@ -149,9 +148,12 @@ def _over_time(verdicts: Sequence[Verdict], cuts: Sequence[int]) -> str:
     return _svg(figure)
 
 
-def _costs(record: Record) -> str:
-    """A drawing of the cost of each term over the steps of all stages. Dotted lines mark new stages."""
+def _costs(record: Record) -> list[str]:
+    """A drawing of the cost of each term over the steps of all stages, if there were steps. Dotted lines mark new
+    stages."""
     names = list(dict.fromkeys(name for stage in record.stages for name in stage.costs))
+    if not names:
+        return []
     figure = Figure(figsize=(11, 3), layout="constrained")
     panel = figure.subplots()
     for name, color in zip(names, ("#b4472e", "#3b6ea5", "#5b8c5a", "#8a6fae", "#c49a3a"), strict=False):
@@ -163,7 +165,7 @@ def _costs(record: Record) -> str:
     panel.set_xlabel("step; dotted: a new stage")
     panel.margins(x=0)
     panel.legend(frameon=False, fontsize=8, ncols=len(names))
-    return _svg(figure)
+    return ["<h2>Costs over steps</h2>", _svg(figure)]
 
 
 def _svg(figure: Figure) -> str:

@@ -151,13 +151,16 @@ def record_of_a_picture(path: Path, **changes: Any) -> Path:
 @pytest.mark.parametrize(
     ("entries", "message"),
     [
-        ({"versions": []}, r"a record with versions \[\], must be dict\[str, str\]"),
-        ({"versions": {"torch": 2}}, r"a record with versions \{'torch': 2\}"),
-        ({"threads": "two"}, "a record with threads 'two', must be int"),
-        ({"threads": True}, "a record with threads True, must be int"),
+        ({"versions": []}, r"a record with versions \[\], must be an object, each of its entries text"),
+        (
+            {"versions": {"torch": 2}},
+            r"a record with versions \{'torch': 2\}, must be an object, each of its entries text",
+        ),
+        ({"threads": "two"}, "a record with threads 'two', must be a whole number"),
+        ({"threads": True}, "a record with threads True, must be a whole number"),
         ({"threads": 0}, "a record with threads 0, must be 1 or more"),
-        ({"notes": [5]}, r"a record with notes \(5,\), must be tuple\[str, ...\]"),
-        ({"device": None}, "a record with device None, must be str"),
+        ({"notes": [5]}, r"a record with notes \(5,\), must be an array, each of its entries text"),
+        ({"device": None}, "a record with device None, must be text"),
         ({"stages": [5]}, "a record with a damaged entry"),
         ({"stages": [{"shape": [8], "steps": 1, "costs": {"a": 5}, "seconds": 1}]}, "a record with costs"),
         ({"stages": [{"shape": ["8"], "steps": 1, "costs": {}, "seconds": 1}]}, r"a record with shape \('8',\)"),

@@ -191,7 +191,7 @@ def _header(path: Path) -> Any:
         packed = file.read(2) == _GZIP
     if packed != _is_packed(path):
         is_now, name = ("packed by gzip", ".nii.gz") if packed else ("not packed by gzip", ".nii")
-        raise InputError(f"{path}: is {is_now}, unlike its name says; rename it to {name} if it is NIfTI")
+        raise InputError(f"{path}: is {is_now}, which its name does not say; rename it to {name} if it is NIfTI")
     opener: Any = gzip.open if packed else open
     with damages(path, "damaged, or not NIfTI"), _silent():
         with opener(path, "rb") as file:

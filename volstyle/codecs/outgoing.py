@@ -130,7 +130,7 @@ def left_out(path: Path, field: Field, keeps: Collection[str]) -> list[str]:
         lost.append("its orientation and position")
     shown = origin.array is not None and len(origin.array) == field.channels
     if origin.inverted and shown and "polarity" not in keeps:
-        lost.append("that low samples are bright (viewers show a negative)")
+        lost.append("the mark that low samples are bright, without which viewers show a negative")
     if alpha_of(field) is not None and "alpha" not in keeps:
         lost.append("its transparency")
     if origin.copies:

@@ -13,8 +13,8 @@ CODECS: dict[str, tuple[str, ...]] = {
     "arrays": (".npy", ".npz"),
     "dicom": (".dcm", ".dicom", ".ima"),
     "itk": (".nrrd", ".nhdr", ".mha", ".mhd"),
-    "tiff": (".tif", ".tiff"),
-    "ngff": (".zarr",),
+    "tiff": (".tif", ".tiff", ".ome.tif", ".ome.tiff"),
+    "ngff": (".zarr", ".ome.zarr"),
     "hdf5": (".h5", ".hdf5", ".hdf"),
 }
 """Module of this package -> the suffixes it reads and writes. Folders without a suffix go to "frames" or "dicom",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -57,6 +58,17 @@ def test_an_image_has_two_pictures_and_nothing_is_fetched() -> None:
     assert page.count('<img src="data:image/') == 3
     assert not re.findall(r'(?:src|href)="(?!data:|#)[^"]*"', page)
     assert main(["report", "a.png.json", "-o", "page.html"]) == 2
+
+
+@pytest.mark.filterwarnings("error")
+def test_what_took_no_steps_has_no_curves_of_costs() -> None:
+    """As what a learned style has painted."""
+    record = Record.load(Path("a.png.json"))
+    Path("a.png.json").write_text(replace(record, stages=()).to_json())
+    write_report(Path("a.png.json"), Path("page.html"), force=False)
+    page = Path("page.html").read_text()
+    assert "Costs over steps" not in page
+    assert "<svg" not in page
 
 
 @pytest.mark.parametrize("record", ["nope.json", "photo.json"])
