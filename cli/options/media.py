@@ -216,7 +216,7 @@ class SignalOptions(StyleOptions):
         Path | None,
         Argument(
             metavar="IN",
-            help="Signal to style: WAV, FLAC, OGG, a clip with sound, CSV, TSV, npy, a DICOM waveform.",
+            help="Signal to style: WAV, FLAC, OGG, MP3, a clip with sound, CSV, TSV, npy, a DICOM waveform.",
         ),
     ] = None
     size: Annotated[int | None, look("A signal has no size to choose: refused.", hidden=True)] = None

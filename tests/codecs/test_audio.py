@@ -160,6 +160,33 @@ TABLE = """time (s),ECG I,"lead, two"
 """
 
 
+@pytest.mark.parametrize(
+    ("name", "codec"),
+    [("a.mp3", "libmp3lame"), ("a.m4a", "aac"), ("a.opus", "libopus"), ("a.aiff", "pcm_s16be"), ("a.aac", "aac")],
+)
+def test_sounds_of_other_formats_are_read(tmp_path: Path, name: str, codec: str) -> None:
+    """A tone of 440 Hz in one channel and 880 in the other, as long as it was."""
+    at = np.arange(48000) / 48000
+    tones = (0.5 * np.sin(2 * np.pi * np.outer([440, 880], at))).astype(np.float32)
+    with av.open(str(tmp_path / name), "w") as container:
+        stream = container.add_stream(codec, rate=48000, layout="stereo")
+        assert isinstance(stream, av.AudioStream)
+        form = stream.codec_context.format.name
+        resampler = av.AudioResampler(form, "stereo", 48000, stream.codec_context.frame_size or 1024)
+        frame = av.AudioFrame.from_ndarray(tones, "fltp", "stereo")
+        frame.sample_rate = 48000
+        for each in (*resampler.resample(frame), *resampler.resample(None), None):
+            container.mux(stream.encode(each))
+    found = read(tmp_path / name, Selection(signal=True))
+    assert found.axes[0] == Axis("t", 1 / 48000, "s")
+    assert abs(found.shape[0] - 48000) < 3000
+    middle = found.samples[:, 10000:34000].numpy()
+    assert np.abs(np.fft.rfft(middle)).argmax(1).tolist() == [220, 440]
+    assert "48000 Hz, 2 channels" in probe(tmp_path / name).entries["rate"]
+    with pytest.raises(OutputError, match="a sound cannot be written as"):
+        write(tmp_path / f"b{name[1:]}", found)
+
+
 def test_a_table_read_and_written_is_the_same(tmp_path: Path) -> None:
     source, copy = tmp_path / "a.csv", tmp_path / "b.csv"
     source.write_text(TABLE)

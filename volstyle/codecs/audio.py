@@ -1,4 +1,5 @@
-"""Sound files, by soundfile: rate, subtype, channels and tags as they were. The sound of a clip, by PyAV.
+"""Sound files, by soundfile: rate, subtype, channels and tags as they were. The sound of a clip, MP3 and others
+are read, by PyAV, and not written.
 
 The Field holds (C, T) in [-1, 1], one axis t whose step is one over the rate. Whole numbers are written by our own
 rounding: libsndfile's scales by 32767 what it has read by 32768, so that a file read and written again changes.
@@ -22,7 +23,7 @@ from numpy.typing import NDArray
 from volstyle.codecs.api import Encoding, Facts, Moment, Selection, check_axes
 from volstyle.codecs.atomic import arriving, check_target
 from volstyle.codecs.borders import check_room
-from volstyle.codecs.suffixes import CODECS
+from volstyle.codecs.suffixes import DECODED
 from volstyle.errors import InputError, OutputError
 from volstyle.grid.field import Axis, Field, Origin
 
@@ -70,9 +71,9 @@ class AudioOrigin(Origin):
 
 
 def probe(path: Path) -> Facts:
-    if _is_clip(path):
+    if _is_decoded(path):
         samples, rate, _ = _decoded(path)
-        count, channels, written = samples.shape[1], samples.shape[0], "the sound of a clip"
+        count, channels, written = samples.shape[1], samples.shape[0], "decoded by FFmpeg"
     else:
         with _opened(path) as file:
             count, channels, rate = file.frames, file.channels, file.samplerate
@@ -87,7 +88,7 @@ def probe(path: Path) -> Facts:
 
 def read(path: Path, selection: Selection) -> Field:
     """(C, T). Raises InputError for a file that is empty, cut off, or holds numbers that are none."""
-    if _is_clip(path):
+    if _is_decoded(path):
         samples, rate, speakers = _decoded(path)
         subtype, tags = None, {}
     else:
@@ -238,8 +239,9 @@ def _whole(samples: NDArray[np.float32], bits: int) -> NDArray[Any]:
     return (levels << (wide - bits)).astype(np.int16 if wide == 16 else np.int32)
 
 
-def _is_clip(path: Path) -> bool:
-    return path.suffix.lower() in CODECS["video"]
+def _is_decoded(path: Path) -> bool:
+    """Whether PyAV reads it: the sound of a clip, MP3 and others."""
+    return path.suffix.lower() in DECODED
 
 
 def _opened(path: Path) -> soundfile.SoundFile:
@@ -266,7 +268,7 @@ def _check_whole(path: Path, file: soundfile.SoundFile) -> None:
 
 
 def _decoded(path: Path) -> tuple[NDArray[np.float32], int, str | None]:
-    """The first sound of a clip: (C, T), its rate, and its speakers. Raises InputError."""
+    """The first sound of a file: (C, T), its rate, and its speakers. Raises InputError."""
     try:
         with av.open(str(path), metadata_errors="replace") as container:
             if not container.streams.audio:

@@ -23,8 +23,11 @@ patterns to "frames"."""
 PICTURES = (*CODECS["image"], *CODECS["tiff"])
 """Suffixes of files that may hold one picture."""
 
+DECODED = (*CODECS["video"], ".mp3", ".m4a", ".aac", ".opus", ".wma", ".aif", ".aiff")
+"""Suffixes of files whose sound is read and not written: that of clips, and sounds of other formats."""
+
 SIGNALS: dict[str, tuple[str, ...]] = {
-    "audio": (".wav", ".flac", ".ogg", *CODECS["video"]),
+    "audio": (".wav", ".flac", ".ogg", *DECODED),
     "series": (".csv", ".tsv", ".npy"),
     "waveform": (".dcm",),
 }

@@ -34,6 +34,10 @@ _FORMULA_ZOOM = 2.0
 """How many times larger everything is in a picture made by formula than where networks are trained to tell styles:
 a photograph has fewer things in it than a painting has strokes."""
 
+_FORMULA_SATURATION, _FORMULA_CONTRAST = 0.5, 0.7
+"""How much of its colors and of its contrast such a picture keeps, so that it is no louder than a photograph: from
+one that is, the way to a painting of few colors is ten times as far."""
+
 _FORMULA_SHIFT = 4
 """How far such a picture moves at most from one frame to the other, in samples along each axis."""
 
@@ -176,7 +180,8 @@ def formula_examples(shape: tuple[int, ...], channels: int, draw: Draw) -> list[
     examples = []
     for number in range(draw.count):
         shown = picture(draw.seed * 7919 + number, max(height, width) + _FORMULA_SHIFT, zoom=_FORMULA_ZOOM)
-        shown = shown if channels == 3 else luma(shown)
+        shown = luma(shown).lerp(shown, _FORMULA_SATURATION) if channels == 3 else luma(shown)
+        shown = shown.mean().lerp(shown, _FORMULA_CONTRAST)
         frames = []
         for _ in range(moving[0] if moving else 1):
             y, x = torch.randint(_FORMULA_SHIFT + 1, (2,), generator=generator).tolist()
