@@ -13,6 +13,7 @@ from volstyle.engine.estimate import peak_memory
 from volstyle.engine.outline import Outline, outline
 from volstyle.errors import InputError, ShapeError
 from volstyle.media.medium import Medium
+from volstyle.media.method import LONG
 from volstyle.media.run import bytes_text
 from volstyle.media.table import medium_named
 from volstyle.record import Record, StageRecord
@@ -40,8 +41,11 @@ def say_info(screen: Screen, options: InfoOptions) -> None:
     screen.entry(facts.kind, str(path))
     for name, text in facts.entries.items():
         screen.entry(name, text)
-    command = f"`volstyle {taken.medium.name} {shlex.quote(path.name)} --style FILE`"
-    screen.print(f"\n{command} {'would take:' if taken.run or taken.why_not else 'styles it.'}")
+    command = f"volstyle {taken.medium.name} {shlex.quote(path.name)} --style FILE"
+    if taken.medium.name == "video" and facts.shape[0] >= LONG:
+        screen.print(f"\n`{command}` learns the style on it, and paints it then.")
+        command += " --method optimize"
+    screen.print(f"\n`{command}` {'would take:' if taken.run or taken.why_not else 'styles it.'}")
     if taken.why_not:
         screen.print(taken.why_not)
     if taken.run:

@@ -93,6 +93,8 @@ class LearnedStyle:
     @staticmethod
     def load(path: Path) -> LearnedStyle:
         """Raises InputError for a file that is no learned style, or one of another version."""
+        if not path.exists():
+            raise InputError(f"style {path}: no such file")
         try:
             weights = load_weights(path)
         except WeightsError as error:
