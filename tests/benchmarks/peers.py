@@ -67,6 +67,9 @@ PAIRS = (
 ONE_THREAD = {"PYTHONPATH": ".", "OMP_NUM_THREADS": "1"}
 """The environment of each side: threads that wait for one another spin, which would count as work."""
 
+CALLED = {"crowsonkb": "style-transfer-pytorch"}
+"""What the sheet calls a side by another name."""
+
 SCALE = 58.0
 """How many times larger activations are with the original's weights than with torchvision's."""
 
@@ -245,7 +248,8 @@ def sheet_row(given: argparse.Namespace, photo: int, painting: int) -> list[Capt
     files |= {side: given.out / f"{side}-{given.size}-{photo:02d}-{painting:02d}.png" for side in given.sides}
     gray = torch.full((3, 224, 224), 0.9)
     return [
-        (name, read(file, Selection(size=224)).samples if file.exists() else gray) for name, file in files.items()
+        (CALLED.get(name, name), read(file, Selection(size=224)).samples if file.exists() else gray)
+        for name, file in files.items()
     ]
 
 
