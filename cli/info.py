@@ -41,7 +41,7 @@ def say_info(screen: Screen, options: InfoOptions) -> None:
     screen.entry(facts.kind, str(path))
     for name, text in facts.entries.items():
         screen.entry(name, text)
-    command = f"volstyle {taken.medium.name} {shlex.quote(path.name)} --style FILE"
+    command = f"volstyle {taken.medium.name} {shlex.quote(str(path))} --style FILE"
     if taken.medium.name == "video" and facts.shape[0] >= LONG:
         screen.print(f"\n`{command}` learns the style on it, and paints it then.")
         command += " --method optimize"

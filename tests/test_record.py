@@ -125,9 +125,7 @@ BAD = {
 def test_what_is_not_a_record(name: str, tmp_path: Path) -> None:
     path = tmp_path / "record.json"
     path.write_bytes(BAD[name].encode(errors="surrogateescape"))
-    with pytest.raises(
-        InputError, match=r"record\.json: (not a record of volstyle|a record with a damaged)"
-    ) as raised:
+    with pytest.raises(InputError, match=r"record\.json: (not a record of volstyle|a record with)") as raised:
         Record.load(path)
     assert "\n" not in str(raised.value)
 

@@ -6,7 +6,8 @@ import dataclasses
 import json
 import math
 import platform
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import MISSING, dataclass, field, fields
 from importlib.metadata import version
 from pathlib import Path
 from types import NoneType, UnionType
@@ -68,16 +69,23 @@ class Record:
         found = values.pop("volstyle_record", None) if isinstance(values, dict) else None
         if found != FORMAT:
             raise InputError(f"{path}: not a record of volstyle in format {FORMAT} (found {found})")
+        _check_names(path, Record, values)
+        entry = "recipe"
         try:
             values["recipe"] = _as_it_was(values)
+            entry = "stages"
+            for stage in values["stages"]:
+                _check_names(path, StageRecord, stage)
             values["stages"] = tuple(
                 StageRecord(**{**stage, "shape": tuple(stage["shape"])}) for stage in values["stages"]
             )
+            entry = "notes"
             values["notes"] = tuple(values["notes"])
-            record = Record(**values)
-        except (AttributeError, KeyError, RecipeError, TypeError) as error:
-            why = f" ({error})" if isinstance(error, KeyError | RecipeError) else ""
-            raise InputError(f"{path}: a record with a damaged entry{why}") from error
+        except RecipeError as error:
+            raise InputError(f"{path}: a record with a damaged entry 'recipe' ({error})") from error
+        except (AttributeError, KeyError, TypeError) as error:
+            raise InputError(f"{path}: a record with a damaged entry {entry!r}") from error
+        record = Record(**values)
         check_entries(path, record)
         for stage in record.stages:
             check_entries(path, stage)
@@ -87,6 +95,17 @@ class Record:
             if count < 1:
                 raise InputError(f"{path}: a record with {name} {count}, must be 1 or more")
         return record
+
+
+def _check_names(path: Path, kind: type[Record | StageRecord], values: Mapping[str, Any]) -> None:
+    """Raises InputError for an entry that a record must have and has not, or has and nobody knows."""
+    known = {each.name: each.default is MISSING and each.default_factory is MISSING for each in fields(kind)}
+    for name, is_needed in known.items():
+        if is_needed and name not in values:
+            raise InputError(f"{path}: a record without the entry {name!r}")
+    for name in values:
+        if name not in known:
+            raise InputError(f"{path}: a record with the entry {name!r}, which is not known")
 
 
 def check_entries(path: Path, record: Any) -> None:
@@ -102,7 +121,7 @@ def _said(kind: Any) -> str:
     """What JSON calls a type."""
     origin, inner = get_origin(kind), get_args(kind)
     if origin in (Union, UnionType):
-        return " or ".join(map(_said, inner))
+        return " or ".join(_said(one) for one in sorted(inner, key=lambda one: one is not NoneType))
     if inner:
         of = "" if Any in inner else f", each of its entries {_said(inner[0 if origin in (list, tuple) else 1])}"
         return f"an {'array' if origin in (list, tuple) else 'object'}{of}"

@@ -21,6 +21,7 @@ from volstyle.grid.field import Axis, Field
 from volstyle.judges.pictures import JUDGED, Verdict, judge
 from volstyle.media.command import order_behind
 from volstyle.media.order import Order, path_of
+from volstyle.media.painted import is_learned
 from volstyle.media.table import medium_named
 from volstyle.networks.registry import load_network
 from volstyle.record import Record
@@ -56,9 +57,8 @@ def _facts(record: Record, order: Order) -> dict[str, str]:
     seconds = sum(stage.seconds for stage in record.stages)
     entries = {"content": str(order.content and path_of(order.content).name)}
     entries["styles"] = ", ".join(style.path.name for style in order.styles)
-    entries["optimized at"] = (
-        medium_named(order.kind).sized(record.stages[-1].shape) if record.stages else "nothing"
-    )
+    if record.stages:
+        entries["optimized at"] = medium_named(order.kind).sized(record.stages[-1].shape)
     entries["network"] = record.network
     entries["time"] = f"{duration_text(seconds)} on {record.device}, {record.precision}"
     if order.cuts is not None:
@@ -71,6 +71,8 @@ def _facts(record: Record, order: Order) -> dict[str, str]:
 def _pictures(order: Order, output: Path) -> list[str]:
     result = read(output)
     before = read(path_of(order.content), replace(order.selection, size=max(probe(output).shape[-2:])))
+    if any(map(is_learned, order.styles)):  # of which there are no pictures to judge by
+        return [_comparison(before, result)]
     styles = [read(style.path, Selection(512)) for style in order.styles]
     verdicts = judge(result, before, styles, load_network(_JUDGE))
     tiles = "".join(f'<img src="{_still(style)}" alt="style">' for style in styles)

@@ -350,10 +350,29 @@ def test_a_table_with_decimal_commas_is_read_and_written_as_it_came(
 
 
 def test_points_and_semicolons_and_what_only_looks_like_them(tmp_path: Path) -> None:
-    (tmp_path / "points.csv").write_text("a;b\n1.5;2\n3;4.5\n")
-    assert read(tmp_path / "points.csv").samples.tolist() == [[1.5, 3], [2, 4.5]]
-    (tmp_path / "commas.csv").write_text("a;b,c\n1.5,2\n3,4.5\n")
-    assert read(tmp_path / "commas.csv").samples.tolist() == [[1.5, 3], [2, 4.5]]
-    (tmp_path / "thousands.csv").write_text("a;b\n1.234,5;2\n3;4\n")
-    with pytest.raises(InputError, match=r"column 'a' is '1\.234,5', must be a finite number"):
-        read(tmp_path / "thousands.csv")
+    found = {
+        "a;b\n1.5;2\n3;4.5\n": [[1.5, 3], [2, 4.5]],
+        "a;b,c\n1.5,2\n3,4.5\n": [[1.5, 3], [2, 4.5]],
+        '"a;b";c\n1,5;2\n3;4\n': [[1.5, 3], [2, 4]],
+        "sep=;\r\na;b\r\n1,5;2\r\n": [[1.5], [2]],
+    }
+    for number, (text, samples) in enumerate(found.items()):
+        path = tmp_path / f"{number}.csv"
+        path.write_bytes(text.encode())
+        assert read(path).samples.tolist() == samples
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "cell"),
+    [
+        ("a.csv", "a;b\n1.234,5;2\n3;4\n", "1.234,5"),
+        ("a.csv", "a;b\n1,234;2.5\n", "1,234"),
+        ("a.csv", "a;b\n1.234;2,5\n3.456;4,5\n", "2,5"),
+        ("a.tsv", "a\tb\n1,234\t5.5\n", "1,234"),
+    ],
+)
+def test_a_table_with_points_and_commas_is_refused(name: str, text: str, cell: str, tmp_path: Path) -> None:
+    """One of them divides thousands, and nobody knows which."""
+    (tmp_path / name).write_text(text)
+    with pytest.raises(InputError, match=f"is '{cell}', must be a finite number"):
+        read(tmp_path / name)

@@ -243,6 +243,16 @@ def test_what_a_learned_style_has_no_use_for_is_refused(
     assert not Path("out.mp4").exists()
 
 
+def test_any_seed_learns_and_a_painted_clip_has_a_report() -> None:
+    volstyle.learn(["art.png"], "clip.mp4", "s.safetensors", choices={**TINY, "seed": 10**13})
+    volstyle.style("clip.mp4", ["s.safetensors"], "out.mp4")
+    assert main(["report", "out.mp4.json"]) == 0
+    page = Path("out.mp4.html").read_text()
+    assert page.count("<video") == 2
+    assert "Costs over steps" not in page
+    assert "optimized at" not in page
+
+
 def test_wrong_orders_are_refused_before_the_work() -> None:
     learn("art.png", "other.png", "--on", "photos", "-o", "s.safetensors")
     with pytest.raises(RecipeError, match="knows art, other; say which, as in s"):
@@ -257,6 +267,8 @@ def test_wrong_orders_are_refused_before_the_work() -> None:
         volstyle.learn(["art.png"], "photos", "s.safetensors", choices=TINY)
     with pytest.raises(RecipeError, match=r"learn\.carry: is for what is painted"):
         volstyle.learn(["art.png"], "photos", "t.safetensors", choices={**TINY, "learn.carry": 0.1})
+    with pytest.raises(RecipeError, match=r"learn\.others is 0\.95, must be from 0 to 0\.9"):
+        volstyle.learn(["art.png"], "photos", "t.safetensors", choices={**TINY, "learn.others": 0.95})
     with pytest.raises(RecipeError, match=r"learn\.others: is for pictures and clips"):
         volstyle.learn(["art.png"], "scan.nii.gz", "t.safetensors", choices={**TINY, "learn.others": 0.1})
     with pytest.raises(InputError, match="is no clip"):

@@ -18,6 +18,7 @@ from volstyle.codecs.stream import styled
 from volstyle.codecs.video import VideoOrigin
 from volstyle.engine.scene import Style
 from volstyle.grid.field import Axis, Field
+from volstyle.media.follower import Follower
 from volstyle.media.lesson import lesson, studied
 from volstyle.media.ranges import style_in_srgb
 
@@ -62,6 +63,28 @@ def test_what_is_painted_is_no_brighter_than_white() -> None:
     assert 0.3 < float(made.samples.max()) < WHITE + 0.01
     assert result.record.notes.count(PAINTED_NOTE) == 1
     assert not any("style: brought" in note for note in result.record.notes)
+
+
+def test_what_is_not_painted_stays_as_bright_as_it_was() -> None:
+    samples = bright_clip(Path("clip.mkv"))
+    volstyle.learn(["art.png"], "clip.mkv", "s.safetensors", choices=TINY)
+    none = {"strength": 0.0}
+    volstyle.style("clip.mkv", ["s.safetensors"], "none.mkv", quality="lossless", choices=none)
+    assert torch.equal(read("none.mkv").samples, samples)
+    volstyle.style("clip.mkv", ["s.safetensors"], "all.mkv", quality="lossless")
+    volstyle.style("clip.mkv", ["s.safetensors"], "half.mkv", quality="lossless", choices={"strength": 0.5})
+    half = (samples + read("all.mkv").samples) / 2
+    torch.testing.assert_close(read("half.mkv").samples, half, atol=0.01, rtol=0)
+
+    class Stopping(Follower):
+        def painted(self, number: int, made: Tensor) -> bool:
+            return number == 2
+
+    result = volstyle.style("clip.mkv", ["s.safetensors"], "part.mkv", quality="lossless", progress=Stopping())
+    assert result.stopped
+    part = read("part.mkv").samples
+    assert torch.equal(part[:, 2:], samples[:, 2:])
+    assert not torch.equal(part[:, :2], samples[:, :2])
 
 
 def test_what_is_learned_on_is_seen_in_srgb() -> None:

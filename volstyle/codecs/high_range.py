@@ -10,7 +10,7 @@ from torch import Tensor
 
 from volstyle.codecs.color import Color
 
-PAINTED_NOTE = "content: is of high dynamic range, and painted as far as a white of 203 nits"
+PAINTED_NOTE = "content: is of high dynamic range; a learned style paints nothing brighter than white at 203 nits"
 
 _PQ, _HLG, _BT2020 = 16, 18, 9
 _WHITE_NITS, _WHITE_HLG = 203.0, 0.265

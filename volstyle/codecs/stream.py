@@ -39,8 +39,8 @@ _WAITING = 2
 """Frames that are read before they are styled, and styled before they are written."""
 
 Turn = Callable[[Field], Field]
-"""From a frame (3, H, W) in [0, 1], with a PictureOrigin, to its result of the same shape. All calls are made in
-order, in a thread of its own, which is not the one that `styled` was called in."""
+"""From a frame (3, H, W) in [0, 1], with a PictureOrigin, to its result of the same shape. It is called in
+order, in one thread of its own, never in the thread that called `styled`."""
 
 
 @dataclass(frozen=True)
@@ -72,8 +72,8 @@ def styled(
 
     source: a file, or a stream of NUT, Matroska or Y4M. target: a file, or a stream that becomes NUT: of H.264
     without delay or, lossless, of FFV1. A stream is a binary file, which need not seek. turns: what is done to a
-    frame, one after the other; while one is done to it, the one before is done to the next frame. selection: size
-    and keep_going; a range is for files. watch: is told the number of frames after each, True asks to stop.
+    frame, one after the other; while the second works on a frame, the first works on the next. selection: size and
+    keep_going; a range is for files. watch: is told the number of frames after each, True asks to stop.
 
     NUT begins at 0: where sound begins before that, as AAC does, all is later by as much. Whatever ends the clip,
     what came before is written and the target is complete. Memory does not grow: a few frames wait, and the source

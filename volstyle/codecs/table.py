@@ -1,4 +1,4 @@
-"""Tables of numbers as text: CSV and TSV, and CSV where the comma is the decimal mark.
+"""Tables of numbers as text: CSV and TSV, also where the comma is the decimal mark.
 
 Where people write 1,5 for one and a half, spreadsheets put semicolons between the cells of a CSV.
 """
@@ -20,6 +20,8 @@ _SEPARATORS = {".csv": ",", ".tsv": "\t"}
 _WITH_COMMA = re.compile(r"\s*[+-]?\d*,\d+([eE][+-]?\d+)?\s*")
 """A number whose decimal mark is a comma."""
 
+_WITH_POINT = re.compile(r"\s*[+-]?\d*\.\d+([eE][+-]?\d+)?\s*")
+
 
 @dataclass(frozen=True)
 class Dialect:
@@ -38,14 +40,20 @@ def read_table(path: Path) -> tuple[list[list[str]], Dialect]:
     """The lines of a table but for empty ones, and how it is written. The decimal mark of the cells is the point,
     whatever it is in the file. Raises InputError for what is no text."""
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            text = file.read()
         separator = Dialect.of(path).separator
-        if separator == "," and _between_semicolons(text):
+        said = re.match(r"sep=([;,|\t])\r?\n", text)  # as spreadsheets may begin a CSV
+        if said:
+            separator, text = said[1], text[said.end() :]
+        elif separator == "," and _are_cells(_lines(text, ";")):
             separator = ";"
-        lines = [line for line in csv.reader(StringIO(text), delimiter=separator) if line]
+        lines = _lines(text, separator)
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"{path}: cannot be read as a table ({error})") from error
-    if separator == "," or not any(_WITH_COMMA.fullmatch(cell) for line in lines for cell in line):
+    cells = [cell for line in lines for cell in line]
+    with_comma = separator != "," and any(map(_WITH_COMMA.fullmatch, cells))
+    if not with_comma or any(map(_WITH_POINT.fullmatch, cells)):  # of two marks one divides thousands
         return lines, Dialect(separator)
     return [[_with_point(cell) for cell in line] for line in lines], Dialect(separator, comma=True)
 
@@ -58,10 +66,14 @@ def write_table(file: TextIO, names: Sequence[str], lines: Iterable[Sequence[str
     table.writerows([cell.replace(".", ",") for cell in line] if dialect.comma else line for line in lines)
 
 
-def _between_semicolons(text: str) -> bool:
-    """Whether semicolons are between the cells: each line has as many of them, and has some."""
-    counts = {line.count(";") for line in text.splitlines() if line.strip()}
-    return len(counts) == 1 and counts != {0}
+def _lines(text: str, separator: str) -> list[list[str]]:
+    return [line for line in csv.reader(StringIO(text, newline=""), delimiter=separator) if line]
+
+
+def _are_cells(lines: list[list[str]]) -> bool:
+    """Whether a text was cut at the right letter: each line has as many cells, and more than one."""
+    widths = {len(line) for line in lines}
+    return len(widths) == 1 and widths != {1}
 
 
 def _with_point(cell: str) -> str:

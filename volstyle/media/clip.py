@@ -163,7 +163,9 @@ class Film:
         def finished() -> Generator[Field, None, None]:
             with closing(ahead(drafted(), 1)) as drafts:
                 for index, (frame, seen, draft) in enumerate(drafts):
-                    yield replace(frame, samples=in_range_of(paint.finish(seen, draft, index), color))
+                    made = paint.finish(seen, draft, index)
+                    made = frame.samples if made is seen else in_range_of(made, color)
+                    yield replace(frame, samples=paint.mixed(frame.samples, made))
 
         return replace(self.clip, frames=lambda: ahead(finished(), 1))
 

@@ -112,8 +112,8 @@ def order_again(path: Path, record: Record, output: Path | None, *, force: bool)
         name = path_of(order.output).name
         suffix = suffix_of(Path(name))
     except (AttributeError, LookupError, TypeError, ValueError) as error:
-        why = f"has no {error}" if isinstance(error, KeyError) else "is damaged"
-        raise InputError(f"{path}: a record that cannot be run again, its command {why}") from error
+        why = f"has no entry {error}" if isinstance(error, KeyError) else "is damaged"
+        raise InputError(f"{path}: a record that cannot be run again: its command {why}") from error
     for file, wanted in expected.items():
         if not file.exists() and not files(file):
             raise InputError(f"{file}: no such file, {path.name} needs it")

@@ -174,7 +174,7 @@ def formula_examples(shape: tuple[int, ...], channels: int, draw: Draw) -> list[
 
     shape: of a content at this stage, (H, W), or (2, H, W) for two frames that move. channels: of a content.
     """
-    generator = torch.Generator().manual_seed(draw.seed)
+    generator = torch.Generator().manual_seed(draw.seed % 2**63)
     *moving, height, width = shape
     kept = (*(True for _ in moving), False, False)
     examples = []

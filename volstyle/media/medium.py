@@ -44,15 +44,23 @@ class Paint:
     frame may be drafted while one is finished.
 
     draft: from samples (C, *S), and the number of their frame or part. finish: from the samples, their draft and
-    the number.
+    the number; where it gives back the samples themselves, nothing is painted. strength: the share of what is
+    painted in the result; the rest is the content.
     """
 
     draft: Callable[[Tensor, int], Tensor]
     finish: Callable[[Tensor, Tensor, int], Tensor]
+    strength: float = 1.0
 
     def __call__(self, content: Tensor, number: int) -> Tensor:
-        """Both steps."""
-        return self.finish(content, self.draft(content, number), number)
+        """Both steps, and the mixture."""
+        return self.mixed(content, self.finish(content, self.draft(content, number), number))
+
+    def mixed(self, content: Tensor, made: Tensor) -> Tensor:
+        """The share of what was made, and the rest of the content."""
+        if self.strength == 1 or made is content:
+            return made
+        return self.strength * made + (1 - self.strength) * content
 
 
 class Opened(Protocol):

@@ -85,7 +85,7 @@ class Order:
 
     @property
     def is_painted(self) -> bool:
-        """Whether its styles are learned ones that paint, whose pictures nobody looks at."""
+        """Whether learned styles paint it, in whose place `paint_order` has put `NO_PICTURE`."""
         return any(style.source is NO_PICTURE for style in self.styles)
 
     @property

@@ -118,17 +118,12 @@ class Painting:
             return brush(shares)(content[:, None])[:, 0] if is_frame(content) else brush(shares)(content)
 
         def finish(content: Tensor, made: Tensor, number: int) -> Tensor:
-            return self._restored(content, carrier(content, made, number) if is_frame(content) else made)
+            made = carrier(content, made, number) if is_frame(content) else made
+            if self.order.recipe.colors == "content":
+                made = (content + (luma(made) - luma(content))).clamp(0, 1)
+            return made
 
-        return Paint(draft, finish)
-
-    def _restored(self, content: Tensor, made: Tensor) -> Tensor:
-        """A painted picture with the colors of the content, and with the share of the content, that the recipe
-        asks for."""
-        if self.order.recipe.colors == "content":
-            made = (content + (luma(made) - luma(content))).clamp(0, 1)
-        strength = self.order.recipe.strength
-        return made if strength == 1 else strength * made + (1 - strength) * content
+        return Paint(draft, finish, self.order.recipe.strength)
 
     def record(self, notes: tuple[str, ...]) -> Record:
         """What happened, without the command."""
@@ -174,11 +169,11 @@ def paint_order(order: Order, follower: Follower) -> Result:
         if stopped:
             return content
         made, done = paint.finish(content, drafted, number), done + 1
-        stopped = follower.painted(done, made) or (0, done) == order.stop_after
+        stopped = follower.painted(done, paint.mixed(content, made)) or (0, done) == order.stop_after
         return made
 
     with follower:
-        result = opened.painted(Paint(draft, finish))
+        result = opened.painted(Paint(draft, finish, paint.strength))
         if order.output is None:
             field = result if isinstance(result, Field) else result.whole()
             made = partial(in_units, field, order)

@@ -28,7 +28,7 @@ def is_of_high_range(source: Clip | Field) -> bool:
 
 
 def of_one_range(clip: Clip, styles: tuple[Style, ...]) -> tuple[Clip, tuple[Style, ...]]:
-    """Styles as a clip writes their colors, and the clip with a note where its range is a high one."""
+    """Styles in the range in which the clip writes its colors; the clip has a note if that is a high one."""
     if not is_of_high_range(clip):
         return clip, tuple(style_in_srgb(style) for style in styles)
 

@@ -40,6 +40,6 @@ def turns_of(order: Order) -> tuple[Turn, ...]:
 
     def finish(frame: Field) -> Field:
         number, content = drafted.popleft()
-        return replace(frame, samples=paint.finish(content, frame.samples, number))
+        return replace(frame, samples=paint.mixed(content, paint.finish(content, frame.samples, number)))
 
     return draft, finish

@@ -191,12 +191,12 @@ class LearnChoice:
     smallest: the size of the first stage at most. ratio: how many times larger each stage is than the one before
     it. steps: how many training steps a stage takes at most; the first one takes twice as many. largest: the size
     of the last stage at most; larger contents are painted at their own size by its network. rate: the step size of
-    the training. examples: how many pieces of the contents each stage learns from. others: the share of its
-    examples that are no contents but pictures made by formula, in stages no larger than crop; with some of them
-    the style holds for what was not shown, with none it is best on what was. crop: the size of a piece at most.
-    nearness: the weight with which a finer stage keeps what the one before it composed. steadiness: how hard a
-    finer stage is held together along a clip's motion, beside the first one. carry: how much of a painted frame is
-    the frame before it, carried along the motion.
+    the training. examples: how many pieces of the contents each stage learns from. others: the share of
+    pictures made by formula, beside the contents, in all that a stage no larger than crop learns from; with some
+    of them the style holds for what was not shown, with none it is best on what was. crop: the size of a piece at
+    most. nearness: the weight with which a finer stage keeps what the one before it composed. steadiness: how hard
+    a finer stage is held together along a clip's motion, beside the first one. carry: how much of a painted frame
+    is the frame before it, carried along the motion.
     """
 
     smallest: int = 120
@@ -280,9 +280,11 @@ class Recipe:
                 raise RecipeError(f"recipe: {key} is {value}, must be above {bound} and below 2**63")
         if self.strength > 1:
             raise RecipeError(f"recipe: strength is {self.strength}, must be from 0 to 1")
-        for key in ("temporal.smoothing", "learn.carry", "learn.others"):
+        for key in ("temporal.smoothing", "learn.carry"):
             if attrgetter(key)(self) >= 1:
                 raise RecipeError(f"recipe: {key} is {attrgetter(key)(self)}, must be at least 0 and below 1")
+        if self.learn.others > 0.9:
+            raise RecipeError(f"recipe: learn.others is {self.learn.others}, must be from 0 to 0.9")
         for key in ("content.taps", "style.taps"):
             taps = attrgetter(key)(self)
             if taps and not (min(taps.values()) >= 0 and 0 < sum(taps.values()) < math.inf):

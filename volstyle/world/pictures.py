@@ -14,6 +14,7 @@ def picture(seed: int, size: int, *, axes: int = 2, zoom: float = 1.0) -> Tensor
 
     zoom: how many times larger everything in it is.
     """
+    seed %= 2**63
     generator = torch.Generator().manual_seed(seed)
     program = Programs.draw(1, seed).zoomed(torch.tensor([zoom])).stacked()
     salt = torch.randint(2**31 - 1, (1,), generator=generator).int()
