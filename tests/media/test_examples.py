@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 import pytest
 import torch
 from torch import Tensor
 
 from volstyle.engine.painting import Brush
+from volstyle.grid.color import luma
 from volstyle.grid.resample import resize
 from volstyle.media.examples import Draw, formula_examples
 from volstyle.motion.links import warping_error
+from volstyle.world.pictures import picture
 
 DRAW = Draw(size=48, crop=64, count=6, seed=5, styles=2)
 
@@ -28,6 +31,15 @@ def test_pictures_by_formula_are_all_different_and_the_same_again() -> None:
         assert float((one.content - other.content).abs().mean()) > 0.02
     again = formula_examples((28, 48), 3, DRAW)
     assert all(torch.equal(a.content, b.content) for a, b in zip(examples, again, strict=True))
+
+
+def test_pictures_by_formula_are_no_louder_than_photographs() -> None:
+    shown = [example.content for example in formula_examples((48, 48), 3, replace(DRAW, count=12))]
+    loud = [picture(DRAW.seed * 7919 + number, 52, zoom=2.0) for number in range(12)]
+    contrast, of_loud = (sum(float(samples.std()) for samples in each) for each in (shown, loud))
+    assert contrast < 0.8 * of_loud
+    colors, of_loud = (sum(float((samples - luma(samples)).std()) for samples in each) for each in (shown, loud))
+    assert colors < 0.5 * of_loud
 
 
 def test_two_frames_show_one_picture_that_moves() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from volstyle.codecs.color import Color
 from volstyle.codecs.high_range import PAINTED_NOTE, in_range_of, in_srgb
 from volstyle.codecs.stream import styled
 from volstyle.codecs.video import VideoOrigin
+from volstyle.engine.outline import Outline
 from volstyle.engine.scene import Style
 from volstyle.grid.field import Axis, Field
 from volstyle.media.follower import Follower
@@ -108,6 +110,20 @@ def test_what_is_learned_on_is_seen_in_srgb() -> None:
     torch.testing.assert_close(seen, in_srgb(samples, PQ))
     style = style_in_srgb(Style(read("clip.mkv")))
     torch.testing.assert_close(style.field.samples, in_srgb(samples, PQ))
+
+
+def test_a_style_of_high_range_is_learned_in_srgb(monkeypatch: pytest.MonkeyPatch) -> None:
+    samples = bright_clip(Path("clip.mkv"))
+    seen: list[Tensor] = []
+
+    def caught(_: Outline, __: int, styles: Sequence[Style]) -> None:
+        seen.extend(style.field.samples for style in styles)
+        raise InterruptedError
+
+    monkeypatch.setattr("volstyle.media.learned._targets", caught)
+    with pytest.raises(InterruptedError):
+        volstyle.learn(["clip.mkv"], "clip.mkv", "s.safetensors", choices=TINY)
+    torch.testing.assert_close(seen[0], in_srgb(samples, PQ))
 
 
 def test_streams_are_turned_in_srgb() -> None:
