@@ -42,8 +42,22 @@ The same networks, whose own frames have E1 13 and E10 3.8, carried otherwise; t
 At 1280 pixels flow that must agree in both directions tears forms on flat walls apart, and with the power of one
 octave alone restored strokes melt into sand: at 256 pixels the texture is then .037, and .028 with three octaves.
 
-Candy, learned on the first 40 frames in 36 minutes of a busy core: .0055, .701, .68, 3.1, 3.7 there, and .0576,
-.865, .42, 2.1, 1.6 on the last 40, where the camera is elsewhere; 12 frames optimized: .0108, .762, .76, 1.5, 1.4.
+Candy, learned on the first 40 frames in 34 minutes of a busy core, there, and on the last 40, where the camera is
+elsewhere; 12 frames optimized are .0108, .762, .76, 1.5, 1.4:
+
+    from these frames alone                               .0055, .701, .68, 3.1, 3.7; .0576, .865, .42, 2.1, 1.6
+    and a quarter of pictures made by formula             .0081, .736, .67, 3.2, 3.4; .0278, .769, .63, 4.1, 3.3
+
+The first stage of it at 114 pixels, as texture and structure there, and on the last 40 frames; then what it costs
+to begin otherwise, as the cost of style after 200 and 400 steps:
+
+    these frames alone, 1200 steps                        .0126, .695; .0563, .800
+    three eighths of loud pictures by formula, 1200       .0162, .747; .0369, .798
+    a quarter of calm ones, 2400 steps                    .0128, .723; .0398, .766
+    frames in other colors and mirrored, bfloat16         broke down after 150 steps: nothing is painted
+    a quarter, loud, networks in bfloat16                 broke down after 150 steps; a fifth faster until then
+    starry night, from nothing                            .415, .194
+    starry night, from the weights of candy               .173, .125
 
 So what holds a clip together is best left to carrying: it costs a tenth of the texture, where the temporal term of
 the lesson costs as much for a quarter of the way. Finer stages need this most: at 569 px the texture of a frame is
