@@ -21,8 +21,8 @@ from .run.order import Errand
 from .screen import Screen
 
 _PAINTINGS = ("swirl", "glass", "woodcut")
-_CLIP, _STILL = Selection(size=160, end=Moment(0.8)), Selection(size=256)
-"""What is styled of the clip, and the size of the still: so much that two cores take about three minutes."""
+_CLIP, _STILL = Selection(size=160, end=Moment(0.56)), Selection(size=256)
+"""What is styled of the clip, and the size of the still: so much that two cores take less than three minutes."""
 
 
 def show_demo(options: DemoOptions, screen: Screen) -> bool:

@@ -57,6 +57,13 @@ class LearnOptions(RunOptions):
         int | None,
         look("Training steps of each stage, at most; the first stage takes twice as many. Default: 1200.", min=1),
     ] = None
+    init: Annotated[
+        str | None,
+        look(
+            "What learning starts from: a file of learned styles, or content, networks that give their content "
+            "back. Default: content."
+        ),
+    ] = None
     start: Annotated[
         str | None, files("First moment of a clip to learn on, as a time or a frame: 2s, 1:30 or 48f.")
     ] = None
@@ -69,4 +76,4 @@ class LearnOptions(RunOptions):
         found["content"] = given(weight=self.content_weight)
         found["style"] = given(scale=self.style_scale)
         found["learn"] = given(steps=self.steps)
-        return found
+        return found | given(init=self.init)

@@ -42,6 +42,7 @@ def say_learning(screen: Screen, plan: LearnPlan) -> None:
         screen.entry("style", f"{style.source}")
     for source in plan.order.examples:
         screen.entry("learned on", f"{source}")
+    screen.entry("starts from", plan.order.recipe.init)
     say_engine(screen, plan.run, medium_named(plan.order.kind))
     _say_alone(screen)
     screen.entry("output", f"{plan.order.output}")

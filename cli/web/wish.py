@@ -16,7 +16,7 @@ from volstyle.media.order import StyleOrder
 from volstyle.media.painted import is_learned
 from volstyle.media.table import medium_of
 from volstyle.motion.flow import ESTIMATORS
-from volstyle.recipe import Recipe, assigned, merged
+from volstyle.recipe import INITS, Recipe, assigned, merged
 
 MIDDLE = 50.0
 """The strength in the middle of the slider, at which the content weight stays that of the medium."""
@@ -136,7 +136,7 @@ def _check_no_files(recipe: Recipe) -> None:
     the page."""
     temporal = recipe.temporal
     named = {
-        "init": recipe.init not in ("content", "noise"),
+        "init": recipe.init not in INITS,
         "network.weights": bool(recipe.network.weights),
         "temporal.flow": temporal.flow not in ESTIMATORS,
         "temporal.flow_weights": bool(temporal.flow_weights),

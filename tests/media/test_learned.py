@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from torch import Tensor
 
 import volstyle
 from tests.scans import counts, loaded, nifti
@@ -91,6 +93,30 @@ def test_learning_is_replayed_with_the_same_bytes() -> None:
     assert Path("s-replay.safetensors").read_bytes() == Path("s.safetensors").read_bytes()
 
 
+def test_a_lesson_starts_from_another_style_and_is_replayed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert learn("art.png", "--on", "clip.mp4", "-o", "s.safetensors") == 0
+    line = ("other.png", "--on", "clip.mp4", "--init", "s.safetensors", "--set", "learn.rate=1e-12")
+    assert learn(*line, "-o", "t.safetensors") == 0
+    one, two = (LearnedStyle.load(Path(f"{name}.safetensors")) for name in "st")
+    for mine, theirs in zip(one.stages, two.stages, strict=True):
+        for name, weight in mine.generator.weights.items():
+            assert torch.allclose(weight, theirs.generator.weights[name], atol=1e-8)
+    assert main(["replay", "t.safetensors.json", "-q"]) == 0
+    assert Path("t-replay.safetensors").read_bytes() == Path("t.safetensors").read_bytes()
+    Path("s.safetensors").write_bytes(Path("t.safetensors").read_bytes())
+    assert main(["replay", "t.safetensors.json", "-q", "--force"]) == 2
+    assert "s.safetensors" in capsys.readouterr().err
+
+
+def test_stages_that_a_start_has_no_network_for_are_named() -> None:
+    volstyle.learn(["art.png"], "photos", "small.safetensors", choices={**TINY, "learn.largest": 24})
+    result = volstyle.learn(["art.png"], "photos", "s.safetensors", choices={**TINY, "init": "small.safetensors"})
+    assert result.notes == ("stage 2 starts from the content: small.safetensors has no network like its",)
+    volstyle.learn(["art.png"], "scan.nii.gz", "v.safetensors", choices={**TINY, "learn.examples": 2})
+    with pytest.raises(InputError, match="has no network like those of this lesson"):
+        volstyle.learn(["art.png"], "photos", "t.safetensors", choices={**TINY, "init": "v.safetensors"})
+
+
 def test_pictures_of_any_size_and_a_folder_of_them() -> None:
     assert learn("art.png", "--on", "photos", "-o", "s.safetensors") == 0
     for name in ("a", "b"):
@@ -170,9 +196,9 @@ def test_what_is_for_other_contents_learns_from_other_pictures_too(monkeypatch: 
     """Where a clip is painted by a style that is learned on it, all that will be painted is shown."""
     given: list[int] = []
 
-    def counted(shape: tuple[int, ...], channels: int, draw: Draw) -> list[Example]:
+    def counted(shape: tuple[int, ...], contents: Sequence[Tensor], draw: Draw) -> list[Example]:
         given.append(draw.count)
-        return formula_examples(shape, channels, draw)
+        return formula_examples(shape, contents, draw)
 
     monkeypatch.setattr("volstyle.media.learned.formula_examples", counted)
     choices = {**TINY, "learn.examples": 8}
@@ -271,6 +297,10 @@ def test_wrong_orders_are_refused_before_the_work() -> None:
         volstyle.learn(["art.png"], "photos", "t.safetensors", choices={**TINY, "learn.others": 0.95})
     with pytest.raises(RecipeError, match=r"learn\.others: is for pictures and clips"):
         volstyle.learn(["art.png"], "scan.nii.gz", "t.safetensors", choices={**TINY, "learn.others": 0.1})
+    with pytest.raises(RecipeError, match="init: noise is for samples; a lesson starts from content"):
+        volstyle.learn(["art.png"], "photos", "t.safetensors", choices={**TINY, "init": "noise"})
+    with pytest.raises(InputError, match=r"init nope\.safetensors: no such file"):
+        volstyle.learn(["art.png"], "photos", "t.safetensors", choices={**TINY, "init": "nope.safetensors"})
     with pytest.raises(InputError, match="is no clip"):
         volstyle.learn(["art.png"], "photos/a.png", "t.safetensors", medium="video", choices=TINY)
     with pytest.raises(RecipeError, match="learn: is for pictures, clips and volumes, not for a signal"):

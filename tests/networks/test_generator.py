@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 import pytest
 import torch
@@ -72,9 +74,25 @@ def test_a_large_field_in_tiles_is_the_same_as_at_once(shape: tuple[int, ...], d
     axes = len(shape)
     painter = painted(Plan(axes=axes, width=4, deep=deep, residuals=1)).painter(Placement(tuple(range(axes))), ONE)
     content, before = numbers(3, *shape), numbers(3, *shape, seed=1)
-    whole = painter(content, before)
+    whole = in_tiles(painter, content, before)
     tiles = in_tiles(painter, content, before, most=content[0].numel() // 5)
     assert torch.allclose(tiles, whole, atol=1e-5)
+
+
+@pytest.mark.parametrize("deep", [0, 6])
+def test_a_volume_is_painted_alike_wherever_its_blocks_lie(deep: int) -> None:
+    """What is moved by a sample along all axes is painted the same: no hatch that repeats with the blocks."""
+    painter = painted(Plan(axes=3, width=4, deep=deep, residuals=1)).painter(Placement((0, 1, 2)), ONE)
+    content = torch.full((3, 60, 60, 60), 0.5)
+    content[:, 24:36, 24:36, 24:36] = numbers(3, 12, 12, 12)
+    moved = content.roll((1, 1, 1), (1, 2, 3))
+
+    def apart(paint: Callable[[Tensor, Tensor], Tensor]) -> float:
+        there = paint(moved, moved).roll((-1, -1, -1), (1, 2, 3))
+        return float((there - paint(content, content)).abs().max())
+
+    assert apart(painter) > 1e-3
+    assert apart(partial(in_tiles, painter)) < 1e-5
 
 
 def test_a_tile_needs_its_halo() -> None:
@@ -100,6 +118,17 @@ def test_styles_blend_by_their_shares() -> None:
     first, second, half = made(1, 0), made(0, 1), made(0.5, 0.5)
     assert (first - second).abs().max() > 1e-3
     assert (half - first).abs().max() > 1e-4
+
+
+def test_a_network_for_other_styles_begins_as_the_mean_of_those_it_knows() -> None:
+    placement, content = Placement((0, 1)), numbers(3, 12, 16)
+    network = painted(Plan(width=4, deep=6, residuals=1, styles=3))
+    expected = network.painter(placement, torch.full((3,), 1 / 3))(content, content)
+    begun = network.begun(2)
+    assert begun.plan.styles == 2
+    assert {name: tuple(weight.shape) for name, weight in begun.weights.items()} == begun.plan.shapes()
+    for one in torch.eye(2):
+        torch.testing.assert_close(begun.painter(placement, one)(content, content), expected)
 
 
 def test_other_channels_are_refused() -> None:

@@ -197,6 +197,34 @@ def in_tiles(painter: Painter, content: Tensor, before: Tensor, most: int = _TIL
     return result
 
 
+def places(axes: int, stride: int) -> range:
+    """The places at which a field lies in the blocks of a network when it paints it, in samples along each axis;
+    what it makes is the mean over them (cycle spinning, Coifman & Donoho 1995).
+
+    A network of three axes has learned from few pieces of one volume, and paints a sample otherwise where it is
+    first in its block than where it is last: a hatch in all planes, and slices that flicker. Those of pictures
+    have been shown pairs of frames that are moved by less than a block, and paint once.
+
+    axes: of the network. stride: the side of its blocks.
+    """
+    return range(stride if axes > 2 else 1)
+
+
 def _painted(painter: Painter, content: Tensor, before: Tensor) -> Tensor:
+    own = painter.placement.own
+    found = places(len(own), painter.stride)
+    made = torch.zeros_like(before)
     with torch.no_grad():
-        return painter(content, before)
+        for place in found:
+            moved = painter(_moved(content, own, place), _moved(before, own, place))
+            inner = tuple(slice(place if axis in own else 0, None) for axis in range(before.dim() - 1))
+            made += moved[(slice(None), *inner)] / len(found)
+    return made
+
+
+def _moved(field: Tensor, own: Sequence[int], place: int) -> Tensor:
+    """A field (C, *S) that begins so many samples later along some axes, with its first ones before it."""
+    for axis in own if place else ():
+        at = torch.arange(-place, field.shape[1 + axis], device=field.device).clamp_(min=0)
+        field = field.index_select(1 + axis, at)
+    return field

@@ -11,8 +11,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from volstyle.engine.painting import LearnedStage, LearnedStyle, painted_at
+from volstyle.engine.painting import LearnedStage, LearnedStyle, painted_at, places
+from volstyle.networks.generator import Plan
 from volstyle.networks.graph import Graph, Slab, Value, cast, real, resized, whole, written
+from volstyle.networks.layers import Chain
 from volstyle.record import versions
 
 if TYPE_CHECKING:
@@ -123,21 +125,27 @@ def _held(graph: Graph, slab: Slab) -> Slab:
 
 
 def _painted(graph: Graph, stage: LearnedStage, seen: Slab, before: Slab, shares: Value) -> Slab:
-    """What `Painter` makes, not held to [0, 1]."""
-    plan, sizes = stage.generator.plan, seen.sizes
-    step, axes = whole(plan.stride), range(2, 2 + plan.axes)
-    full = tuple(
-        graph("Mul", graph("Div", graph("Add", size, whole(plan.stride - 1)), step), step) for size in sizes
-    )
-    beyond = [graph("Sub", more, size) for more, size in zip(full, sizes, strict=True)]
-    sides = graph("Concat", whole(*[0] * (4 + plan.axes)), *beyond, axis=0)
-    both = graph("Concat", seen.samples, before.samples, axis=1)
-    slab = Slab(graph("Pad", both, sides, mode="edge"), full, 2 * plan.channels)
+    """What a stage makes, not held to [0, 1]."""
+    plan = stage.generator.plan
+    both = Slab(graph("Concat", seen.samples, before.samples, axis=1), seen.sizes, 2 * plan.channels)
     chains = [stage.generator.chain(one) for one in torch.eye(plan.styles)]
-    added = written(graph, chains, slab, shares).samples
-    starts, ends = whole(*[0] * plan.axes), graph("Concat", *sizes, axis=0)
-    added = graph("Slice", added, starts, ends, whole(*axes))
-    return replace(before, samples=graph("Add", before.samples, added))
+    added = [_added(graph, plan, chains, both, shares, place) for place in places(plan.axes, plan.stride)]
+    mean = graph("Mean", *added) if added[1:] else added[0]
+    return replace(before, samples=graph("Add", before.samples, mean))
+
+
+def _added(graph: Graph, plan: Plan, chains: Sequence[Chain], both: Slab, shares: Value, place: int) -> Value:
+    """What a network adds to what it sees, which lies at a place of its blocks."""
+    step, axes = whole(plan.stride), range(2, 2 + plan.axes)
+    ends = tuple(graph("Add", size, whole(place)) for size in both.sizes)
+    room = whole(plan.stride - 1)
+    full = tuple(graph("Mul", graph("Div", graph("Add", end, room), step), step) for end in ends)
+    beyond = [graph("Sub", more, end) for more, end in zip(full, ends, strict=True)]
+    sides = graph("Concat", whole(0, 0, *[place] * plan.axes, 0, 0), *beyond, axis=0)
+    slab = Slab(graph("Pad", both.samples, sides, mode="edge"), full, both.channels)
+    made = written(graph, chains, slab, shares).samples
+    starts = whole(*[place] * plan.axes)
+    return graph("Slice", made, starts, graph("Concat", *ends, axis=0), whole(*axes))
 
 
 def _facts(style: LearnedStyle, form: Form) -> dict[str, str]:

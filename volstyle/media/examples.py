@@ -15,7 +15,7 @@ from volstyle.codecs.clip import Clip
 from volstyle.engine.learning import Example
 from volstyle.engine.painting import Brush
 from volstyle.errors import InputError
-from volstyle.grid.color import luma
+from volstyle.grid.color import in_colors_of, luma
 from volstyle.grid.field import Field
 from volstyle.grid.resample import fitted, resize
 from volstyle.motion.links import estimate_motion
@@ -33,10 +33,6 @@ samples; a pair that is moved by less than a block teaches it to paint the same 
 _FORMULA_ZOOM = 2.0
 """How many times larger everything is in a picture made by formula than where networks are trained to tell styles:
 a photograph has fewer things in it than a painting has strokes."""
-
-_FORMULA_SATURATION, _FORMULA_CONTRAST = 0.5, 0.7
-"""Shares of the color and of the contrast of a picture made by formula that are kept. Photographs are as calm; at
-full contrast its style cost before any learning can be ten times theirs, and it would outweigh them."""
 
 _FORMULA_SHIFT = 4
 """How far such a picture moves at most from one frame to the other, in samples along each axis."""
@@ -168,11 +164,13 @@ def field_examples(field: Field, draw: Draw) -> list[Example]:
     return examples
 
 
-def formula_examples(shape: tuple[int, ...], channels: int, draw: Draw) -> list[Example]:
+def formula_examples(shape: tuple[int, ...], contents: Sequence[Tensor], draw: Draw) -> list[Example]:
     """Examples that are no content but pictures made by formula. What learns from few contents, or from frames of
-    one clip, knows them by heart and paints others pale; among such pictures no two are alike.
+    one clip, knows them by heart and paints others pale; among such pictures no two are alike. They have the
+    colors of contents: what has others asks for other changes, and little is learned from both.
 
-    shape: of a content at this stage, (H, W), or (2, H, W) for two frames that move. channels: of a content.
+    shape: of a content at this stage, (H, W), or (2, H, W) for two frames that move. contents: (C, *S), whose
+    colors they take in turn.
     """
     generator = torch.Generator().manual_seed(draw.seed % 2**63)
     *moving, height, width = shape
@@ -180,8 +178,8 @@ def formula_examples(shape: tuple[int, ...], channels: int, draw: Draw) -> list[
     examples = []
     for number in range(draw.count):
         shown = picture(draw.seed * 7919 + number, max(height, width) + _FORMULA_SHIFT, zoom=_FORMULA_ZOOM)
-        shown = luma(shown).lerp(shown, _FORMULA_SATURATION) if channels == 3 else luma(shown)
-        shown = shown.mean().lerp(shown, _FORMULA_CONTRAST)
+        like = contents[number % len(contents)]
+        shown = in_colors_of(shown if like.shape[0] == 3 else luma(shown), like).clamp_(0, 1)
         frames = []
         for _ in range(moving[0] if moving else 1):
             y, x = torch.randint(_FORMULA_SHIFT + 1, (2,), generator=generator).tolist()

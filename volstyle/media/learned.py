@@ -68,13 +68,15 @@ def learn_order(order: Order, follower: Follower) -> Result:
     contents = [each for source in order.examples for each in studied(order, source)]
     styles = [style_in_srgb(read_style(order, style)) for style in order.styles]
     run, sizes = _planned(order, contents)
+    plans = [_plan(run, number, size, contents[0].channels, len(styles)) for number, size in enumerate(sizes)]
+    starts, said = _starts(order, plans)
     with state_folder(order) as folder:
         resume = Resume.open(order, folder)
         if resume.recipe is not None:
             run = replace(run, recipe=resume.recipe)
         resume = resume.begun(run.recipe)
         order = replace(order, recipe=run.recipe)
-        school = _School(order, run, sizes, tuple(contents), tuple(styles), resume, follower)
+        school = _School(order, run, sizes, starts, tuple(contents), tuple(styles), resume, follower)
         follower.learning(LearnPlan(order, run, _batches(run), len(contents), styles[0]))
         with follower:
             taught = school.taught()
@@ -84,7 +86,7 @@ def learn_order(order: Order, follower: Follower) -> Result:
         assert order.output is not None
         with arriving(order.output, order.encoding.force) as temporary:
             learned.save(temporary, {"recipe": run.recipe.to_toml()})
-        notes = tuple(dict.fromkeys(note for content in contents for note in content.notes))
+        notes = tuple(dict.fromkeys(note for content in contents for note in content.notes)) + said
         record = save_record(order, run.record(taught.records, notes), taught.last if taught.stopped else None)
         remove(order, resume.folder)
     return Result(record, order.output, taught.last, taught.stopped, _no_field)
@@ -103,11 +105,13 @@ class _Taught:
 
 @dataclass(frozen=True)
 class _School:
-    """All that learning an order needs. sizes: the long side of a content in each stage of the run."""
+    """All that learning an order needs. sizes: the long side of a content in each stage of the run. starts: the
+    networks that the stages start from."""
 
     order: Order
     run: Outline
     sizes: tuple[int, ...]
+    starts: tuple[StageGenerator, ...]
     contents: tuple[Studied, ...]
     styles: tuple[Style, ...]
     resume: Resume
@@ -125,7 +129,7 @@ class _School:
     def _stage(self, number: int, before: _Taught) -> _Taught:
         stage, size = self.run.stages[number], self.sizes[number]
         run = _lesson_run(self.run, number, size)
-        generator = StageGenerator.new(self._plan(number), run.recipe.seed * 97 + number).to(run.machine.device)
+        generator = self.starts[number].to(run.machine.device)
         reached = self.resume.load_as(number, Learned.load)
         if reached is not None:
             reached = reached.to(run.machine.device)
@@ -135,7 +139,7 @@ class _School:
         lesson = Lesson(
             run=run,
             targets=_targets(run, size, self.styles) if examples else (),
-            examples=shown + self._formula_examples(number, before.stages, len(shown)),
+            examples=shown + self._formula_examples(number, before.stages, shown),
             checks=examples[_CHECKS - 1 :: _CHECKS],
             placement=self._placement,
             steps=stage.steps,
@@ -175,14 +179,17 @@ class _School:
             )
         return [example.to(machine.device) for example in found]
 
-    def _formula_examples(self, number: int, before: Sequence[LearnedStage], shown: int) -> list[Example]:
+    def _formula_examples(
+        self, number: int, before: Sequence[LearnedStage], shown: Sequence[Example]
+    ) -> list[Example]:
         """Pictures made by formula for a stage whose pieces are whole pictures; finer ones look at strokes, which
-        are of one kind wherever they lie. shown: how many examples of contents they stand beside."""
+        are of one kind wherever they lie. shown: the examples of contents that they stand beside."""
         choice = self.run.recipe.learn
         if self.sizes[number] > choice.crop:
             return []
-        draw = self._draw(number, before, round(shown * choice.others / (1 - choice.others)))
-        found = formula_examples(self.run.stages[number].shape, self.contents[0].channels, draw)
+        draw = self._draw(number, before, round(len(shown) * choice.others / (1 - choice.others)))
+        contents = [example.content.cpu() for example in shown]
+        found = formula_examples(self.run.stages[number].shape, contents, draw)
         return [example.to(self.run.machine.device) for example in found]
 
     def _draw(self, number: int, before: Sequence[LearnedStage], count: int) -> Draw:
@@ -204,20 +211,38 @@ class _School:
             before=before[-1].size if before else 0,
         )
 
-    def _plan(self, number: int) -> Plan:
-        """How the network of a stage is built."""
-        first = replace(_FIRST, axes=sum(not keep for keep in self.run.kept), styles=len(self.styles))
-        is_thin = number > 0 and self.sizes[number] > _THIN
-        if first.axes > 2 and not is_thin:
-            built = replace(first, **_IN_SPACE)
-        else:
-            built = first if not number else replace(first, **(_FINEST if is_thin else _FINER))
-        return replace(built, channels=self.contents[0].channels)
-
     @property
     def _placement(self) -> Placement:
         own = sum(not keep for keep in self.run.kept)
         return standard_placement(own, len(self.run.kept), "center")
+
+
+def _plan(run: Outline, number: int, size: int, channels: int, styles: int) -> Plan:
+    """How the network of a stage is built. number, size: of the stage. channels: of contents. styles: how many."""
+    first = replace(_FIRST, axes=sum(not keep for keep in run.kept), channels=channels, styles=styles)
+    is_thin = number > 0 and size > _THIN
+    if first.axes > 2 and not is_thin:
+        return replace(first, **_IN_SPACE)
+    return first if not number else replace(first, **(_FINEST if is_thin else _FINER))
+
+
+def _starts(order: Order, plans: Sequence[Plan]) -> tuple[tuple[StageGenerator, ...], tuple[str, ...]]:
+    """The networks that the stages of a lesson start from, and notes for the user about those that start from the
+    content though a learned style was given. Raises InputError for one that no stage can start from."""
+    starts = [StageGenerator.new(plan, order.recipe.seed * 97 + number) for number, plan in enumerate(plans)]
+    if order.init is None:
+        return tuple(starts), ()
+    learned, notes = LearnedStyle.load(order.init), []
+    for number, plan in enumerate(plans):
+        begun = [stage.generator.begun(plan.styles) for stage in learned.stages]
+        alike = [at for at, network in enumerate(begun) if network.plan == plan]
+        if alike:
+            starts[number] = begun[number if number in alike else alike[-1]]
+        else:
+            notes.append(f"stage {number + 1} starts from the content: {order.init.name} has no network like its")
+    if len(notes) == len(plans):
+        raise InputError(f"init {order.init}: has no network like those of this lesson; give another, or content")
+    return tuple(starts), tuple(notes)
 
 
 def _shown(lesson: Lesson, generator: StageGenerator, now: Learned, example: Example) -> Tensor:

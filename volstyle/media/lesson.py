@@ -90,7 +90,6 @@ def check_lesson(order: Order) -> None:
     for name, is_given in {
         "@TIME": any(style.at for style in order.styles),
         "--style-mask": any(style.source_mask is not None for style in order.styles),
-        "--init": order.init is not None,
         "--keep-colors": order.recipe.colors == "content",
         "--loop": order.recipe.temporal.loop,
         "--periodic": order.recipe.periodic,
@@ -98,6 +97,10 @@ def check_lesson(order: Order) -> None:
     }.items():
         if is_given:
             raise RecipeError(f"{name}: is for what is painted, not for what is learned; leave it out here")
+    if order.init is not None and not order.init.exists():
+        raise InputError(f"init {order.init}: no such file; must be a file of learned styles, or content")
+    if order.recipe.init == "noise":
+        raise RecipeError("init: noise is for samples; a lesson starts from content or a learned style")
     if order.recipe.learn.others and "z" in medium_named(order.kind).axes:
         raise RecipeError("learn.others: is for pictures and clips, not for volumes; leave it out")
 

@@ -12,7 +12,7 @@ from volstyle.codecs import Encoding, Moment, Selection
 from volstyle.errors import InputError, OutputError, RecipeError
 from volstyle.grid.field import Axis, Field
 from volstyle.motion.flow import ESTIMATORS
-from volstyle.recipe import Recipe
+from volstyle.recipe import INITS, Recipe
 
 Source = Path | Field
 """Where samples come from: a file, or memory."""
@@ -96,7 +96,7 @@ class Order:
     @property
     def init(self) -> Path | None:
         """The file that the recipe says to start from, if it names one."""
-        return None if self.recipe.init in ("content", "noise") else Path(self.recipe.init)
+        return None if self.recipe.init in INITS else Path(self.recipe.init)
 
     @property
     def flow(self) -> Path | None:

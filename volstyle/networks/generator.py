@@ -99,6 +99,15 @@ class StageGenerator:
             weights[f"{name}.bias"] = torch.zeros(plan.styles, out)
         return StageGenerator(plan, weights)
 
+    def begun(self, styles: int) -> StageGenerator:
+        """One for so many other styles to go on learning from: its kernels, and for each style the mean of its
+        biases."""
+        weights = {
+            name: weight.mean(0, keepdim=True).repeat(styles, 1) if name.endswith("bias") else weight
+            for name, weight in self.weights.items()
+        }
+        return StageGenerator(replace(self.plan, styles=styles), weights)
+
     def to(self, device: torch.device) -> StageGenerator:
         """The same on a device."""
         return replace(self, weights={name: weight.to(device) for name, weight in self.weights.items()})

@@ -34,6 +34,9 @@ __all__ = [
 
 AUTO = "auto"
 
+INITS = ("content", "noise")
+"""What a run can start from that is no file."""
+
 
 @dataclass(frozen=True)
 class NetworkChoice:
@@ -227,9 +230,10 @@ class Recipe:
     scaling: how costs are scaled, relative or gatys; see `loss.terms`. smoothness: the weight of squared total
     variation, which counts changes of color most. strength: the share of the result in what is written; the rest
     is the content. periodic: whether opposite ends meet, so that copies fit side by side. init: what the
-    optimization starts from, "content", "noise", or a file. colors: "style", or "content" to keep the content's.
-    device: auto, cpu, cuda, mps. precision: auto, float32, bfloat16. memory: how much memory activations may take
-    ("4GB"), or auto. seed: the seed of noise and of random filters.
+    optimization starts from, "content", "noise", or a file. A lesson, which optimizes networks, starts from ones
+    that give the content back ("content"), or from those of a learned style. colors: "style", or "content" to keep
+    the content's. device: auto, cpu, cuda, mps. precision: auto, float32, bfloat16. memory: how much memory
+    activations may take ("4GB"), or auto. seed: the seed of noise and of random filters.
     """
 
     network: NetworkChoice = NetworkChoice()
