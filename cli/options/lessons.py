@@ -55,7 +55,11 @@ class LearnOptions(RunOptions):
     style_scale: StyleScale = None
     steps: Annotated[
         int | None,
-        look("Training steps of each stage, at most; the first stage takes twice as many. Default: 1200.", min=1),
+        look(
+            "Training steps of each stage, at most; the first stage takes twice as many. Default: 600, of volumes "
+            "800.",
+            min=1,
+        ),
     ] = None
     init: Annotated[
         str | None,

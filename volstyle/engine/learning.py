@@ -201,7 +201,8 @@ def _stepped(lesson: Lesson, generator: StageGenerator, now: Learned, seen: _See
         grown, found = _looked_at(lesson, learner, lesson.examples[number], seen, share, now.step)
         for name, cost in found.costs.items():
             costs[name] = costs.get(name, 0.0) + cost / lesson.batch
-        torch.autograd.backward(weighed([grown], [_evened(found.gradient)]))
+        heard = _evened(found.gradient) if lesson.run.recipe.style.share == 1 else found.gradient
+        torch.autograd.backward(weighed([grown], [heard]))
     rate = lesson.run.recipe.learn.rate * (1.0 if lesson.is_first else _FINER_RATE)
     return _adam(now, leaves, rate * _rate(now, lesson), costs)
 
@@ -209,7 +210,8 @@ def _stepped(lesson: Lesson, generator: StageGenerator, now: Learned, seen: _See
 def _evened(gradient: Tensor) -> Tensor:
     """A gradient with a root mean square of 1. The costs of one example may be ten times those of another, and the
     loudest would set the step size of Adam for all. What is minimized is thereby as the sum of the roots of their
-    costs."""
+    costs. Where a step looks at some slices of a volume only, the size of a gradient tells how much there was to
+    see in them, and is kept."""
     return gradient / gradient.square().mean().sqrt().clamp_min(1e-12)
 
 

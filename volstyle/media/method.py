@@ -26,7 +26,7 @@ METHODS = (AUTO, "optimize", "learn")
 
 LONG = 24
 """Frames of a clip from which on a style is learned: optimizing takes some 200 steps for each frame, learning some
-4800 whatever the length, and paints a clip at its own size."""
+3000 whatever the length, and paints a clip at its own size."""
 
 
 def with_method(

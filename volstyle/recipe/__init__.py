@@ -205,7 +205,7 @@ class LearnChoice:
     smallest: int = 120
     largest: int = 1280
     ratio: float = 2.25
-    steps: int = 1200
+    steps: int = 600
     rate: float = 0.002
     examples: int = 96
     others: float = 0.0
