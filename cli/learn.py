@@ -33,9 +33,11 @@ def learn_style(options: LearnOptions, screen: Screen) -> bool:
         encoding=Encoding(force=options.force),
         resume=not options.no_resume,
     )
-    result = carry_out(order, Teller(screen, options.preview))
+    teller = Teller(screen, options.preview)
+    result = carry_out(order, teller)
     for note in result.notes:
-        screen.entry("note", note)
+        if note not in teller.noted:
+            screen.entry("note", note)
     if result.stopped:
         screen.entry("stopped", f"in stage {result.last[0] + 1}, after step {result.last[1]}")
     screen.entry("wrote", f"{result.output} and its record {order.record_path}")

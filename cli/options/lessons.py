@@ -64,8 +64,8 @@ class LearnOptions(RunOptions):
     init: Annotated[
         str | None,
         look(
-            "What learning starts from: a file of learned styles, or content, networks that give their content "
-            "back. Default: content."
+            "What learning starts from: a file of learned styles, of which those of the same names go on and "
+            "others begin as their mean; or content, networks that give their content back. Default: content."
         ),
     ] = None
     start: Annotated[

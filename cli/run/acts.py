@@ -25,12 +25,14 @@ class Teller(Follower):
     """Says on a screen what a run will do and how it goes, draws its preview, and hears Ctrl-C.
 
     opened: the content, once the run is planned; a lesson has none. stages: how many a run has in all its parts.
+    noted: the notes for the user that were said with the plan.
     """
 
     def __init__(self, screen: Screen, preview: Path | None) -> None:
         self._screen, self._preview = screen, preview
         self.opened: Opened | None = None
         self.stages = 0
+        self.noted: tuple[str, ...] = ()
         self._act: _Act | None = None
 
     def planned(self, plan: Plan) -> None:
@@ -43,7 +45,7 @@ class Teller(Follower):
     def learning(self, plan: LearnPlan) -> None:
         if not self._screen.quiet:
             say_learning(self._screen, plan)
-        self.stages = len(plan.run.stages)
+        self.stages, self.noted = len(plan.run.stages), plan.notes
         preview = None if self._preview is None else Preview(self._preview, _middle)
         self._act = _Act(Progress(self._screen, plan.work, plan.order.kind), preview)
 

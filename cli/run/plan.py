@@ -42,9 +42,12 @@ def say_learning(screen: Screen, plan: LearnPlan) -> None:
         screen.entry("style", f"{style.source}")
     for source in plan.order.examples:
         screen.entry("learned on", f"{source}")
-    screen.entry("starts from", plan.order.recipe.init)
+    if plan.order.init is not None:
+        screen.entry("starts from", f"{plan.order.init}")
     say_engine(screen, plan.run, medium_named(plan.order.kind))
     _say_alone(screen)
+    for note in plan.notes:
+        screen.entry("note", note)
     screen.entry("output", f"{plan.order.output}")
     _say_cost(screen, plan.estimate())
 

@@ -70,6 +70,26 @@ def test_a_weight_gets_the_slope_of_the_objective() -> None:
     assert (moved - back) / (2 * step) == pytest.approx(float(expected), rel=0.05)
 
 
+def test_a_loud_example_weighs_as_much_as_a_quiet_one() -> None:
+    """Together they ask for the sum of what each asks for alone, and that is as long for both."""
+    lesson, generator = _lesson(_run(), steps=1), StageGenerator.new(PLAN, 0)
+    quiet, loud = lesson.examples[0], replace(lesson.examples[1], variance=1e-4)
+
+    def asked(*examples: Example) -> Tensor:
+        for seed in range(9):  # until each is drawn once
+            draw = torch.Generator().manual_seed(seed * 1_000_003)
+            drawn = torch.randint(len(examples), (len(examples),), generator=draw)
+            if sorted(drawn.tolist()) == list(range(len(examples))):
+                break
+        run = replace(lesson.run, recipe=replace(lesson.run.recipe, seed=seed))
+        found = replace(lesson, run=run, examples=examples, batch=len(examples))
+        return learn_stage(found, generator, None, lambda _: None)[1].first["last.kernel"]
+
+    one, other = asked(quiet), asked(loud)
+    torch.testing.assert_close(asked(quiet, loud), one + other)
+    assert 0.5 < float(one.norm() / other.norm()) < 2
+
+
 def test_learning_lowers_the_cost_of_what_was_not_learned_from() -> None:
     run = _run(replace(RECIPE, learn=replace(RECIPE.learn, rate=0.01)))
     lesson = _lesson(run, steps=200)

@@ -17,7 +17,7 @@ from volstyle.motion.links import warping_error
 from volstyle.world.pictures import picture
 
 DRAW = Draw(size=48, crop=64, count=6, seed=5, styles=2)
-CALM = [0.4 + 0.2 * numbers(3, 20, 30, seed=seed) for seed in (1, 2)]
+CALM = [0.3 + 0.3 * numbers(3, 20, 30, seed=seed) for seed in (1, 2)]
 """Contents of little contrast."""
 
 
@@ -36,13 +36,13 @@ def test_pictures_by_formula_are_all_different_and_the_same_again() -> None:
 
 
 def test_pictures_by_formula_have_the_colors_of_contents() -> None:
-    examples = formula_examples((48, 48), CALM, replace(DRAW, count=4))
-    for number, example in enumerate(examples):
-        samples, like = (each.flatten(1) for each in (example.content, CALM[number % 2]))
-        torch.testing.assert_close(samples.mean(1), like.mean(1), atol=0.02, rtol=0)  # few are cut off
-        torch.testing.assert_close(samples.cov(), like.cov(), atol=0.004, rtol=0)
-    gray = [like[:1] for like in CALM]
-    assert {example.content.shape[0] for example in formula_examples((48, 48), gray, DRAW)} == {1}
+    for contents in (CALM, [like[:1] for like in CALM]):
+        examples = formula_examples((48, 48), contents, replace(DRAW, count=4))
+        for example, like in zip(examples, [contents[0]] * 2 + [contents[1]] * 2, strict=True):
+            samples, wanted = example.content.flatten(1), like.flatten(1)
+            # They are a piece of what has the colors, and few samples of it are cut off.
+            torch.testing.assert_close(samples.mean(1), wanted.mean(1), atol=0.03, rtol=0)
+            torch.testing.assert_close(samples.var(1), wanted.var(1), atol=0, rtol=0.6)
 
 
 def test_two_frames_show_one_picture_that_moves() -> None:

@@ -93,16 +93,21 @@ def test_learning_is_replayed_with_the_same_bytes() -> None:
     assert Path("s-replay.safetensors").read_bytes() == Path("s.safetensors").read_bytes()
 
 
-def test_a_lesson_starts_from_another_style_and_is_replayed(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_lesson_starts_from_another_style_and_is_replayed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert learn("art.png", "--on", "clip.mp4", "-o", "s.safetensors") == 0
-    line = ("other.png", "--on", "clip.mp4", "--init", "s.safetensors", "--set", "learn.rate=1e-12")
+    line = ["other.png", "--on", "clip.mp4", "--init", str(tmp_path / "s.safetensors")]
+    line += ["--set", "learn.rate=1e-12"]
     assert learn(*line, "-o", "t.safetensors") == 0
     one, two = (LearnedStyle.load(Path(f"{name}.safetensors")) for name in "st")
     for mine, theirs in zip(one.stages, two.stages, strict=True):
         for name, weight in mine.generator.weights.items():
             assert torch.allclose(weight, theirs.generator.weights[name], atol=1e-8)
-    assert main(["replay", "t.safetensors.json", "-q"]) == 0
-    assert Path("t-replay.safetensors").read_bytes() == Path("t.safetensors").read_bytes()
+    monkeypatch.chdir("photos")
+    assert main(["replay", "../t.safetensors.json", "-o", "r.safetensors", "-q"]) == 0
+    assert Path("r.safetensors").read_bytes() == Path("../t.safetensors").read_bytes()
+    monkeypatch.chdir(tmp_path)
     Path("s.safetensors").write_bytes(Path("t.safetensors").read_bytes())
     assert main(["replay", "t.safetensors.json", "-q", "--force"]) == 2
     assert "s.safetensors" in capsys.readouterr().err
@@ -111,9 +116,9 @@ def test_a_lesson_starts_from_another_style_and_is_replayed(capsys: pytest.Captu
 def test_stages_that_a_start_has_no_network_for_are_named() -> None:
     volstyle.learn(["art.png"], "photos", "small.safetensors", choices={**TINY, "learn.largest": 24})
     result = volstyle.learn(["art.png"], "photos", "s.safetensors", choices={**TINY, "init": "small.safetensors"})
-    assert result.notes == ("stage 2 starts from the content: small.safetensors has no network like its",)
+    assert result.notes == ("stage 2 starts anew: small.safetensors has no network for it",)
     volstyle.learn(["art.png"], "scan.nii.gz", "v.safetensors", choices={**TINY, "learn.examples": 2})
-    with pytest.raises(InputError, match="has no network like those of this lesson"):
+    with pytest.raises(InputError, match="are for 3 axes and 1 channels, must be built for 2 axes and 3"):
         volstyle.learn(["art.png"], "photos", "t.safetensors", choices={**TINY, "init": "v.safetensors"})
 
 
@@ -203,11 +208,11 @@ def test_what_is_for_other_contents_learns_from_other_pictures_too(monkeypatch: 
     monkeypatch.setattr("volstyle.media.learned.formula_examples", counted)
     choices = {**TINY, "learn.examples": 8}
     volstyle.learn(["art.png"], "clip.mp4", "s.safetensors", choices=choices)
-    assert given == [2, 2]  # beside 7 of 8 examples, of which one is to check by
+    assert given == [3, 3]  # beside 8 examples
     volstyle.style("clip.mp4", ["art.png"], "out.mp4", method="learn", choices=choices)
-    assert given == [2, 2, 0, 0]
+    assert given == [3, 3, 0, 0]
     volstyle.learn(["art.png"], "clip.mp4", "t.safetensors", choices={**choices, "learn.crop": 32})
-    assert given == [2, 2, 0, 0, 2]  # the second stage is larger than a piece
+    assert given == [3, 3, 0, 0, 3]  # the second stage is larger than a piece
 
 
 def test_killed_while_it_learns_it_goes_on_with_the_same_bytes() -> None:
@@ -299,7 +304,7 @@ def test_wrong_orders_are_refused_before_the_work() -> None:
         volstyle.learn(["art.png"], "scan.nii.gz", "t.safetensors", choices={**TINY, "learn.others": 0.1})
     with pytest.raises(RecipeError, match="init: noise is for samples; a lesson starts from content"):
         volstyle.learn(["art.png"], "photos", "t.safetensors", choices={**TINY, "init": "noise"})
-    with pytest.raises(InputError, match=r"init nope\.safetensors: no such file"):
+    with pytest.raises(InputError, match=r"init nope\.safetensors: must be a file of learned styles"):
         volstyle.learn(["art.png"], "photos", "t.safetensors", choices={**TINY, "init": "nope.safetensors"})
     with pytest.raises(InputError, match="is no clip"):
         volstyle.learn(["art.png"], "photos/a.png", "t.safetensors", medium="video", choices=TINY)
@@ -328,6 +333,8 @@ def test_long_clips_are_learned_and_short_ones_optimized(
     assert main([*line, "--end", "4f", "-o", "s.mp4"]) == 0
     assert "learned on" not in capsys.readouterr().out
     assert main([*line, "--loop", "-o", "loop.mp4", "--set", "temporal.window=0"]) == 0
+    assert "learned on" not in capsys.readouterr().out
+    assert main([*line, "--init", "noise", "-o", "noise.mp4", "--set", "temporal.window=0"]) == 0
     assert "learned on" not in capsys.readouterr().out
 
 

@@ -1,7 +1,8 @@
 """A stage's network fitted to examples, by the objective that samples are else optimized with.
 
 What is minimized is the same J(G), evaluated in the same way; only that G is not free but made by a network of a
-content. `evaluate` gives ∂J/∂G, and the network carries it into its weights.
+content. `evaluate` gives ∂J/∂G, and the network carries it into its weights; pictures and clips weigh alike,
+however loud they are.
 """
 
 from __future__ import annotations
@@ -44,8 +45,8 @@ _FREE_SHARE = 0.5
 Held from the first step on, a network finds that nothing moves less than a copy of what it is given, and paints no
 more."""
 
-_CHECK_EVERY = 100
-"""Steps between two looks at the examples that are not learned from."""
+_CHECK_SHARE = 0.05
+"""The share of all steps between two looks at the examples that are not learned from."""
 
 _IMPROVEMENT, _PATIENCE = 0.01, 3
 """When none of so many checks is better than the best before them by this share, the step size begins to fall."""
@@ -169,7 +170,7 @@ def learn_stage(
     stopped = False
     while not stopped and not has_ended(now, lesson.steps):
         now = _stepped(lesson, generator, now, seen)
-        if now.step % _CHECK_EVERY == 0:
+        if now.step % math.ceil(_CHECK_SHARE * lesson.steps) == 0:
             now = _checked(lesson, generator, now, seen)
         stopped = bool(on_learned(now))
     return replace(generator, weights=now.weights), now
@@ -209,9 +210,9 @@ def _stepped(lesson: Lesson, generator: StageGenerator, now: Learned, seen: _See
 
 def _evened(gradient: Tensor) -> Tensor:
     """A gradient with a root mean square of 1. The costs of one example may be ten times those of another, and the
-    loudest would set the step size of Adam for all. What is minimized is thereby as the sum of the roots of their
-    costs. Where a step looks at some slices of a volume only, the size of a gradient tells how much there was to
-    see in them, and is kept."""
+    loudest would set the step size of Adam for all. What is minimized is thereby about the sum of the roots of
+    their costs. Where a step looks at some slices of a volume only, the size of a gradient tells how much there
+    was to see in them, and is kept."""
     return gradient / gradient.square().mean().sqrt().clamp_min(1e-12)
 
 

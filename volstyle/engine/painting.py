@@ -157,7 +157,7 @@ def painted_at(longest: int, learned: Sequence[int], ratio: float) -> tuple[tupl
     """
     smallest = math.floor(learned[0] * math.sqrt(ratio))
     return tuple(
-        (size, min(range(len(learned)), key=lambda number: _apart(learned[number], size)))
+        (size, min(range(len(learned)), key=lambda number: apart(learned[number], size)))
         for size in stage_sizes(longest, smallest, ratio)
     )
 
@@ -172,14 +172,16 @@ def _generator(plan: Plan, tensors: Mapping[str, Tensor], number: int) -> StageG
     return StageGenerator(plan, weights)
 
 
-def _apart(a: int, b: int) -> float:
+def apart(a: int, b: int) -> float:
     """How many times one size is the other."""
     return max(a, b) / min(a, b)
 
 
 def in_tiles(painter: Painter, content: Tensor, before: Tensor, most: int = _TILE) -> Tensor:
     """What a painter makes of a field, tile by tile where it is large: the same as at once, for a painter looks no
-    further than its halo. content, before: (C, *S). most: samples of a tile's core."""
+    further than its halo, at whatever place of its blocks a sample lies.
+
+    content, before: (C, *S). most: samples of a tile's core."""
     shape = tuple(content.shape[1:])
     if content[0].numel() <= most:
         return _painted(painter, content, before)
@@ -201,9 +203,8 @@ def places(axes: int, stride: int) -> range:
     """The places at which a field lies in the blocks of a network when it paints it, in samples along each axis;
     what it makes is the mean over them (cycle spinning, Coifman & Donoho 1995).
 
-    A network of three axes has learned from few pieces of one volume, and paints a sample otherwise where it is
-    first in its block than where it is last: a hatch in all planes, and slices that flicker. Those of pictures
-    have been shown pairs of frames that are moved by less than a block, and paint once.
+    A network of three axes, which learns from few pieces, paints a sample otherwise where it is first in its block
+    than where it is last: a hatch in all planes, and slices that flicker. In pictures hardly any of it is seen.
 
     axes: of the network. stride: the side of its blocks.
     """

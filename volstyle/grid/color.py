@@ -43,7 +43,8 @@ def _spread(samples: Tensor) -> tuple[Tensor, Tensor]:
     values = samples.flatten(1).double()
     mean = values.mean(1, keepdim=True)
     apart = values - mean
-    return mean, apart @ apart.T / values.shape[1] + _LEAST_SPREAD * torch.eye(len(values), dtype=torch.float64)
+    least = _LEAST_SPREAD * torch.eye(len(values)).to(values)
+    return mean, apart @ apart.T / values.shape[1] + least
 
 
 def _power(spread: Tensor, exponent: float) -> Tensor:

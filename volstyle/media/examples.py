@@ -170,7 +170,7 @@ def formula_examples(shape: tuple[int, ...], contents: Sequence[Tensor], draw: D
     colors of contents: what has others asks for other changes, and little is learned from both.
 
     shape: of a content at this stage, (H, W), or (2, H, W) for two frames that move. contents: (C, *S), whose
-    colors they take in turn.
+    colors they have, from the first to the last.
     """
     generator = torch.Generator().manual_seed(draw.seed % 2**63)
     *moving, height, width = shape
@@ -178,7 +178,7 @@ def formula_examples(shape: tuple[int, ...], contents: Sequence[Tensor], draw: D
     examples = []
     for number in range(draw.count):
         shown = picture(draw.seed * 7919 + number, max(height, width) + _FORMULA_SHIFT, zoom=_FORMULA_ZOOM)
-        like = contents[number % len(contents)]
+        like = contents[number * len(contents) // draw.count]
         shown = in_colors_of(shown if like.shape[0] == 3 else luma(shown), like).clamp_(0, 1)
         frames = []
         for _ in range(moving[0] if moving else 1):

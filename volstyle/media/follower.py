@@ -52,13 +52,14 @@ class Plan:
 @dataclass(frozen=True)
 class LearnPlan:
     """What learning a style will do. run: its stages are those of learning. batches: examples in a step of each.
-    contents: how many it learns on. style: one of the styles."""
+    contents: how many it learns on. style: one of the styles. notes: for the user."""
 
     order: Order
     run: Outline
     batches: tuple[int, ...]
     contents: int
     style: Style
+    notes: tuple[str, ...] = ()
 
     @property
     def work(self) -> list[float]:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from math import prod
+from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -15,7 +16,7 @@ from volstyle.codecs.atomic import arriving
 from volstyle.codecs.clip import Clip
 from volstyle.engine.learning import Example, Learned, Lesson, has_ended, learn_stage
 from volstyle.engine.outline import Outline, outline
-from volstyle.engine.painting import Brush, LearnedStage, LearnedStyle
+from volstyle.engine.painting import Brush, LearnedStage, LearnedStyle, apart
 from volstyle.engine.scene import Scene, Style
 from volstyle.engine.schedule import Stage, stage_sizes
 from volstyle.engine.stylize import Step
@@ -36,9 +37,10 @@ from volstyle.media.resume import Resume, remove, state_folder
 from volstyle.media.table import medium_named
 from volstyle.networks.generator import Plan, StageGenerator
 from volstyle.networks.inflation import Placement, standard_placement
+from volstyle.recipe import Recipe
 from volstyle.record import StageRecord
 
-_CHECKS = 8
+_CHECKS = 24
 """One in so many examples is not learned from: it tells whether learning still helps."""
 
 _FIRST = Plan(width=32, deep=96, residuals=5)
@@ -69,7 +71,7 @@ def learn_order(order: Order, follower: Follower) -> Result:
     styles = [style_in_srgb(read_style(order, style)) for style in order.styles]
     run, sizes = _planned(order, contents)
     plans = [_plan(run, number, size, contents[0].channels, len(styles)) for number, size in enumerate(sizes)]
-    starts, said = _starts(order, plans)
+    starts, said = _starts(order, plans, sizes)
     with state_folder(order) as folder:
         resume = Resume.open(order, folder)
         if resume.recipe is not None:
@@ -77,7 +79,7 @@ def learn_order(order: Order, follower: Follower) -> Result:
         resume = resume.begun(run.recipe)
         order = replace(order, recipe=run.recipe)
         school = _School(order, run, sizes, starts, tuple(contents), tuple(styles), resume, follower)
-        follower.learning(LearnPlan(order, run, _batches(run), len(contents), styles[0]))
+        follower.learning(LearnPlan(order, run, _batches(run), len(contents), styles[0], said))
         with follower:
             taught = school.taught()
         network = f"{run.network.name} ({run.network.digest[:8]})"
@@ -85,11 +87,17 @@ def learn_order(order: Order, follower: Follower) -> Result:
         resume.about_to_write()
         assert order.output is not None
         with arriving(order.output, order.encoding.force) as temporary:
-            learned.save(temporary, {"recipe": run.recipe.to_toml()})
+            learned.save(temporary, {"recipe": _unplaced(run.recipe).to_toml()})
         notes = tuple(dict.fromkeys(note for content in contents for note in content.notes)) + said
         record = save_record(order, run.record(taught.records, notes), taught.last if taught.stopped else None)
         remove(order, resume.folder)
     return Result(record, order.output, taught.last, taught.stopped, _no_field)
+
+
+def _unplaced(recipe: Recipe) -> Recipe:
+    """A recipe that names files without their folders, as it is the same wherever they lie."""
+    weights = recipe.network.weights and Path(recipe.network.weights).name
+    return replace(recipe, init=Path(recipe.init).name, network=replace(recipe.network, weights=weights))
 
 
 @dataclass(frozen=True)
@@ -226,22 +234,29 @@ def _plan(run: Outline, number: int, size: int, channels: int, styles: int) -> P
     return first if not number else replace(first, **(_FINEST if is_thin else _FINER))
 
 
-def _starts(order: Order, plans: Sequence[Plan]) -> tuple[tuple[StageGenerator, ...], tuple[str, ...]]:
-    """The networks that the stages of a lesson start from, and notes for the user about those that start from the
-    content though a learned style was given. Raises InputError for one that no stage can start from."""
+def _starts(
+    order: Order, plans: Sequence[Plan], sizes: Sequence[int]
+) -> tuple[tuple[StageGenerator, ...], tuple[str, ...]]:
+    """The networks that the stages of a lesson start from, and notes for the user about those that start anew
+    though a learned style was given. sizes: of the stages. Raises InputError for one that no stage can start from.
+
+    A first stage starts from a first one, which composes, and a finer one from the finer one nearest to its size.
+    """
     starts = [StageGenerator.new(plan, order.recipe.seed * 97 + number) for number, plan in enumerate(plans)]
     if order.init is None:
         return tuple(starts), ()
     learned, notes = LearnedStyle.load(order.init), []
-    for number, plan in enumerate(plans):
-        begun = [stage.generator.begun(plan.styles) for stage in learned.stages]
-        alike = [at for at, network in enumerate(begun) if network.plan == plan]
+    rows = [learned.names.index(name) if name in learned.names else None for name in style_names(order.styles)]
+    for number, (plan, size) in enumerate(zip(plans, sizes, strict=True)):
+        stages = learned.stages[1:] if number else learned.stages[:1]
+        alike = [stage for stage in stages if stage.generator.begun(rows).plan == plan]
         if alike:
-            starts[number] = begun[number if number in alike else alike[-1]]
+            starts[number] = min(alike, key=lambda stage: apart(stage.size, size)).generator.begun(rows)
         else:
-            notes.append(f"stage {number + 1} starts from the content: {order.init.name} has no network like its")
+            notes.append(f"stage {number + 1} starts anew: {order.init.name} has no network for it")
     if len(notes) == len(plans):
-        raise InputError(f"init {order.init}: has no network like those of this lesson; give another, or content")
+        there, here = (f"{plan.axes} axes and {plan.channels} channels" for plan in (learned.plan, plans[0]))
+        raise InputError(f"init {order.init}: its networks are for {there}, must be built for {here} as here")
     return tuple(starts), tuple(notes)
 
 

@@ -79,7 +79,7 @@ def _frames(order: Order) -> int:
 def needs_optimizing(order: Order) -> str:
     """What an order asks for that a learned style cannot do, "" for nothing."""
     given = {
-        "an init": order.init is not None,
+        "an init": order.recipe.init != "content",
         "masks": any(style.mask is not None or style.source_mask is not None for style in order.styles),
         "a loop": order.recipe.temporal.loop,
         "given flow": order.flow is not None,

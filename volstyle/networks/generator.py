@@ -9,7 +9,7 @@ field can be made tile by tile, exactly.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Self
@@ -99,14 +99,14 @@ class StageGenerator:
             weights[f"{name}.bias"] = torch.zeros(plan.styles, out)
         return StageGenerator(plan, weights)
 
-    def begun(self, styles: int) -> StageGenerator:
-        """One for so many other styles to go on learning from: its kernels, and for each style the mean of its
-        biases."""
-        weights = {
-            name: weight.mean(0, keepdim=True).repeat(styles, 1) if name.endswith("bias") else weight
-            for name, weight in self.weights.items()
-        }
-        return StageGenerator(replace(self.plan, styles=styles), weights)
+    def begun(self, styles: Sequence[int | None]) -> StageGenerator:
+        """One for other styles to go on learning from: its kernels, and for each style the biases of one of its
+        own, named by its number, or for None the mean of all."""
+        weights = dict(self.weights)
+        for name in (name for name in weights if name.endswith("bias")):
+            rows, mean = self.weights[name], self.weights[name].mean(0)
+            weights[name] = torch.stack([mean if style is None else rows[style] for style in styles])
+        return StageGenerator(replace(self.plan, styles=len(styles)), weights)
 
     def to(self, device: torch.device) -> StageGenerator:
         """The same on a device."""
