@@ -42,7 +42,7 @@ def test_pictures_by_formula_have_the_colors_of_contents() -> None:
             samples, wanted = example.content.flatten(1), like.flatten(1)
             # They are a piece of what has the colors, and few samples of it are cut off.
             torch.testing.assert_close(samples.mean(1), wanted.mean(1), atol=0.03, rtol=0)
-            torch.testing.assert_close(samples.var(1), wanted.var(1), atol=0, rtol=0.6)
+            assert 0.6 < float(samples.var(1).sum() / wanted.var(1).sum()) < 1.6
 
 
 def test_two_frames_show_one_picture_that_moves() -> None:
