@@ -59,9 +59,29 @@ to begin otherwise, as the cost of style after 200 and 400 steps:
     starry night, from nothing                            .415, .194
     starry night, from the weights of candy               .173, .125
 
+The same first stage in 400 steps, others beside the contents and gradients evened or not (`engine.learning`):
+
+    these frames alone                                    .0149, .727; .0543, .806
+    gradients evened                                      .0130, .733; .0612, .822
+    a quarter of calm pictures by formula                 .0349, .825; .0750, .872
+    in the colors of the contents                         .0197, .757; .0420, .774
+    gradients evened                                      .0175, .755; .0390, .783
+    both, which is what is kept                           .0172, .759; .0347, .772
+    gradients held to their usual length, and the colors  .0197, .761; .0390, .770
+    both, and half of them by formula                     .0280, .788; .0474, .804
+    both, from what was learned of samples/swirl.jpg on samples/harbor.mp4, 200 steps  .0222, .748; .0609, .794
+
+So a network shipped to start from is not worth its size: it spares a third of the steps and learns less of what it
+was not shown. Both stages learn in 600 steps (1200 for the first) what took them twice as many: candy is then .0080,
+.732, .67, 3.1, 3.5, and .0320, .775, .59, 4.8, 4.4 on the last 40 frames, in half the time. Gradients of a volume
+cannot be evened (style cost after 300 steps 1.14, else 1.05): those of flat pieces are noise, and would be heard.
+
 A style learned on a volume (candy, the CT at 112 samples, 300 steps), where a weight holds what is made of a piece
 to what is made of it moved by less than a block; as texture, and as the share of a pattern that repeats with the
 blocks: 0 .028, .045; .05 .021, .038; .3 .064, .018; 2 .112, .016. It takes the hatch away and slows learning.
+Painted at several places of the blocks, without it, as texture, pattern and flicker of slices: once .028, .045,
+.155; at the four along the diagonal .031, .020, .031 (kept); two .030, .030, .134; the four of a face-centered
+lattice .031, .030, .134; eight spread .031, .017, .032.
 
 So what holds a clip together is best left to carrying: it costs a tenth of the texture, where the temporal term of
 the lesson costs as much for a quarter of the way. Finer stages need this most: at 569 px the texture of a frame is
