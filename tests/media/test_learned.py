@@ -118,6 +118,12 @@ def test_stages_that_a_start_has_no_network_for_are_named() -> None:
     result = volstyle.learn(["art.png"], "photos", "s.safetensors", choices={**TINY, "init": "small.safetensors"})
     assert result.notes == ("stage 2 starts anew: small.safetensors has no network for it",)
     volstyle.learn(["art.png"], "scan.nii.gz", "v.safetensors", choices={**TINY, "learn.examples": 2})
+    volume = {**TINY, "learn.examples": 2}
+    volstyle.learn(["art.png"], "scan.nii.gz", "one.safetensors", choices={**volume, "learn.smallest": 28})
+    result = volstyle.learn(
+        ["art.png"], "scan.nii.gz", "w.safetensors", choices={**volume, "init": "one.safetensors"}
+    )
+    assert result.notes[-1] == "stage 2 starts anew: one.safetensors has no network for it"  # a first one composes
     with pytest.raises(InputError, match="are for 3 axes and 1 channels, must be built for 2 axes and 3"):
         volstyle.learn(["art.png"], "photos", "t.safetensors", choices={**TINY, "init": "v.safetensors"})
 
@@ -304,7 +310,7 @@ def test_wrong_orders_are_refused_before_the_work() -> None:
         volstyle.learn(["art.png"], "scan.nii.gz", "t.safetensors", choices={**TINY, "learn.others": 0.1})
     with pytest.raises(RecipeError, match="init: noise is for samples; a lesson starts from content"):
         volstyle.learn(["art.png"], "photos", "t.safetensors", choices={**TINY, "init": "noise"})
-    with pytest.raises(InputError, match=r"init nope\.safetensors: must be a file of learned styles"):
+    with pytest.raises(InputError, match=r"init nope\.safetensors: there is no such file; must be a file of"):
         volstyle.learn(["art.png"], "photos", "t.safetensors", choices={**TINY, "init": "nope.safetensors"})
     with pytest.raises(InputError, match="is no clip"):
         volstyle.learn(["art.png"], "photos/a.png", "t.safetensors", medium="video", choices=TINY)

@@ -98,7 +98,8 @@ def check_lesson(order: Order) -> None:
         if is_given:
             raise RecipeError(f"{name}: is for what is painted, not for what is learned; leave it out here")
     if order.init is not None and not (order.init.is_file() and order.init.suffix.lower() == SUFFIX):
-        raise InputError(f"init {order.init}: must be a file of learned styles ({SUFFIX}), or content")
+        wrong = "is none" if order.init.exists() else "there is no such file"
+        raise InputError(f"init {order.init}: {wrong}; must be a file of learned styles ({SUFFIX}), or content")
     if order.recipe.init == "noise":
         raise RecipeError("init: noise is for samples; a lesson starts from content or a learned style")
     if order.recipe.learn.others and "z" in medium_named(order.kind).axes:
