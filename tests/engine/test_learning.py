@@ -17,6 +17,7 @@ from volstyle.engine.painting import LearnedStage, LearnedStyle, painted_at
 from volstyle.engine.scene import Scene, Style
 from volstyle.engine.targets import objective_of, style_targets
 from volstyle.errors import InputError
+from volstyle.grid.color import NOISE, Colors
 from volstyle.loss.terms import NearnessTerm
 from volstyle.networks.generator import Plan, StageGenerator
 from volstyle.networks.inflation import Placement
@@ -135,12 +136,15 @@ def test_nearness_keeps_means_and_leaves_the_rest(frames: bool) -> None:
     assert torch.allclose(gradient, torch.full_like(near, 2 * 2 * 0.1 / 0.05 / near.numel()), rtol=1e-3)
 
 
+_DARK, _LIGHT = (Colors.of(low + 0.2 * numbers(3, 9, 9, seed=seed)) for low, seed in ((0.1, 1), (0.6, 2)))
+
+
 def _style() -> LearnedStyle:
     stages = (
         LearnedStage(16, StageGenerator.new(replace(PLAN, deep=8, styles=2), 0)),
         LearnedStage(36, StageGenerator.new(replace(PLAN, styles=2), 1)),
     )
-    return LearnedStyle(stages, ("a", "b"), "random", 2.25)
+    return LearnedStyle(stages, ("a", "b"), "random", 2.25, (_DARK, _LIGHT))
 
 
 def test_a_learned_style_is_kept_in_a_file(tmp_path: Path) -> None:
@@ -151,6 +155,10 @@ def test_a_learned_style_is_kept_in_a_file(tmp_path: Path) -> None:
     for mine, stage in zip(_style().stages, found.stages, strict=True):
         assert stage.size == mine.size and stage.generator.plan == mine.generator.plan
         assert all(torch.equal(w, stage.generator.weights[n]) for n, w in mine.generator.weights.items())
+    for own, colors in zip(_style().colors, found.colors, strict=True):
+        torch.testing.assert_close((colors.mean, colors.spread), (own.mean, own.spread))
+    replace(_style(), colors=()).save(path, {})
+    assert LearnedStyle.load(path).colors == ()
 
 
 def test_files_that_are_no_learned_style_are_refused(tmp_path: Path) -> None:
@@ -158,7 +166,7 @@ def test_files_that_are_no_learned_style_are_refused(tmp_path: Path) -> None:
     path.write_bytes(b"nothing")
     with pytest.raises(InputError, match="not a whole file"):
         LearnedStyle.load(path)
-    with pytest.raises(InputError, match="is no learned style; must be one of version 1"):
+    with pytest.raises(InputError, match="is no learned style; must be one of version 2"):
         LearnedStyle.load(PACKAGED["builtin"])
     _style().save(path, {"names": []})
     with pytest.raises(InputError, match="a damaged entry"):
@@ -180,6 +188,22 @@ def test_a_content_is_painted_through_all_sizes_up_to_its_own() -> None:
     # It begins with the size nearest to that of its first network, not with one below.
     for sizes in ((16,), (17,), (17, 38), (18, 40, 90)):
         assert [size for size, _ in painted_at(sizes[-1], [16, 36], 2.25)] == list(sizes)
-    # New networks add nothing: what is left is the content, made small and brought up again.
-    smooth = torch.linspace(0, 1, 36).expand(3, 27, 36).contiguous()
-    assert (brush(smooth) - smooth).abs().max() < 0.05
+    # New networks add nothing: what is left is the content in the style's colors, made small and brought up again.
+    smooth = torch.linspace(0.3, 0.7, 36).expand(3, 27, 36).contiguous()
+    assert (brush(smooth) - _DARK.given_to(smooth, noise=NOISE).clamp(0, 1)).abs().max() < 0.05
+    plain = replace(style, colors=()).brush(Placement((0, 1)), torch.tensor([1.0, 0.0]), machine)
+    assert (plain(smooth) - smooth).abs().max() < 0.05
+
+
+def test_a_blend_paints_in_the_colors_between() -> None:
+    shares = torch.tensor([0.5, 0.5])
+    made = _style().brush(Placement((0, 1)), shares, _run().machine)(numbers(3, 40, 40))
+    wanted = (_DARK.mean + _LIGHT.mean).float() / 2
+    torch.testing.assert_close(made.flatten(1).mean(1), wanted, atol=0.02, rtol=0)
+
+
+def test_a_part_is_painted_in_the_colors_of_its_whole() -> None:
+    brush = _style().brush(Placement((0, 1)), torch.tensor([1.0, 0.0]), _run().machine)
+    whole = torch.linspace(0, 1, 60).expand(3, 30, 60).contiguous()
+    dark = brush(whole[:, :, :20], own=Colors.of(whole))
+    assert float(dark.mean()) < float(brush(whole[:, :, :20]).mean()) - 0.02

@@ -11,8 +11,10 @@ from torch import Tensor
 
 from tests.tiny import numbers
 from volstyle.engine.painting import Brush
+from volstyle.grid.color import Colors
+from volstyle.grid.field import Axis, Field
 from volstyle.grid.resample import resize
-from volstyle.media.examples import Draw, formula_examples
+from volstyle.media.examples import Draw, field_examples, formula_examples
 from volstyle.motion.links import warping_error
 from volstyle.world.pictures import picture
 
@@ -45,6 +47,29 @@ def test_pictures_by_formula_have_the_colors_of_contents() -> None:
             assert 0.6 < float(samples.var(1).sum() / wanted.var(1).sum()) < 1.6
 
 
+def test_contents_may_be_given_the_colors_of_their_style() -> None:
+    colors = tuple(Colors.of(like) for like in CALM)
+    field = Field(numbers(3, 40, 48) ** 2, (Axis("y"), Axis("x")))
+    for example in field_examples(field, replace(DRAW, colors=colors)):
+        samples, wanted = example.content.flatten(1), colors[example.style]
+        torch.testing.assert_close(samples.mean(1), wanted.mean.float(), atol=0.02, rtol=0)
+        torch.testing.assert_close(samples.cov(), wanted.spread.float(), atol=1e-3, rtol=0)
+        assert example.variance == pytest.approx(float(CALM[example.style].var()), rel=0.1)
+    for example in field_examples(field, DRAW):
+        assert float(example.content.mean()) == pytest.approx(float(field.samples.mean()), abs=0.02)
+
+
+def test_a_picture_lies_elsewhere_in_the_blocks_each_time() -> None:
+    field = Field(numbers(3, 30, 48), (Axis("y"), Axis("x")))
+    examples = field_examples(field, Draw(size=48, crop=64, count=40, seed=5))
+    assert {tuple(example.content.shape) for example in examples} == {(3, 30, 48)}
+    assert all(torch.equal(example.content, example.before) for example in examples)
+    assert len({float(example.content.sum()) for example in examples}) > 15
+    volume = Field(numbers(1, 9, 9, 9), (Axis("z"), Axis("y"), Axis("x")))
+    for example in field_examples(volume, Draw(size=9, crop=64, count=3, seed=5)):
+        assert torch.equal(example.content, volume.samples)
+
+
 def test_two_frames_show_one_picture_that_moves() -> None:
     still, along = 0.0, 0.0
     for example in formula_examples((2, 40, 48), [picture(3, 48)], DRAW):
@@ -60,7 +85,7 @@ def test_what_the_stage_before_made_of_them_is_beside_them(shape: tuple[int, ...
     sizes = []
 
     class Inverting(Brush):
-        def __call__(self, content: Tensor, size: int = 0) -> Tensor:
+        def __call__(self, content: Tensor, size: int = 0, own: Colors | None = None) -> Tensor:
             sizes.append(size)
             return 1 - resize(content, (*content.shape[1:-2], 14, 24))
 

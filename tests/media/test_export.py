@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ import volstyle
 from tests.tiny import numbers
 from volstyle.engine.machine import Machine
 from volstyle.engine.painting import LearnedStage, LearnedStyle
+from volstyle.grid.color import Colors
 from volstyle.networks.generator import Plan, StageGenerator
 from volstyle.networks.inflation import standard_placement
 from volstyle_cli import main
@@ -32,8 +34,9 @@ def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
 
 
-def learned(*names: str, axes: int = 2, channels: int = 3) -> LearnedStyle:
-    """A style of networks of all kinds, which change what they see by much, also in the file s.safetensors."""
+def learned(*names: str, axes: int = 2, channels: int = 3, colors: bool = False) -> LearnedStyle:
+    """A style of networks of all kinds, which change what they see by much, also in the file s.safetensors.
+    colors: whether contents are given those of the style."""
     stages = []
     plans = ({"deep": 12, "residuals": 2}, {"deep": 8, "block": 1}, {"residuals": 1})
     for number, (size, plan) in enumerate(zip((12, 27, 60), plans, strict=True)):
@@ -44,7 +47,8 @@ def learned(*names: str, axes: int = 2, channels: int = 3) -> LearnedStyle:
             for name, shape in built.shapes().items()
         }
         stages.append(LearnedStage(size, StageGenerator(built, weights)))
-    style = LearnedStyle(tuple(stages), names, "random", 2.25)
+    given = [Colors.of(numbers(channels, 9, 9, seed=seed) ** (2 + seed)) for seed in range(len(names) * colors)]
+    style = LearnedStyle(tuple(stages), names, "random", 2.25, tuple(given))
     style.save(Path("s.safetensors"), {})
     return style
 
@@ -85,6 +89,27 @@ def test_pictures_of_any_size() -> None:
         assert np.abs(net.forward() - wanted).max() < NEAR
         assert np.abs(wanted - content).mean() > 0.1
         assert 0.1 < wanted.mean() < 0.9
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_each_content_is_given_the_colors_of_the_style(channels: int) -> None:
+    style = learned("one", "two", channels=channels, colors=True)
+    volstyle.export("s.safetensors", "s.onnx")
+    volstyle.export("s.safetensors", "fixed.onnx", styles=["one", "two@3"], shape=(48, 60))
+    content = np.concatenate([low + high * picture(48, 60)[:, :channels] for low, high in ((0, 1), (0.6, 0.1))])
+    faint = content[:1].mean(1, keepdims=True) + 0.01 * (content[:1] - 0.5)  # nearly gray
+    plain = replace(style, colors=())
+    for weights in ((1, 0), (1, 3)):
+        given = np.array(weights, np.float32)
+        for one in (content[:1], content[1:], faint):
+            wanted = ours(style, one, **dict(zip(style.names, weights, strict=True)))
+            for engine in (by_onnxruntime, by_opencv):
+                assert np.abs(engine("s.onnx", image=one, weights=given) - wanted).max() < NEAR
+            assert np.abs(wanted - ours(plain, one, **dict(zip(style.names, weights, strict=True)))).mean() > 0.02
+    both = by_onnxruntime("s.onnx", image=content, weights=given)
+    assert np.abs(both - ours(style, content, one=1, two=3)).max() < NEAR
+    for engine in (by_onnxruntime, by_opencv):
+        assert np.abs(engine("fixed.onnx", image=content[1:]) - both[1:]).max() < NEAR
 
 
 def test_several_pictures_at_once() -> None:
@@ -177,7 +202,7 @@ BAD = {
     "export s.safetensors nowhere/out.onnx": "no folder nowhere",
     "export none.safetensors out.onnx": "none.safetensors: ",
     "export s.onnx out.onnx": "s.onnx: ",
-    "export other.safetensors out.onnx": "is no learned style; must be one of version 1, made by `volstyle learn`",
+    "export other.safetensors out.onnx": "is no learned style; must be one of version 2, made by `volstyle learn`",
     "export s.safetensors s.onnx": "s.onnx: is there already; give another name or --force",
     "export s.safetensors out.onnx --style three": "no style 'three' in it; allowed: one, two",
     "export s.safetensors out.onnx --style one@0": "style: one@0 have weights of 0 alone, must be one above it",

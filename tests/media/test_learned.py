@@ -19,11 +19,13 @@ from tests.tiny import numbers
 from volstyle.codecs import Encoding, read, write
 from volstyle.engine.blockwise import Evaluation, Plans, evaluate
 from volstyle.engine.learning import Example
-from volstyle.engine.painting import LearnedStyle
+from volstyle.engine.painting import LearnedStage, LearnedStyle
 from volstyle.errors import InputError, OutputError, RecipeError
+from volstyle.grid.color import Colors
 from volstyle.grid.field import Axis, Field
 from volstyle.loss.objective import Objective
 from volstyle.media.examples import Draw, formula_examples
+from volstyle.networks.generator import Plan, StageGenerator
 from volstyle_cli import main
 
 PLANE = (Axis("y"), Axis("x"))
@@ -357,3 +359,28 @@ def test_few_slices_of_a_volume_are_looked_at_in_a_step(monkeypatch: pytest.Monk
     volstyle.learn(["art.png"], volume, "few.safetensors", choices={**TINY, "learn.steps": 1})
     assert looked
     assert max(looked) <= 6  # of 20 along each axis: one, or the two that 17 apart are
+
+
+def test_pictures_are_given_the_colors_of_their_style_and_frames_of_a_clip_by_one_map() -> None:
+    """What adds nothing yet shows the contents in those colors."""
+    generator = StageGenerator.new(Plan(width=6, residuals=1), 0)
+    dark = Colors.of(0.2 + 0.1 * numbers(3, 20, 20, seed=4))
+    style = LearnedStyle((LearnedStage(40, generator),), ("dark",), "random", 2.25, (dark,))
+    style.save(Path("dark.safetensors"), {})
+    lighter = 0.5 + 0.2 * read(Path("clip.mp4")).samples + torch.tensor([0.0, 0.04]).repeat(3).view(1, 6, 1, 1)
+    content = Field(lighter, CLIP)
+    made = volstyle.style(content, "dark.safetensors", choices={"learn.carry": 0.0}).field.samples
+    of_frames, wanted = made.mean((2, 3)), dark.mean.float()
+    torch.testing.assert_close(of_frames.mean(1), wanted, atol=0.02, rtol=0)
+    assert (of_frames[:, 1::2] - of_frames[:, :-1:2])[:, 1:].min() > 0.01  # what is lighter stays lighter
+    for frame in (0, 1):
+        alone = volstyle.style(Field(lighter[:, frame], PLANE), "dark.safetensors").field.samples
+        torch.testing.assert_close(alone.mean((1, 2)), wanted, atol=0.01, rtol=0)
+
+
+def test_only_what_is_learned_on_pictures_gives_colors() -> None:
+    learn("art.png", "--on", "photos", "-o", "photos.safetensors")
+    (found,) = LearnedStyle.load(Path("photos.safetensors")).colors
+    torch.testing.assert_close(found.mean.float(), read(Path("art.png")).samples.mean((1, 2)))
+    learn("art.png", "--on", "clip.mp4", "-o", "clip.safetensors")
+    assert LearnedStyle.load(Path("clip.safetensors")).colors == ()

@@ -16,13 +16,14 @@ from volstyle.engine.checkpoint import save_tensors
 from volstyle.engine.machine import Machine
 from volstyle.engine.schedule import stage_sizes
 from volstyle.errors import InputError, WeightsError, nearest
+from volstyle.grid.color import NOISE, Colors
 from volstyle.grid.resample import fitted, resize
 from volstyle.grid.tiles import plan
 from volstyle.networks.generator import Painter, Plan, StageGenerator
 from volstyle.networks.inflation import Placement
 from volstyle.networks.weights import load_weights
 
-FORMAT = 1
+FORMAT = 2
 SUFFIX = ".safetensors"
 _ABOUT = "volstyle_learned"
 """The entry of a file's metadata that says all of it, as JSON."""
@@ -42,13 +43,14 @@ class LearnedStage:
 @dataclass(frozen=True)
 class LearnedStyle:
     """stages: from coarse to fine. names: of the styles it knows. network: the extractor it learned with, as name
-    and digest. ratio: from one stage to the next. asked: a hash of all that it depends on, "" where that is not
-    known. digest: sha256 of its file, "" for one that is in no file."""
+    and digest. ratio: from one stage to the next. colors: of each style, which contents are given before they are
+    painted; () where contents keep theirs. digest: sha256 of its file, "" for one that is in no file."""
 
     stages: tuple[LearnedStage, ...]
     names: tuple[str, ...]
     network: str
     ratio: float
+    colors: tuple[Colors, ...] = ()
     digest: str = ""
 
     @property
@@ -69,7 +71,8 @@ class LearnedStyle:
         painters = tuple(
             stage.generator.painter(placement, shares).to(machine.device, machine.dtype) for stage in self.stages
         )
-        return Brush(painters, tuple(stage.size for stage in self.stages), self.ratio, machine.device)
+        colors = Colors.blended(self.colors, shares.tolist()) if self.colors else None
+        return Brush(painters, tuple(stage.size for stage in self.stages), self.ratio, machine.device, colors)
 
     def save(self, path: Path, facts: Mapping[str, Any]) -> None:
         """Write it as safetensors. facts: more to be kept with it, as JSON. Raises OSError."""
@@ -78,6 +81,8 @@ class LearnedStyle:
             for number, stage in enumerate(self.stages)
             for name, weight in stage.generator.weights.items()
         }
+        for number, colors in enumerate(self.colors):
+            tensors |= {f"colors{number}.mean": colors.mean, f"colors{number}.spread": colors.spread}
         about = {
             "format": FORMAT,
             "stages": [{"size": stage.size, "plan": asdict(stage.generator.plan)} for stage in self.stages],
@@ -110,7 +115,9 @@ class LearnedStyle:
                 for number, stage in enumerate(about["stages"])
             )
             names = tuple(str(name) for name in about["names"])
-            style = LearnedStyle(stages, names, str(about["network"]), float(about["ratio"]), weights.digest)
+            colors = _colors(weights.tensors, len(names), stages[0].generator.plan.channels)
+            network, ratio = str(about["network"]), float(about["ratio"])
+            style = LearnedStyle(stages, names, network, ratio, colors, weights.digest)
             if len({(s.generator.plan.axes, s.generator.plan.channels) for s in stages}) != 1 or not names:
                 raise ValueError("its stages disagree")
         except (ValueError, KeyError, TypeError, AttributeError) as error:
@@ -121,26 +128,28 @@ class LearnedStyle:
 @dataclass(frozen=True)
 class Brush:
     """painters: of each stage, which learned at `sizes`. ratio: from one stage to the next. device: where it
-    works."""
+    works. colors: which a content is given first; None leaves it its own."""
 
     painters: tuple[Painter, ...]
     sizes: tuple[int, ...]
     ratio: float
     device: torch.device
+    colors: Colors | None = None
 
-    def __call__(self, content: Tensor, size: int = 0) -> Tensor:
+    def __call__(self, content: Tensor, size: int = 0, own: Colors | None = None) -> Tensor:
         """The styled content, (C, *S) in [0, 1] on the CPU. content: (C, *S) in [0, 1]. size: the long side of
-        what is made; 0 is that of the content.
+        what is made; 0 is that of the content. own: the colors of what the content is a part of; None are its own.
 
-        Each stage takes the content at its size and what the one before made, and is made by the network that
-        learned nearest to that size, so that strokes have the size they were learned at. Raises ShapeError for
-        other channels than those it learned with.
+        The content is given the colors of the style by a linear map, one for all of its samples, so that no
+        network has to tell what colors it sees. Each stage takes it at its size and what the one before made, and
+        is made by the network that learned nearest to that size, so that strokes have the size they were learned
+        at. Raises ShapeError for other channels than those it learned with.
         """
-        own = self.painters[0].placement.own
-        kept = tuple(axis not in own for axis in range(content.dim() - 1))
+        painted = self.painters[0].placement.own
+        kept = tuple(axis not in painted for axis in range(content.dim() - 1))
         longest = size or max(size for size, keep in zip(content.shape[1:], kept, strict=True) if not keep)
         content = content.to(self.device)
-        made = content
+        made = content = content if self.colors is None else self.colors.given_to(content, own, NOISE)
         for size, number in painted_at(longest, self.sizes, self.ratio):
             shape = fitted(tuple(content.shape[1:]), size, kept)
             seen = resize(content, shape).clamp_(0, 1)
@@ -170,6 +179,20 @@ def _generator(plan: Plan, tensors: Mapping[str, Tensor], number: int) -> StageG
         if tuple(weights[name].shape) != shape:
             raise ValueError(f"stage {number}, {name} is {tuple(weights[name].shape)}, must be {shape}")
     return StageGenerator(plan, weights)
+
+
+def _colors(tensors: Mapping[str, Tensor], styles: int, channels: int) -> tuple[Colors, ...]:
+    """The colors of each style from a file's tensors, if it has any. Raises ValueError or KeyError unless they are
+    those of all styles."""
+    if "colors0.mean" not in tensors:
+        return ()
+    found = []
+    for number in range(styles):
+        mean, spread = (tensors[f"colors{number}.{name}"].double() for name in ("mean", "spread"))
+        if mean.shape != (channels,) or spread.shape != (channels, channels):
+            raise ValueError(f"colors {number} are {tuple(spread.shape)}, must be {(channels, channels)}")
+        found.append(Colors(mean, spread))
+    return tuple(found)
 
 
 def apart(a: int, b: int) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import reduce
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,8 +13,9 @@ import torch
 from torch import Tensor
 
 from volstyle.engine.painting import LearnedStage, LearnedStyle, painted_at, places
+from volstyle.grid.color import NOISE, Colors
 from volstyle.networks.generator import Plan
-from volstyle.networks.graph import Graph, Slab, Value, cast, real, resized, whole, written
+from volstyle.networks.graph import Graph, Slab, Value, cast, real, resized, roots, whole, written
 from volstyle.networks.layers import Chain
 from volstyle.record import versions
 
@@ -56,7 +58,8 @@ def as_graph(style: LearnedStyle, form: Form) -> ModelProto:
     shares = graph("Unsqueeze", shares, whole(0))
     shares = graph("Div", shares, graph("ReduceSum", shares, whole(1), keepdims=1))
     numbers = _networks(style, form.size)
-    content = made = Slab(name, sides, plan.channels)
+    content = Slab(name, sides, plan.channels)
+    made = content = _in_colors(graph, content, style.colors, shares) if style.colors else content
     for number, shape in zip(numbers, _shapes(graph, sides, len(numbers), style.ratio), strict=True):
         seen = _brought(graph, content, shape)
         before = seen if made is content else _brought(graph, made, shape)
@@ -111,6 +114,27 @@ def _scaled(graph: Graph, side: Value, length: Value, own: Value) -> Value:
 def _whole(graph: Graph, size: Value) -> Value:
     """A size as a whole number, at least 1."""
     return cast(graph, graph("Max", size, real(1)), np.int64)
+
+
+def _in_colors(graph: Graph, slab: Slab, colors: Sequence[Colors], shares: Value) -> Slab:
+    """As `Colors.given_to` makes it of each content, with the noise that `Brush` allows for."""
+    side = slab.channels
+    least = real(NOISE) * np.eye(side, dtype=np.float32)
+    stacked = (torch.stack([getattr(each, name) for each in colors]) for name in ("mean", "spread"))
+    means, spreads = (each.reshape(len(colors), -1).float().numpy() for each in stacked)
+    goal = graph("Reshape", graph("MatMul", shares, spreads), whole(1, side, side))
+    root, _ = roots(graph, graph("Add", goal, least), side)
+
+    samples = graph("Reshape", slab.samples, whole(0, side, -1))
+    away = graph("Sub", samples, graph("ReduceMean", samples, axes=[2], keepdims=1))
+    count = cast(graph, reduce(lambda one, other: graph("Mul", one, other), slab.sizes), np.float32)
+    spread = graph("Div", graph("MatMul", away, graph("Transpose", away, perm=[0, 2, 1])), count)
+    both = graph("MatMul", graph("MatMul", root, graph("Add", spread, least)), root)
+    _, inverse = roots(graph, both, side)
+    move = graph("MatMul", graph("MatMul", root, inverse), root)
+    mean = graph("Reshape", graph("MatMul", shares, means), whole(1, side, 1))
+    moved = graph("Add", graph("MatMul", move, away), mean)
+    return replace(slab, samples=graph("Reshape", moved, graph("Concat", whole(0, side), *slab.sizes, axis=0)))
 
 
 def _brought(graph: Graph, slab: Slab, shape: tuple[Value, ...]) -> Slab:

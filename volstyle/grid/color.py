@@ -1,6 +1,10 @@
-"""How bright colored samples are, and how their colors are spread."""
+"""How bright colored samples are, and what colors they have."""
 
 from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -9,6 +13,12 @@ from volstyle.errors import ShapeError
 
 LUMA = (0.299, 0.587, 0.114)
 """Weights of R, G and B in luma (ITU-R BT.601)."""
+
+NOISE = 0.02**2
+"""The variance of what is noise rather than color in a photograph: more than that of eight bits in JPEG."""
+
+_LEAST = 1e-6
+"""Added to variances where there is no noise, since what does not vary cannot be made to."""
 
 
 def luma(samples: Tensor) -> Tensor:
@@ -23,28 +33,48 @@ def luma(samples: Tensor) -> Tensor:
     return combined[None]
 
 
-def in_colors_of(samples: Tensor, others: Tensor) -> Tensor:
-    """Samples (C, *S) with the means and covariances of the channels of others (C, *T), by the linear map that
-    moves them least (Monge and Kantorovich's; Pitié & Kokaram 2007)."""
-    (mean, spread), (wanted, goal) = _spread(samples), _spread(others)
-    root = _power(spread, 0.5)
-    inverse = _power(spread, -0.5)
-    move = inverse @ _power(root @ goal @ root, 0.5) @ inverse
-    moved = move @ (samples.flatten(1).double() - mean) + wanted
-    return moved.to(samples.dtype).reshape(samples.shape)
+@dataclass(frozen=True)
+class Colors:
+    """The colors of samples, in float64. mean: (C,), of channels. spread: (C, C), their covariance."""
 
+    mean: Tensor
+    spread: Tensor
 
-_LEAST_SPREAD = 1e-6
-"""Added to variances of channels, since what does not vary cannot be made to."""
+    @staticmethod
+    def of(samples: Tensor) -> Colors:
+        """Those of samples (C, *S)."""
+        values = samples.flatten(1).double()
+        mean = values.mean(1)
+        apart = values - mean[:, None]
+        return Colors(mean, apart @ apart.T / values.shape[1])
 
+    def apart(self, other: Colors) -> float:
+        """How far they are from others: the root of the squared distance of their means and of the roots of their
+        spreads, which is Wasserstein's where the spreads have the same axes. In samples of [0, 1]."""
+        least = _LEAST * torch.eye(len(self.mean)).to(self.spread)
+        deep = _power(self.spread + least, 0.5) - _power(other.spread + least, 0.5)
+        return math.sqrt(float((self.mean - other.mean).square().sum() + deep.square().sum()))
 
-def _spread(samples: Tensor) -> tuple[Tensor, Tensor]:
-    """The means (C, 1) of channels and their covariance (C, C), in float64."""
-    values = samples.flatten(1).double()
-    mean = values.mean(1, keepdim=True)
-    apart = values - mean
-    least = _LEAST_SPREAD * torch.eye(len(values)).to(values)
-    return mean, apart @ apart.T / values.shape[1] + least
+    @staticmethod
+    def blended(colors: Sequence[Colors], shares: Sequence[float]) -> Colors:
+        """Those of a blend. shares: how much of each, with a sum of 1."""
+        weights = torch.tensor(shares, dtype=torch.float64)
+        mean, spread = (torch.stack([getattr(each, name) for each in colors]) for name in ("mean", "spread"))
+        return Colors(torch.tensordot(weights, mean, 1), torch.tensordot(weights, spread, 1))
+
+    def given_to(self, samples: Tensor, own: Colors | None = None, noise: float = 0.0) -> Tensor:
+        """Samples (C, *S) that take these colors, by the linear map that moves them least (Monge and
+        Kantorovich's; Pitié & Kokaram 2007).
+
+        own: the colors that are to become these; None are those of the samples. noise: a variance that is added to
+        all on both sides, so that what varies less is not raised to what varies; this is ours.
+        """
+        own = own or Colors.of(samples)
+        least = max(noise, _LEAST) * torch.eye(len(own.mean)).to(own.spread)
+        goal = _power(self.spread + least, 0.5)
+        move = goal @ _power(goal @ (own.spread + least) @ goal, -0.5) @ goal
+        offset = (self.mean - move @ own.mean).to(samples)[:, None]
+        return torch.addmm(offset, move.to(samples), samples.flatten(1)).reshape(samples.shape)
 
 
 def _power(spread: Tensor, exponent: float) -> Tensor:

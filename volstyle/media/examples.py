@@ -15,7 +15,7 @@ from volstyle.codecs.clip import Clip
 from volstyle.engine.learning import Example
 from volstyle.engine.painting import Brush
 from volstyle.errors import InputError
-from volstyle.grid.color import in_colors_of, luma
+from volstyle.grid.color import NOISE, Colors, luma
 from volstyle.grid.field import Field
 from volstyle.grid.resample import fitted, resize
 from volstyle.motion.links import estimate_motion
@@ -26,9 +26,8 @@ GAPS, NEAR_GAPS = (1, 2, 4, 8), (1, 2)
 to find far motion in it."""
 
 _SHIFT = 2
-"""How far the second frame of a pair is moved at most, in samples along each axis. A network works in blocks of
-samples; a pair that is moved by less than a block teaches it to paint the same wherever its blocks lie."""
-
+"""How far the second frame of a pair is moved at most, and a picture, in samples along each axis. A network works
+in blocks of samples; what is moved by less than a block teaches it to paint the same wherever its blocks lie."""
 
 _FORMULA_ZOOM = 2.0
 """How many times larger everything is in a picture made by formula than where networks are trained to tell styles:
@@ -49,21 +48,27 @@ class Pair:
 @dataclass(frozen=True)
 class Draw:
     """How the examples of a stage are drawn. size: the long side of a content at this stage. crop: that of a
-    piece, at most. count: how many. coarser: for each style, what makes a content as the stage before did, whose
-    size was `before`; () in the first stage. styles: how many there are, which take turns."""
+    piece, at most. count: how many. styles: how many there are, which take turns. colors: of each style, which
+    contents are given; () leaves them theirs. coarser: for each style, what makes a content as the stage before
+    did, whose size was `before`; () in the first stage."""
 
     size: int
     crop: int
     count: int
     seed: int
     styles: int = 1
+    colors: tuple[Colors, ...] = ()
     coarser: tuple[Brush, ...] = ()
     before: int = 0
 
+    def shown(self, content: Tensor, style: int) -> Tensor:
+        """A content (C, *S) in the colors of a style."""
+        return self.colors[style].given_to(content, noise=NOISE) if self.colors else content
+
     def brought(self, content: Tensor, kept: tuple[bool, ...], style: int) -> tuple[Tensor, Tensor]:
-        """A content (C, *S) at the size of the stage, and what the stage before made of it in a style."""
+        """A content (C, *S) in a style's colors at the size of the stage, and what the stage before made of it."""
         shape = fitted(tuple(content.shape[1:]), self.size, kept)
-        seen = resize(content, shape).clamp_(0, 1)
+        seen = resize(self.shown(content, style), shape).clamp_(0, 1)
         if not self.coarser:
             return seen, seen
         return seen, resize(self.coarser[style](content, self.before), shape).clamp_(0, 1)
@@ -111,15 +116,15 @@ def clip_examples(clip: Clip, cuts: Sequence[int], draw: Draw) -> list[Example]:
         for which, frame in enumerate(pair.frames):
             wanted[frame].append((number, which))
     found: dict[tuple[int, int], tuple[Tensor, Tensor]] = {}
-    spread: dict[int, float] = {}
+    spread: dict[tuple[int, int], float] = {}
     for index, shown in enumerate(clip.frames()):
         if index in wanted:
-            spread[index] = variance_of(shown.samples)
             made: dict[int, list[Tensor]] = {}
             for number, which in wanted[index]:
                 style = number % draw.styles
                 if style not in made:
                     parts = draw.brought(shown.samples[:, None], (True, False, False), style)
+                    spread[index, style] = variance_of(draw.shown(shown.samples, style))
                     made[style] = [_around(part) for part in parts]
                 both = made[style]
                 y, x = (place + _SHIFT for place in pairs[number].corners[which])
@@ -128,9 +133,9 @@ def clip_examples(clip: Clip, cuts: Sequence[int], draw: Draw) -> list[Example]:
     examples = []
     for number in range(len(pairs)):
         content, before = (torch.cat([found[number, which][part] for which in (0, 1)], dim=1) for part in (0, 1))
-        links = estimate_motion(content, (1,), borders=True)
-        variance = sum(spread[frame] for frame in pairs[number].frames) / 2
-        examples.append(Example(content, before, links, number % draw.styles, variance))
+        links, style = estimate_motion(content, (1,), borders=True), number % draw.styles
+        variance = sum(spread[frame, style] for frame in pairs[number].frames) / 2
+        examples.append(Example(content, before, links, style, variance))
     return examples
 
 
@@ -139,27 +144,30 @@ def variance_of(samples: Tensor) -> float:
     return max(float(samples.var()), 1e-3)
 
 
-def _around(frame: Tensor) -> Tensor:
-    """A frame (C, 1, H, W) with its border values beyond its ends, as far as pieces are moved."""
-    return functional.pad(frame, (_SHIFT,) * 4, mode="replicate")
+def _around(picture: Tensor, room: int = _SHIFT) -> Tensor:
+    """A picture (C, H, W) or a frame (C, 1, H, W) with its border values beyond its ends, as far as pieces are
+    moved."""
+    return functional.pad(picture, (room,) * 4, mode="replicate") if room else picture
 
 
 def field_examples(field: Field, draw: Draw) -> list[Example]:
     """Examples of a picture or a volume; no motion holds them together."""
     generator = torch.Generator().manual_seed(draw.seed)
     made: dict[int, tuple[Tensor, Tensor]] = {}
-    variance = variance_of(field.samples)
+    room = _SHIFT if len(field.axes) == 2 else 0
     examples = []
     for number in range(draw.count):
         style = number % draw.styles
         if style not in made:
-            made[style] = draw.brought(field.samples, (False,) * len(field.axes), style)
+            content, before = draw.brought(field.samples, (False,) * len(field.axes), style)
+            made[style] = (_around(content, room), _around(before, room))
         content, before = made[style]
         shape = tuple(content.shape[1:])
         box = [slice(None)]
-        for size, side in zip(shape, draw.piece(shape), strict=True):
+        for size, side in zip(shape, draw.piece(tuple(size - 2 * room for size in shape)), strict=True):
             at = int(torch.randint(size - side + 1, (1,), generator=generator))
             box.append(slice(at, at + side))
+        variance = variance_of(draw.shown(field.samples, style))
         examples.append(Example(content[tuple(box)].clone(), before[tuple(box)].clone(), (), style, variance))
     return examples
 
@@ -179,7 +187,7 @@ def formula_examples(shape: tuple[int, ...], contents: Sequence[Tensor], draw: D
     for number in range(draw.count):
         shown = picture(draw.seed * 7919 + number, max(height, width) + _FORMULA_SHIFT, zoom=_FORMULA_ZOOM)
         like = contents[number * len(contents) // draw.count]
-        shown = in_colors_of(shown if like.shape[0] == 3 else luma(shown), like).clamp_(0, 1)
+        shown = Colors.of(like).given_to(shown if like.shape[0] == 3 else luma(shown)).clamp_(0, 1)
         frames = []
         for _ in range(moving[0] if moving else 1):
             y, x = torch.randint(_FORMULA_SHIFT + 1, (2,), generator=generator).tolist()

@@ -22,6 +22,7 @@ from volstyle.engine.schedule import Stage, stage_sizes
 from volstyle.engine.stylize import Step
 from volstyle.engine.targets import style_targets
 from volstyle.errors import InputError
+from volstyle.grid.color import Colors, luma
 from volstyle.grid.field import Axis, Field
 from volstyle.grid.resample import fitted
 from volstyle.loss.statistics import Sums
@@ -83,7 +84,7 @@ def learn_order(order: Order, follower: Follower) -> Result:
         with follower:
             taught = school.taught()
         network = f"{run.network.name} ({run.network.digest[:8]})"
-        learned = LearnedStyle(taught.stages, names, network, run.recipe.learn.ratio)
+        learned = LearnedStyle(taught.stages, names, network, run.recipe.learn.ratio, school.colors)
         resume.about_to_write()
         assert order.output is not None
         with arriving(order.output, order.encoding.force) as temporary:
@@ -205,7 +206,8 @@ class _School:
         choice = self.run.recipe.learn
         coarser: tuple[Brush, ...] = ()
         if before:
-            style = LearnedStyle(tuple(before), tuple(map(str, range(len(self.styles)))), "", choice.ratio)
+            names = tuple(map(str, range(len(self.styles))))
+            style = LearnedStyle(tuple(before), names, "", choice.ratio, self.colors)
             coarser = tuple(
                 style.brush(self._placement, shares, self.run.machine) for shares in torch.eye(len(self.styles))
             )
@@ -215,9 +217,20 @@ class _School:
             count=count,
             seed=self.run.recipe.seed * 1009,
             styles=len(self.styles),
+            colors=self.colors,
             coarser=coarser,
             before=before[-1].size if before else 0,
         )
+
+    @property
+    def colors(self) -> tuple[Colors, ...]:
+        """Those of each style, where contents are pictures: these differ in their colors from one to the next, and
+        without a common ground a network paints hardly more than a tint. The frames of a clip differ little, and
+        the gray values of a volume mean something."""
+        if self.order.kind != "image":
+            return ()
+        samples = [style.field.samples for style in self.styles]
+        return tuple(Colors.of(each if self.contents[0].channels == 3 else luma(each)) for each in samples)
 
     @property
     def _placement(self) -> Placement:

@@ -28,6 +28,7 @@ from volstyle.media.order import NO_PICTURE, Order, StyleOrder
 from volstyle.media.result import Result, in_units
 from volstyle.media.table import MEDIA, medium_named, open_order
 from volstyle.motion.carry import Carrier
+from volstyle.motion.lasting import LastingColors
 from volstyle.networks.inflation import standard_placement
 from volstyle.recipe import Recipe
 from volstyle.record import Record, threads, versions
@@ -94,7 +95,8 @@ class Painting:
 
     def on(self, styles: Sequence[Style], count: int) -> Paint:
         """What paints the frame of a number, or a part of another medium; frames that follow one another are held
-        together. count: of frames. styles: those of the order with the frames they are taken at."""
+        together, and one map makes the colors of all. count: of frames. styles: those of the order with the frames
+        they are taken at."""
         axes = len(medium_named(self.order.kind).axes)
         placement = standard_placement(self.learned.plan.axes, axes, "center")
 
@@ -103,7 +105,7 @@ class Painting:
             return self.learned.brush(placement, torch.tensor(shares), self.machine)
 
         each = shares_over_time(styles, count)
-        carrier = Carrier(self.order.recipe.learn.carry)
+        carrier, lasting = Carrier(self.order.recipe.learn.carry), LastingColors()
 
         def is_frame(content: Tensor) -> bool:
             """Whether it is a frame alone, whose axis of time is not there."""
@@ -115,7 +117,9 @@ class Painting:
                 share = weight if each is None else float(each[number, index])
                 weights[name] = weights.get(name, 0.0) + share
             shares = tuple(self.learned.shares(weights).tolist())
-            return brush(shares)(content[:, None])[:, 0] if is_frame(content) else brush(shares)(content)
+            if not is_frame(content):
+                return brush(shares)(content)
+            return brush(shares)(content[:, None], own=lasting(content, number))[:, 0]
 
         def finish(content: Tensor, made: Tensor, number: int) -> Tensor:
             made = carrier(content, made, number) if is_frame(content) else made

@@ -38,6 +38,10 @@ Value = str | Array
 Shape = Sequence[int | str]
 """Sides; a named one may have any size."""
 
+_NEWTON = 26
+"""Iterations for the root of a matrix. Each makes a root that is far too small larger by half; after so many, one
+of a thousandth of the largest is exact."""
+
 OPSET, IR = 17, 8
 """Versions of the operators and of the format, which readers of 2022 know."""
 
@@ -169,6 +173,20 @@ def _polynomial(graph: Graph, value: Value, *factors: float) -> Value:
     for factor in factors[1:]:
         found = graph("Add", graph("Mul", found, value), real(factor))
     return found
+
+
+def roots(graph: Graph, matrix: Value, side: int) -> tuple[Value, Value]:
+    """The root of each symmetric positive matrix (N, side, side), and the inverse of that, by the iteration of
+    Newton and Schulz (Higham 2008, Functions of Matrices, 6.35), which multiplies matrices and no more."""
+    unit = np.eye(side, dtype=np.float32)[None]
+    size = graph("ReduceSum", graph("Mul", matrix, unit), whole(1, 2), keepdims=1)  # above each eigenvalue
+    root: Value = graph("Div", matrix, size)
+    inverse: Value = unit
+    for _ in range(_NEWTON):
+        turn = graph("Mul", graph("Sub", real(3) * unit, graph("MatMul", inverse, root)), real(0.5))
+        root, inverse = graph("MatMul", root, turn), graph("MatMul", turn, inverse)
+    scale = graph("Sqrt", size)
+    return graph("Mul", root, scale), graph("Div", inverse, scale)
 
 
 def written(graph: Graph, layers: Sequence[Layer], slab: Slab, shares: Value) -> Slab:
