@@ -1,0 +1,78 @@
+"""A style learned on photographs against optimizing them: how good both are, on some it was shown and on others.
+
+Each side is the command of a user, in a process of its own on one thread, and is judged by what knows no network
+(Portilla–Simoncelli texture, structure kept, grain) at the size it was made at. What is in --out is kept.
+
+uv run python -m tests.benchmarks.photographs STYLE [STYLE …] --on FOLDER --others FOLDER --out FOLDER [--size 256]
+
+--on: photographs to learn on, as 30 of the training part of BSDS500 (Arbeláez et al. 2011). --others: ten others.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from tests.benchmarks.judging import grain
+from tests.benchmarks.learned import run
+from volstyle.codecs import PICTURES, Selection, read
+from volstyle.grid.field import Field
+from volstyle.grid.resample import fitted, resize
+from volstyle.judges.pictures import structure_kept, texture_distances
+
+_JUDGED = 10
+"""Photographs of each folder that are judged."""
+
+
+def pictures(folder: Path) -> list[Path]:
+    """Some of a folder, from all of it."""
+    found = sorted(path for path in folder.iterdir() if path.suffix.lower() in PICTURES)
+    return found[:: max(1, len(found) // _JUDGED)][:_JUDGED]
+
+
+def marks(results: Sequence[Path], contents: Sequence[Path], style: Field, size: int) -> str:
+    """The means over all results."""
+    painting = resize(style.samples, fitted(style.shape, size, (False, False))).clamp(0, 1)
+    found = []
+    for result, content in zip(map(read, results), contents, strict=True):
+        kept = structure_kept(result, read(content, Selection(size=size)))
+        texture = texture_distances(result, [style])
+        found.append((float(texture.mean()), float(kept.mean()), grain(result.samples, painting)))
+    texture, structure, grains = (sum(each) / len(found) for each in zip(*found, strict=True))
+    return f"texture {texture:.4f} structure {structure:.3f} grain {grains:.2f}"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("styles", type=Path, nargs="+")
+    parser.add_argument("--on", type=Path, required=True)
+    parser.add_argument("--others", type=Path, required=True)
+    parser.add_argument("--out", type=Path, default=Path("photographs"))
+    parser.add_argument("--size", type=int, default=256)
+    given = parser.parse_args()
+    given.out.mkdir(parents=True, exist_ok=True)
+    size = ["--size", str(given.size)]
+    for path in given.styles:
+        style, networks = read(path), given.out / f"{path.stem}.safetensors"
+        if not networks.exists():
+            seconds = run("learn", str(path), "--on", str(given.on), *size, "-o", str(networks))
+            print(f"{path.stem}: learned in {seconds:.0f} s of processor time", flush=True)
+        sides = {
+            "learned, shown": (given.on, networks),
+            "learned, others": (given.others, networks),
+            "optimized, others": (given.others, path),
+        }
+        for side, (folder, source) in sides.items():
+            contents, results, took = pictures(folder), [], 0.0
+            for content in contents:
+                results.append(given.out / f"{path.stem}-{side.replace(', ', '-')}-{content.stem}.png")
+                if not results[-1].exists():
+                    words = ["image", str(content), "--style", str(source), *size, "-o", str(results[-1])]
+                    took += run(*words)
+            each = f", {took / len(contents):.0f} s each" if took else ""
+            print(f"{path.stem}, {side}: {marks(results, contents, style, given.size)}{each}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
