@@ -11,7 +11,7 @@ from torch import Tensor
 
 from tests.tiny import numbers, tiny_field
 from volstyle.engine.blockwise import evaluate
-from volstyle.engine.learning import Example, Learned, Lesson, has_ended, learn_stage
+from volstyle.engine.learning import Example, Learned, Lesson, OnLearned, has_ended, learn_stage
 from volstyle.engine.outline import Outline, outline
 from volstyle.engine.painting import LearnedStage, LearnedStyle, painted_at
 from volstyle.engine.scene import Scene, Style
@@ -100,6 +100,33 @@ def test_learning_lowers_the_cost_of_what_was_not_learned_from() -> None:
     begin = evaluate(check.content, objective, plans).cost
     assert learned.step == 200 or learned.falling is not None
     assert learned.checks[-1][1] < 0.95 * begin
+
+
+def test_what_broke_down_goes_back_to_its_best_and_takes_smaller_steps(tmp_path: Path) -> None:
+    run = _run(replace(RECIPE, learn=replace(RECIPE.learn, rate=0.01)))
+    lesson, generator = _lesson(run, steps=60), StageGenerator.new(PLAN, 0)
+    states: list[Learned] = []
+
+    def until(step: int) -> OnLearned:
+        def look(now: Learned) -> bool:
+            states.append(now)
+            return now.step == step
+
+        return look
+
+    learn_stage(lesson, generator, None, until(30))
+    assert states[-1].best and states[-1].pace == 1
+    silent = {name: torch.zeros_like(weight) for name, weight in states[-1].weights.items()}
+    broken = replace(states[-1], weights={**silent, "last.bias": torch.full_like(silent["last.bias"], 5.0)})
+    broken.save(tmp_path / "state")
+    learn_stage(lesson, generator, Learned.load(tmp_path / "state"), until(33))
+    back = states[-1]
+    assert back.checks[-1][1] > 1.5 * min(cost for _, cost in back.checks)
+    assert back.pace == 0.5
+    assert all(torch.equal(weight, broken.best[name]) for name, weight in back.weights.items())
+    back.save(tmp_path / "state")  # where it is the best there is, and begins anew
+    _, learned = learn_stage(lesson, generator, Learned.load(tmp_path / "state"), lambda _: None)
+    assert learned.checks[-1][1] < 1.1 * min(cost for _, cost in back.checks)
 
 
 def test_it_goes_on_with_the_same_bytes(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -50,6 +51,10 @@ _CHECK_SHARE = 0.05
 
 _IMPROVEMENT, _PATIENCE = 0.01, 3
 """When none of so many checks is better than the best before them by this share, the step size begins to fall."""
+
+_BROKEN = 1.5
+"""When a check costs so many times the best one before, learning has broken down: after steps that were too large,
+units of a network fall silent for good. It goes back to the best check and takes steps half as large."""
 
 _OUTSIDE = 10.0
 """How much it costs samples to lie outside of [0, 1], where they are cut off: the mean of the squared distances
@@ -100,32 +105,36 @@ class Lesson:
 class Learned:
     """Where learning has come to.
 
-    weights, first, second: name -> a weight, and the means of its gradients and of their squares. step: how many
-    were made. falling: the step from which on the step size falls. costs: term -> weighted cost at each step.
-    checks: (step, cost) of the examples that are not learned from.
+    weights, first, second: name -> a weight, and the means of its gradients and of their squares. best: the
+    weights at the best check; {} before the first. step: how many were made. falling: the step from which on the
+    step size falls. pace: the step size as a share of what was asked for. costs: term -> weighted cost at each
+    step. checks: (step, cost) of the examples that are not learned from.
     """
 
     weights: Mapping[str, Tensor]
     first: Mapping[str, Tensor]
     second: Mapping[str, Tensor]
+    best: Mapping[str, Tensor] = field(default_factory=dict)
     step: int = 0
     falling: int | None = None
+    pace: float = 1.0
     costs: Mapping[str, list[float]] = field(default_factory=dict)
     checks: tuple[tuple[int, float], ...] = ()
 
     def to(self, device: torch.device) -> Learned:
-        kinds = (self.weights, self.first, self.second)
-        weights, first, second = ({name: t.to(device) for name, t in kind.items()} for kind in kinds)
-        return replace(self, weights=weights, first=first, second=second)
+        moved: dict[str, Any] = {
+            kind: {name: t.to(device) for name, t in getattr(self, kind).items()} for kind in _KINDS
+        }
+        return replace(self, **moved)
 
     def save(self, path: Path) -> None:
         """Raises OSError."""
         tensors = {
-            f"{kind}.{name}": tensor.detach().cpu().contiguous()
+            f"{kind}.{name}": tensor.detach().cpu().clone()  # two that share memory are not saved
             for kind in _KINDS
             for name, tensor in getattr(self, kind).items()
         }
-        facts = {"step": self.step, "falling": self.falling, "costs": self.costs, "checks": self.checks}
+        facts = {name: getattr(self, name) for name in _FACTS} | {"checks": self.checks}
         save_tensors(tensors, path, {"facts": json.dumps(facts)})
 
     @staticmethod
@@ -133,20 +142,19 @@ class Learned:
         """Raises InputError for a file that is none."""
         tensors, facts = load_tensors(path)
         try:
-            kinds = {
+            kinds: dict[str, Any] = {
                 kind: {key.partition(".")[2]: t for key, t in tensors.items() if key.startswith(f"{kind}.")}
                 for kind in _KINDS
             }
             found = json.loads(facts["facts"])
             checks = tuple((int(step), float(cost)) for step, cost in found["checks"])
-            return Learned(
-                **kinds, step=found["step"], falling=found["falling"], costs=found["costs"], checks=checks
-            )
+            return Learned(**kinds, **{name: found[name] for name in _FACTS}, checks=checks)
         except (ValueError, KeyError, TypeError) as error:
             raise damaged(path, error) from error
 
 
-_KINDS = ("weights", "first", "second")
+_KINDS = ("weights", "first", "second", "best")
+_FACTS = ("step", "falling", "pace", "costs")
 
 _Seen = dict[int, tuple[Objective, Plans]]
 """The identity of an example -> its objective, kept from when it was drawn first."""
@@ -165,7 +173,7 @@ def learn_stage(
     share of the steps, which begins earlier when the checks stop improving.
     """
     nothing = {name: torch.zeros_like(weight) for name, weight in generator.weights.items()}
-    now = reached or Learned(generator.weights, nothing, {name: t.clone() for name, t in nothing.items()})
+    now = reached or Learned(generator.weights, nothing, nothing)
     seen: _Seen = {}
     stopped = False
     while not stopped and not has_ended(now, lesson.steps):
@@ -187,7 +195,7 @@ def _rate(now: Learned, lesson: Lesson) -> float:
     falls = math.ceil(_LAST_SHARE * lesson.steps)
     begins = lesson.steps - falls if now.falling is None else min(now.falling, lesson.steps - falls)
     left = 1 - max(0, now.step - begins) / falls
-    return min(1.0, (now.step + 1) / _WARM_UP) * (1 + math.cos(math.pi * (1 - left))) / 2
+    return now.pace * min(1.0, (now.step + 1) / _WARM_UP) * (1 + math.cos(math.pi * (1 - left))) / 2
 
 
 def _stepped(lesson: Lesson, generator: StageGenerator, now: Learned, seen: _Seen) -> Learned:
@@ -257,19 +265,24 @@ def _held(objective: Objective, share: float) -> Objective:
 
 
 def _checked(lesson: Lesson, generator: StageGenerator, now: Learned, seen: _Seen) -> Learned:
-    """The mean cost of the examples that are not learned from, and whether the step size is to fall from here
-    on."""
+    """The mean cost of the examples that are not learned from, whether the step size is to fall from here on, and
+    whether to go back."""
     if not lesson.checks:
         return now
     generator, total = replace(generator, weights=now.weights), 0.0
     for example in lesson.checks:
         total += _looked_at(lesson, generator, example, seen)[1].cost
-    checks = (*now.checks, (now.step, total / len(lesson.checks)))
-    whole = [cost for step, cost in checks if step >= _FREE_SHARE * lesson.steps]
+    cost, least = total / len(lesson.checks), min((cost for _, cost in now.checks), default=math.inf)
+    now = replace(now, checks=(*now.checks, (now.step, cost)))
+    if cost < least:
+        now = replace(now, best=now.weights)
+    elif not cost <= _BROKEN * least:
+        nothing = {name: torch.zeros_like(weight) for name, weight in now.best.items()}
+        return replace(now, weights=now.best, first=nothing, second=nothing, pace=now.pace / 2)
+    whole = [cost for step, cost in now.checks if step >= _FREE_SHARE * lesson.steps]
     before, latest = whole[:-_PATIENCE], whole[-_PATIENCE:]
     stands = bool(before) and min(latest) > (1 - _IMPROVEMENT) * min(before)
-    falling = now.step if now.falling is None and stands else now.falling
-    return replace(now, checks=checks, falling=falling)
+    return replace(now, falling=now.step if now.falling is None and stands else now.falling)
 
 
 def _adam(now: Learned, leaves: Mapping[str, Tensor], rate: float, costs: Mapping[str, float]) -> Learned:

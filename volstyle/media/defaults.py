@@ -77,6 +77,7 @@ for itself and need less content weight for as much style."""
 
 _LEARNED: Mapping[str, Mapping[str, Any]] = {
     "": {"content": {"weight": 0.05}, "smoothness": 0.3, "learn": {"others": 0.25}},
+    "image": {"learn": {"rate": 0.001}},
     "volume": {
         "content": {"weight": 0.15},
         "style": {"share": 0.06},
@@ -84,7 +85,8 @@ _LEARNED: Mapping[str, Mapping[str, Any]] = {
     },
 }
 """Kind of content, "" for any -> choices that fit a style that is learned, on top of those of the medium and the
-network. A volume's pieces are small, and a step looks at few of their slices, for they have so many. Its kernels
+network. Pictures differ more from one to the next than frames do, and steps twice as large break down on them. A
+volume's pieces are small, and a step looks at few of their slices, for they have so many. Its kernels
 add up three times as many weights as those of a picture, so that steps as large would overshoot."""
 
 _ALIKE = {"vgg16_torchvision": "vgg19", "vgg19_torchvision": "vgg19"}

@@ -89,7 +89,7 @@ def learn_order(order: Order, follower: Follower) -> Result:
         assert order.output is not None
         with arriving(order.output, order.encoding.force) as temporary:
             learned.save(temporary, {"recipe": _unplaced(run.recipe).to_toml()})
-        notes = tuple(dict.fromkeys(note for content in contents for note in content.notes)) + said
+        notes = tuple(dict.fromkeys(note for content in contents for note in content.notes)) + said + taught.notes
         record = save_record(order, run.record(taught.records, notes), taught.last if taught.stopped else None)
         remove(order, resume.folder)
     return Result(record, order.output, taught.last, taught.stopped, _no_field)
@@ -103,11 +103,12 @@ def _unplaced(recipe: Recipe) -> Recipe:
 
 @dataclass(frozen=True)
 class _Taught:
-    """stages, records: of those that were learned. last: the stage and step that were the last. stopped: whether a
-    stop cut them off."""
+    """stages, records, notes: of those that were learned. last: the stage and step that were the last. stopped:
+    whether a stop cut them off."""
 
     stages: tuple[LearnedStage, ...]
     records: tuple[StageRecord, ...]
+    notes: tuple[str, ...]
     last: tuple[int, int]
     stopped: bool
 
@@ -128,7 +129,7 @@ class _School:
 
     def taught(self) -> _Taught:
         """Each stage learned after the one before."""
-        taught = _Taught((), (), (0, 0), False)
+        taught = _Taught((), (), (), (0, 0), False)
         for number in range(len(self.sizes)):
             taught = self._stage(number, taught)
             if taught.stopped:
@@ -171,7 +172,9 @@ class _School:
         generator, now = learn_stage(lesson, generator, reached, follow)
         record = StageRecord(stage.shape, now.step, dict(now.costs), time.perf_counter() - began)
         stages = (*before.stages, LearnedStage(size, generator.to(torch.device("cpu"))))
-        return _Taught(stages, (*before.records, record), last, stopped)
+        slower = f"stage {number + 1}: learning broke down and went on from its best, at {now.pace:g} of the rate"
+        notes = (*before.notes, slower) if now.pace < 1 else before.notes
+        return _Taught(stages, (*before.records, record), notes, last, stopped)
 
     def _examples(self, number: int, before: Sequence[LearnedStage]) -> list[Example]:
         """Pieces of all contents at the size of a stage, and what the stages before made of them."""

@@ -25,7 +25,7 @@ from volstyle.media.order import Order, Source
 from volstyle.recipe import Recipe
 from volstyle.record import threads, versions
 
-FORMAT = 4
+FORMAT = 5
 
 _State = TypeVar("_State")
 
