@@ -148,8 +148,8 @@ class Brush:
         painted = self.painters[0].placement.own
         kept = tuple(axis not in painted for axis in range(content.dim() - 1))
         longest = size or max(size for size, keep in zip(content.shape[1:], kept, strict=True) if not keep)
-        content = content.to(self.device)
-        made = content = content if self.colors is None else self.colors.given_to(content, own, NOISE)
+        content = content if self.colors is None else self.colors.given_to(content, own, NOISE)
+        made = content = content.to(self.device)
         for size, number in painted_at(longest, self.sizes, self.ratio):
             shape = fitted(tuple(content.shape[1:]), size, kept)
             seen = resize(content, shape).clamp_(0, 1)

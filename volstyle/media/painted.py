@@ -119,7 +119,8 @@ class Painting:
             shares = tuple(self.learned.shares(weights).tolist())
             if not is_frame(content):
                 return brush(shares)(content)
-            return brush(shares)(content[:, None], own=lasting(content, number))[:, 0]
+            own = lasting(content, number) if self.learned.colors else None
+            return brush(shares)(content[:, None], own=own)[:, 0]
 
         def finish(content: Tensor, made: Tensor, number: int) -> Tensor:
             made = carrier(content, made, number) if is_frame(content) else made
