@@ -6,6 +6,19 @@ Each side is the command of a user, in a process of its own on one thread, and i
 uv run python -m tests.benchmarks.photographs STYLE [STYLE …] --on FOLDER --others FOLDER --out FOLDER [--size 256]
 
 --on: photographs to learn on, as 30 of the training part of BSDS500 (Arbeláez et al. 2011). --others: ten others.
+
+What was tried, with the Starry Night, as texture and structure on photographs that were shown, and on others. The
+first stage alone, at 112 pixels, in 400 steps with a step size of .002:
+
+    photographs in their own colors                    .060, .93; .069, .93 (7 photographs, the whole lesson)
+    luma and two opponent colors, each spread alike    .045, .84; .056, .83
+    the linear map that moves colors least             .036, .75; .035, .70; what is kept
+
+In 1200 steps of .002 it breaks down after 700, as units fall silent; of .001 it costs half as much after 600 as
+after 600 of .002. The whole lesson at 256 pixels with content.weight=0.05: .0131, .738; .0163, .686.
+
+Frames of a clip given the colors of the style in the same way (candy, the cockatoo, first stage, 400 steps) are
+.0162, .751; .0410, .796 beside .0172, .759; .0347, .772 in their own colors, which they therefore keep.
 """
 
 from __future__ import annotations
