@@ -21,6 +21,7 @@ from volstyle.engine.checkpoint import damaged, load_tensors, save_tensors
 from volstyle.engine.outline import Outline
 from volstyle.engine.targets import objective_of
 from volstyle.engine.turns import turn
+from volstyle.grid.tiles import Box
 from volstyle.loss.objective import Objective
 from volstyle.loss.statistics import Sums
 from volstyle.loss.temporal import TemporalTerm
@@ -64,13 +65,15 @@ class Example:
     """What a network is shown at once. content, before: (C, *S) in [0, 1], the content at the size of the stage
     and what the stage before made of it, which is the content itself in the first stage. links: how it moves, if
     it is a piece of a clip. style: the number of the one it is to take.
-    variance: of the samples of what it is a piece of, which makes costs of a flat piece no larger than others."""
+    variance: of the samples of what it is a piece of, which makes costs of a flat piece no larger than others.
+    inner: of what is made, the samples that are looked at; () for all."""
 
     content: Tensor
     before: Tensor
     links: tuple[Link, ...] = ()
     style: int = 0
     variance: float = 1.0
+    inner: Box = ()
 
     def to(self, device: torch.device) -> Example:
         links = tuple(link.to(device) for link in self.links)
@@ -83,7 +86,8 @@ class Lesson:
 
     run: with the taps of the stage. targets: of each style, those of each view. examples: to learn from. checks:
     to see whether it still improves. placement: how the network lies on them. steps: at most. batch: examples in
-    each. is_first: whether no stage comes before.
+    each. is_first: whether no stage comes before. given: what is minimized for all examples alike; None where it
+    follows from each.
     """
 
     run: Outline
@@ -94,6 +98,7 @@ class Lesson:
     steps: int
     batch: int
     is_first: bool
+    given: tuple[Objective, Plans] | None = None
 
 
 @dataclass(frozen=True)
@@ -202,7 +207,8 @@ def _stepped(lesson: Lesson, generator: StageGenerator, now: Learned, seen: _See
         grown, found = _looked_at(lesson, learner, lesson.examples[number], seen, share, now.step)
         for name, cost in found.costs.items():
             costs[name] = costs.get(name, 0.0) + cost / lesson.batch
-        heard = _evened(found.gradient) if lesson.run.recipe.style.share == 1 else found.gradient
+        is_evened = lesson.given is not None or lesson.run.recipe.style.share == 1
+        heard = _evened(found.gradient) if is_evened else found.gradient
         torch.autograd.backward(weighed([grown], [heard]))
     rate = lesson.run.recipe.learn.rate * (1.0 if lesson.is_first else _FINER_RATE)
     return _adam(now, leaves, rate * _rate(now, lesson), costs)
@@ -211,8 +217,9 @@ def _stepped(lesson: Lesson, generator: StageGenerator, now: Learned, seen: _See
 def _evened(gradient: Tensor) -> Tensor:
     """A gradient with a root mean square of 1. The costs of one example may be ten times those of another, and the
     loudest would set the step size of Adam for all. What is minimized is thereby about the sum of the roots of
-    their costs. Where a step looks at some slices of a volume only, the size of a gradient tells how much there
-    was to see in them, and is kept."""
+    their costs. Of pieces of which the same is asked, the first are the loudest: far from it a gradient is a
+    hundred times what it becomes, and Adam would take small steps for long. Where a step looks at some slices of a
+    volume only, the size of a gradient tells how much there was to see in them, and is kept."""
     return gradient / gradient.square().mean().sqrt().clamp_min(1e-12)
 
 
@@ -223,10 +230,11 @@ def _looked_at(
     together. step: its number, which says what slices of a volume have their turn."""
     shares = torch.eye(len(lesson.targets), device=example.content.device)[example.style]
     made = generator.painter(lesson.placement, shares)(example.content, example.before)
+    made = made[(slice(None), *example.inner)]
     samples = made.detach().clamp(0, 1)
-    if id(example) not in seen:
+    if lesson.given is None and id(example) not in seen:
         seen[id(example)] = _objective(lesson, example)
-    objective, plans = seen[id(example)]
+    objective, plans = lesson.given or seen[id(example)]
     found = evaluate(samples, *turn(_held(objective, share), plans, lesson.run.recipe.style.share, step))
     outside = made.detach() - samples
     gradient = found.gradient.masked_fill_(outside * found.gradient < 0, 0.0)  # cut off, it leads nowhere

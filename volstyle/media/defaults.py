@@ -75,6 +75,14 @@ _FITS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
 found with tests/benchmarks/peers.py. With `builtin`, frames that are held together keep more structure than each
 for itself and need less content weight for as much style."""
 
+_ON_DEMAND: Mapping[str, Any] = {
+    "content": {"weight": 0.0},
+    "smoothness": 0.0,
+    "learn": {"steps": 600, "rate": 0.002, "others": 0.0, "nearness": 0.0},
+    "init": "content",
+}
+"""Choices with which a solid is learned that is made on demand. Each step sees a piece that no other has seen."""
+
 _LEARNED: Mapping[str, Mapping[str, Any]] = {
     "": {"content": {"weight": 0.05}, "smoothness": 0.3, "learn": {"others": 0.25}},
     "volume": {
@@ -82,6 +90,8 @@ _LEARNED: Mapping[str, Mapping[str, Any]] = {
         "style": {"share": 0.06},
         "learn": {"crop": 72, "steps": 800, "rate": 0.0005, "examples": 48, "others": 0.0},
     },
+    "solid": {**_ON_DEMAND, "style": {"share": 0.1}},
+    "phases": _ON_DEMAND,
 }
 """Kind of content, "" for any -> choices that fit a style that is learned, on top of those of the medium and the
 network. A volume's pieces are small, and a step looks at few of their slices, for they have so many. Its kernels
