@@ -91,7 +91,8 @@ _LEARNED: Mapping[str, Mapping[str, Any]] = {
         "learn": {"crop": 72, "steps": 800, "rate": 0.0005, "examples": 48, "others": 0.0},
     },
     "solid": {**_ON_DEMAND, "style": {"share": 0.1}},
-    "phases": _ON_DEMAND,
+    # A network moves all samples at once: without much weight on their values it finds grays that correlate right.
+    "phases": {**_ON_DEMAND, "solid": {"values": 50.0}},
 }
 """Kind of content, "" for any -> choices that fit a style that is learned, on top of those of the medium and the
 network. A volume's pieces are small, and a step looks at few of their slices, for they have so many. Its kernels

@@ -34,8 +34,9 @@ from volstyle.media.order import Order, path_of
 from volstyle.media.painted import is_learned, paint_order
 from volstyle.media.result import Result, in_units
 from volstyle.media.resume import Resume, remove, state_folder, was_writing
-from volstyle.media.solid_lesson import check_solid_lesson, learn_solid
+from volstyle.media.solid_lesson import check_solid_lesson
 from volstyle.media.solid_part import make_part
+from volstyle.media.solid_school import learn_solid
 from volstyle.media.table import medium_named, open_order
 from volstyle.media.volume import with_style_size
 from volstyle.record import StageRecord
