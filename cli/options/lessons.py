@@ -77,7 +77,7 @@ class LearnOptions(RunOptions):
         int | None,
         look(
             "Training steps of each stage, at most; the first stage takes twice as many. Default: 600, of volumes "
-            "800.",
+            "800, of solids 250.",
             min=1,
         ),
     ] = None

@@ -64,7 +64,7 @@ def make(*words: str) -> int:
     return main(["volume", *words, "-q"])
 
 
-def test_a_solid_is_learned_and_any_part_of_it_made() -> None:
+def test_a_solid_is_learned_and_any_part_of_it_made(capsys: pytest.CaptureFixture[str]) -> None:
     assert learn(*SECTIONS, "--phases", "auto", "-o", "rock.safetensors") == 0
     record = json.loads(Path("rock.safetensors.json").read_text())
     assert [style["across"] for style in record["command"]["styles"]] == ["z", "y", "x"]
@@ -78,6 +78,8 @@ def test_a_solid_is_learned_and_any_part_of_it_made() -> None:
     assert set(np.unique(one)) <= {0, 85}
     assert (one[6:18, :8, 9:21] == other[:, 4:]).all()
     assert make(*line, "--seed", "1", "-o", "c.npy") == 0
+    assert main(["eval", "c.npy"]) == 2
+    assert "c.npy: is of a learned solid, which has no sections in it; give them" in capsys.readouterr().err
     assert main(["replay", "b.npy.json", "-q"]) == 0
     assert json.loads(Path("b.npy.json").read_text())["command"]["begins"] == [6, -4, 9]
 

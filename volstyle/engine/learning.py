@@ -22,6 +22,7 @@ from volstyle.engine.outline import Outline
 from volstyle.engine.targets import objective_of
 from volstyle.engine.turns import turn
 from volstyle.grid.tiles import Box
+from volstyle.loss.mean_terms import in_the_mean, named
 from volstyle.loss.objective import Objective
 from volstyle.loss.statistics import Sums
 from volstyle.loss.temporal import TemporalTerm
@@ -36,7 +37,8 @@ _WARM_UP = 20
 """Steps until the step size is whole."""
 
 _FINER_RATE = 0.5
-"""The step size in finer stages, as a share of that in the first: their pieces differ more from one another."""
+"""The step size in finer stages, as a share of that in the first: their pieces differ more from one another.
+Networks of solids die of steps four times as large: they give back what they are given."""
 
 _LAST_SHARE = 0.3
 """The share of all steps, the last ones, in which the step size falls to nothing."""
@@ -55,6 +57,9 @@ _IMPROVEMENT, _PATIENCE = 0.01, 3
 _OUTSIDE = 10.0
 """How much it costs samples to lie outside of [0, 1], where they are cut off: the mean of the squared distances
 times this."""
+
+_FRESH = 0.1
+"""The share of a piece in the means of what terms measure, where the same is asked of all pieces."""
 
 _BLOCK = 4
 """Side of the blocks whose means a finer stage keeps, in samples."""
@@ -107,7 +112,8 @@ class Learned:
 
     weights, first, second: name -> a weight, and the means of its gradients and of their squares. step: how many
     were made. falling: the step from which on the step size falls. costs: term -> weighted cost at each step.
-    checks: (step, cost) of the examples that are not learned from.
+    checks: (step, cost) of the examples that are not learned from. means: of what terms measure over the pieces so
+    far, where they hold in the mean.
     """
 
     weights: Mapping[str, Tensor]
@@ -117,11 +123,12 @@ class Learned:
     falling: int | None = None
     costs: Mapping[str, list[float]] = field(default_factory=dict)
     checks: tuple[tuple[int, float], ...] = ()
+    means: Mapping[str, Tensor] = field(default_factory=dict)
 
     def to(self, device: torch.device) -> Learned:
-        kinds = (self.weights, self.first, self.second)
-        weights, first, second = ({name: t.to(device) for name, t in kind.items()} for kind in kinds)
-        return replace(self, weights=weights, first=first, second=second)
+        kinds = (self.weights, self.first, self.second, self.means)
+        weights, first, second, means = ({name: t.to(device) for name, t in kind.items()} for kind in kinds)
+        return replace(self, weights=weights, first=first, second=second, means=means)
 
     def save(self, path: Path) -> None:
         """Raises OSError."""
@@ -151,7 +158,7 @@ class Learned:
             raise damaged(path, error) from error
 
 
-_KINDS = ("weights", "first", "second")
+_KINDS = ("weights", "first", "second", "means")
 
 _Seen = dict[int, tuple[Objective, Plans]]
 """The identity of an example -> its objective, kept from when it was drawn first."""
@@ -202,16 +209,19 @@ def _stepped(lesson: Lesson, generator: StageGenerator, now: Learned, seen: _See
     leaves = {name: weight.detach().clone().requires_grad_() for name, weight in now.weights.items()}
     learner = replace(generator, weights=leaves)
     costs: dict[str, float] = {}
+    means: Mapping[str, Tensor] = now.means
     share = min(1.0, (now.step + 1) / math.ceil(_FREE_SHARE * lesson.steps))
     for number in numbers:
-        grown, found = _looked_at(lesson, learner, lesson.examples[number], seen, share, now.step)
+        told: dict[str, Tensor] = {**means}
+        grown, found = _looked_at(lesson, learner, lesson.examples[number], seen, share, now.step, told)
+        means = told
         for name, cost in found.costs.items():
             costs[name] = costs.get(name, 0.0) + cost / lesson.batch
         is_evened = lesson.given is not None or lesson.run.recipe.style.share == 1
         heard = _evened(found.gradient) if is_evened else found.gradient
         torch.autograd.backward(weighed([grown], [heard]))
     rate = lesson.run.recipe.learn.rate * (1.0 if lesson.is_first else _FINER_RATE)
-    return _adam(now, leaves, rate * _rate(now, lesson), costs)
+    return replace(_adam(now, leaves, rate * _rate(now, lesson), costs), means=means)
 
 
 def _evened(gradient: Tensor) -> Tensor:
@@ -224,10 +234,17 @@ def _evened(gradient: Tensor) -> Tensor:
 
 
 def _looked_at(
-    lesson: Lesson, generator: StageGenerator, example: Example, seen: _Seen, share: float = 1.0, step: int = 0
+    lesson: Lesson,
+    generator: StageGenerator,
+    example: Example,
+    seen: _Seen,
+    share: float = 1.0,
+    step: int = 0,
+    means: dict[str, Tensor] | None = None,
 ) -> tuple[Tensor, Evaluation]:
     """What a network makes of an example, and the cost and gradient there. share: of the weight that holds a clip
-    together. step: its number, which says what slices of a volume have their turn."""
+    together. step: its number, which says what slices of a volume have their turn. means: of what terms measure
+    over earlier examples, where the same is asked of all; they are replaced by those with this one."""
     shares = torch.eye(len(lesson.targets), device=example.content.device)[example.style]
     made = generator.painter(lesson.placement, shares)(example.content, example.before)
     made = made[(slice(None), *example.inner)]
@@ -235,7 +252,12 @@ def _looked_at(
     if lesson.given is None and id(example) not in seen:
         seen[id(example)] = _objective(lesson, example)
     objective, plans = lesson.given or seen[id(example)]
+    told: Mapping[str, Sequence[Tensor]] = {}
+    if lesson.given is not None and means is not None:
+        objective, told = in_the_mean(objective, means, max(_FRESH, 1 / (1 + step)))
     found = evaluate(samples, *turn(_held(objective, share), plans, lesson.run.recipe.style.share, step))
+    if means is not None:
+        means.update(named(told))
     outside = made.detach() - samples
     gradient = found.gradient.masked_fill_(outside * found.gradient < 0, 0.0)  # cut off, it leads nowhere
     gradient += outside * (2 * _OUTSIDE / outside.numel())

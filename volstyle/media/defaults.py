@@ -78,7 +78,7 @@ for itself and need less content weight for as much style."""
 _ON_DEMAND: Mapping[str, Any] = {
     "content": {"weight": 0.0},
     "smoothness": 0.0,
-    "learn": {"steps": 600, "rate": 0.002, "others": 0.0, "nearness": 0.0},
+    "learn": {"steps": 250, "rate": 0.002, "others": 0.0, "nearness": 0.0},
     "init": "content",
 }
 """Choices with which a solid is learned that is made on demand. Each step sees a piece that no other has seen."""
@@ -91,8 +91,8 @@ _LEARNED: Mapping[str, Mapping[str, Any]] = {
         "learn": {"crop": 72, "steps": 800, "rate": 0.0005, "examples": 48, "others": 0.0},
     },
     "solid": {**_ON_DEMAND, "style": {"share": 0.1}},
-    # A network moves all samples at once: without much weight on their values it finds grays that correlate right.
-    "phases": {**_ON_DEMAND, "solid": {"values": 50.0}},
+    # A network moves all samples at once: without much weight on their values it finds grays that correlate.
+    "phases": {**_ON_DEMAND, "solid": {"values": 1000.0, "variation": 100.0}},
 }
 """Kind of content, "" for any -> choices that fit a style that is learned, on top of those of the medium and the
 network. A volume's pieces are small, and a step looks at few of their slices, for they have so many. Its kernels

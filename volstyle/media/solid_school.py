@@ -44,7 +44,8 @@ from volstyle.record import StageRecord
 
 _PLAN = Plan(axes=3, width=16, residuals=2)
 """How the network of a stage is built: thin, for torch convolves 16 channels the fastest, and of a small reach,
-for all that lies within it beyond a part must be made with the part."""
+for all that lies within it beyond a part must be made with the part. That of the last stage works on samples and
+not on blocks of them, which leave rows of dots beside all edges."""
 
 _MARGIN = 6
 """Samples at each end of what is made in a step that are not looked at. A network's reach is twice as long, but
@@ -273,8 +274,9 @@ def _now() -> float:
 
 def _starts(run: Outline, opened: Solid) -> tuple[StageGenerator, ...]:
     """The networks that stages start from, which add nothing to what is there."""
-    plan = replace(_PLAN, channels=opened.only.content.channels)
-    return tuple(StageGenerator.new(plan, run.recipe.seed * 97 + number) for number in range(len(run.stages)))
+    plan, last = replace(_PLAN, channels=opened.only.content.channels), len(run.stages) - 1
+    plans = [plan if number < last else replace(plan, block=1) for number in range(len(run.stages))]
+    return tuple(StageGenerator.new(each, run.recipe.seed * 97 + number) for number, each in enumerate(plans))
 
 
 def _planned(order: Order, opened: Solid) -> Outline:
@@ -285,7 +287,7 @@ def _planned(order: Order, opened: Solid) -> Outline:
     choice, count = order.recipe.learn, 1
     while max(shape) * 2**count <= min(sides) and min(sides) >= _FEWEST * 2**count:
         count += 1
-    steps = [2 * choice.steps if not number else choice.steps for number in range(count)]
+    steps = [choice.steps if number else 2 * choice.steps for number in range(count)]
     return replace(run, stages=tuple(Stage(shape, each) for each in steps))
 
 
