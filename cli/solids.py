@@ -17,6 +17,7 @@ from volstyle.errors import InputError
 from volstyle.judges.solids import AXES, Measured, SolidVerdict, apart, check_extra, judge_solid
 from volstyle.media.command import order_behind
 from volstyle.media.order import StyleOrder, style_named
+from volstyle.media.painted import is_learned
 from volstyle.media.solid import read_section
 
 from .options import EvalOptions
@@ -42,6 +43,10 @@ def judged_solid(options: EvalOptions) -> SolidVerdict:
     order = order_behind(options.result)
     styles: Sequence[StyleOrder] = [style_named(str(path)) for path in options.style]
     styles = styles or (order.styles if order else ())
+    if any(map(is_learned, styles)):
+        raise InputError(
+            f"{options.result}: is of a learned solid, which has no sections in it; give them as --style"
+        )
     if not styles:
         raise InputError(f"{options.result}: no record beside it that says what it is of; give --style")
     sections = []

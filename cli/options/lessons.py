@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -19,7 +19,11 @@ class LearnOptions(RunOptions):
 
     styles: Annotated[
         list[Path],
-        Argument(metavar="STYLE", help="Picture whose style is learned; several are learned into one file."),
+        Argument(
+            metavar="STYLE",
+            help="Picture whose style is learned; several are learned into one file. With --shape, a section of "
+            "the solid, or three with the axis that each lies across: xy.png@z xz.png@y yz.png@x.",
+        ),
     ]
     on: Annotated[
         list[Path],
@@ -28,7 +32,23 @@ class LearnOptions(RunOptions):
             "pictures, or a volume. Repeat the option for more of the same kind.",
             metavar="IN",
         ),
-    ]
+    ] = field(default_factory=list)
+    shape: Annotated[
+        str | None,
+        look(
+            "Learn a solid texture instead, of which `volstyle volume --shape` then makes any part: the size of "
+            "the piece that a step looks at, such as 64,64,64; leave --on out.",
+            metavar="Z,Y,X",
+        ),
+    ] = None
+    phases: Annotated[
+        str | None,
+        look(
+            "With --shape: a solid of a few distinct materials (phases), in the same shares as in the sections. "
+            "auto makes each gray level a phase; N groups the levels into N.",
+            metavar="auto|N",
+        ),
+    ] = None
     output: Annotated[
         Path | None,
         files(
@@ -57,7 +77,7 @@ class LearnOptions(RunOptions):
         int | None,
         look(
             "Training steps of each stage, at most; the first stage takes twice as many. Default: 600, of volumes "
-            "800.",
+            "800, of solids 250.",
             min=1,
         ),
     ] = None
@@ -80,4 +100,5 @@ class LearnOptions(RunOptions):
         found["content"] = given(weight=self.content_weight)
         found["style"] = given(scale=self.style_scale)
         found["learn"] = given(steps=self.steps)
+        found["solid"] = given(phases=self.phases)
         return found | given(init=self.init)

@@ -153,6 +153,14 @@ class VolumeOptions(StyleOptions):
         str | None,
         look("Size of a solid texture that is made from the style alone; leave IN out.", metavar="Z,Y,X"),
     ] = None
+    origin: Annotated[
+        str | None,
+        look(
+            "With --shape, of a learned solid: where the part that is made begins in the endless solid, in "
+            "samples. Default: 0,0,0.",
+            metavar="Z,Y,X",
+        ),
+    ] = None
     phases: Annotated[
         str | None,
         look(

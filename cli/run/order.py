@@ -13,6 +13,7 @@ from volstyle.media.method import with_method
 from volstyle.media.names import default_output
 from volstyle.media.order import Order, Source, StyleOrder, moment_of, style_named
 from volstyle.media.painted import sized
+from volstyle.media.solid_part import begins_at
 from volstyle.media.table import medium_named
 from volstyle.media.volume import shape_of
 from volstyle.recipe import Recipe, assigned
@@ -93,8 +94,9 @@ def _volume_order(options: VolumeOptions) -> Order:
     if (options.content is None) == (options.shape is None):
         raise RecipeError("volume: give either IN, what is styled, or --shape Z,Y,X of a solid texture")
     shape = None if options.shape is None else shape_of(options.shape)
+    begins = None if options.origin is None else begins_at(options.origin)
     order = _order_or_texture(options, Selection())
-    return replace(order, mask=options.mask, shape=shape, style_size=options.style_size)
+    return replace(order, mask=options.mask, shape=shape, begins=begins, style_size=options.style_size)
 
 
 def _signal_order(options: SignalOptions) -> Order:

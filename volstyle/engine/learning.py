@@ -22,6 +22,8 @@ from volstyle.engine.checkpoint import damaged, load_tensors, save_tensors
 from volstyle.engine.outline import Outline
 from volstyle.engine.targets import objective_of
 from volstyle.engine.turns import turn
+from volstyle.grid.tiles import Box
+from volstyle.loss.mean_terms import in_the_mean, named
 from volstyle.loss.objective import Objective
 from volstyle.loss.statistics import Sums
 from volstyle.loss.temporal import TemporalTerm
@@ -36,7 +38,8 @@ _WARM_UP = 20
 """Steps until the step size is whole."""
 
 _FINER_RATE = 0.5
-"""The step size in finer stages, as a share of that in the first: their pieces differ more from one another."""
+"""The step size in finer stages, as a share of that in the first: their pieces differ more from one another.
+Networks of solids die of steps four times as large: they give back what they are given."""
 
 _LAST_SHARE = 0.3
 """The share of all steps, the last ones, in which the step size falls to nothing."""
@@ -60,6 +63,9 @@ _OUTSIDE = 10.0
 """How much it costs samples to lie outside of [0, 1], where they are cut off: the mean of the squared distances
 times this."""
 
+_FRESH = 0.1
+"""The share of a piece in the means of what terms measure, where the same is asked of all pieces."""
+
 _BLOCK = 4
 """Side of the blocks whose means a finer stage keeps, in samples."""
 
@@ -69,13 +75,15 @@ class Example:
     """What a network is shown at once. content, before: (C, *S) in [0, 1], the content at the size of the stage
     and what the stage before made of it, which is the content itself in the first stage. links: how it moves, if
     it is a piece of a clip. style: the number of the one it is to take.
-    variance: of the samples of what it is a piece of, which makes costs of a flat piece no larger than others."""
+    variance: of the samples of what it is a piece of, which makes costs of a flat piece no larger than others.
+    inner: of what is made, the samples that are looked at; () for all."""
 
     content: Tensor
     before: Tensor
     links: tuple[Link, ...] = ()
     style: int = 0
     variance: float = 1.0
+    inner: Box = ()
 
     def to(self, device: torch.device) -> Example:
         links = tuple(link.to(device) for link in self.links)
@@ -88,7 +96,8 @@ class Lesson:
 
     run: with the taps of the stage. targets: of each style, those of each view. examples: to learn from. checks:
     to see whether it still improves. placement: how the network lies on them. steps: at most. batch: examples in
-    each. is_first: whether no stage comes before.
+    each. is_first: whether no stage comes before. given: what is minimized for all examples alike; None where it
+    follows from each.
     """
 
     run: Outline
@@ -99,6 +108,7 @@ class Lesson:
     steps: int
     batch: int
     is_first: bool
+    given: tuple[Objective, Plans] | None = None
 
 
 @dataclass(frozen=True)
@@ -108,7 +118,8 @@ class Learned:
     weights, first, second: name -> a weight, and the means of its gradients and of their squares. best: the
     weights at the best check; {} before the first. step: how many were made. falling: the step from which on the
     step size falls. pace: the step size as a share of what was asked for. costs: term -> weighted cost at each
-    step. checks: (step, cost) of the examples that are not learned from.
+    step. checks: (step, cost) of the examples that are not learned from. means: of what terms measure over the
+    pieces so far, where they hold in the mean.
     """
 
     weights: Mapping[str, Tensor]
@@ -120,6 +131,7 @@ class Learned:
     pace: float = 1.0
     costs: Mapping[str, list[float]] = field(default_factory=dict)
     checks: tuple[tuple[int, float], ...] = ()
+    means: Mapping[str, Tensor] = field(default_factory=dict)
 
     def to(self, device: torch.device) -> Learned:
         moved: dict[str, Any] = {
@@ -153,7 +165,7 @@ class Learned:
             raise damaged(path, error) from error
 
 
-_KINDS = ("weights", "first", "second", "best")
+_KINDS = ("weights", "first", "second", "best", "means")
 _FACTS = ("step", "falling", "pace", "costs")
 
 _Seen = dict[int, tuple[Objective, Plans]]
@@ -205,37 +217,55 @@ def _stepped(lesson: Lesson, generator: StageGenerator, now: Learned, seen: _See
     leaves = {name: weight.detach().clone().requires_grad_() for name, weight in now.weights.items()}
     learner = replace(generator, weights=leaves)
     costs: dict[str, float] = {}
+    means: Mapping[str, Tensor] = now.means
     share = min(1.0, (now.step + 1) / math.ceil(_FREE_SHARE * lesson.steps))
     for number in numbers:
-        grown, found = _looked_at(lesson, learner, lesson.examples[number], seen, share, now.step)
+        told: dict[str, Tensor] = {**means}
+        grown, found = _looked_at(lesson, learner, lesson.examples[number], seen, share, now.step, told)
+        means = told
         for name, cost in found.costs.items():
             costs[name] = costs.get(name, 0.0) + cost / lesson.batch
-        heard = _evened(found.gradient) if lesson.run.recipe.style.share == 1 else found.gradient
+        is_evened = lesson.given is not None or lesson.run.recipe.style.share == 1
+        heard = _evened(found.gradient) if is_evened else found.gradient
         torch.autograd.backward(weighed([grown], [heard]))
     rate = lesson.run.recipe.learn.rate * (1.0 if lesson.is_first else _FINER_RATE)
-    return _adam(now, leaves, rate * _rate(now, lesson), costs)
+    return replace(_adam(now, leaves, rate * _rate(now, lesson), costs), means=means)
 
 
 def _evened(gradient: Tensor) -> Tensor:
     """A gradient with a root mean square of 1. The costs of one example may be ten times those of another, and the
     loudest would set the step size of Adam for all. What is minimized is thereby about the sum of the roots of
-    their costs. Where a step looks at some slices of a volume only, the size of a gradient tells how much there
-    was to see in them, and is kept."""
+    their costs. Of pieces of which the same is asked, the first are the loudest: far from it a gradient is a
+    hundred times what it becomes, and Adam would take small steps for long. Where a step looks at some slices of a
+    volume only, the size of a gradient tells how much there was to see in them, and is kept."""
     return gradient / gradient.square().mean().sqrt().clamp_min(1e-12)
 
 
 def _looked_at(
-    lesson: Lesson, generator: StageGenerator, example: Example, seen: _Seen, share: float = 1.0, step: int = 0
+    lesson: Lesson,
+    generator: StageGenerator,
+    example: Example,
+    seen: _Seen,
+    share: float = 1.0,
+    step: int = 0,
+    means: dict[str, Tensor] | None = None,
 ) -> tuple[Tensor, Evaluation]:
     """What a network makes of an example, and the cost and gradient there. share: of the weight that holds a clip
-    together. step: its number, which says what slices of a volume have their turn."""
+    together. step: its number, which says what slices of a volume have their turn. means: of what terms measure
+    over earlier examples, where the same is asked of all; they are replaced by those with this one."""
     shares = torch.eye(len(lesson.targets), device=example.content.device)[example.style]
     made = generator.painter(lesson.placement, shares)(example.content, example.before)
+    made = made[(slice(None), *example.inner)]
     samples = made.detach().clamp(0, 1)
-    if id(example) not in seen:
+    if lesson.given is None and id(example) not in seen:
         seen[id(example)] = _objective(lesson, example)
-    objective, plans = seen[id(example)]
+    objective, plans = lesson.given or seen[id(example)]
+    told: Mapping[str, Sequence[Tensor]] = {}
+    if lesson.given is not None and means is not None:
+        objective, told = in_the_mean(objective, means, max(_FRESH, 1 / (1 + step)))
     found = evaluate(samples, *turn(_held(objective, share), plans, lesson.run.recipe.style.share, step))
+    if means is not None:
+        means.update(named(told))
     outside = made.detach() - samples
     gradient = found.gradient.masked_fill_(outside * found.gradient < 0, 0.0)  # cut off, it leads nowhere
     gradient += outside * (2 * _OUTSIDE / outside.numel())

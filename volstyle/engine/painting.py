@@ -111,7 +111,7 @@ class LearnedStyle:
                 says = "is no learned style" if found is None else f"is a learned style of version {found}"
                 raise InputError(f"{path}: {says}; must be one of version {FORMAT}, made by `volstyle learn`")
             stages = tuple(
-                LearnedStage(int(stage["size"]), _generator(Plan(**stage["plan"]), weights.tensors, number))
+                LearnedStage(int(stage["size"]), generator_of(Plan(**stage["plan"]), weights.tensors, number))
                 for number, stage in enumerate(about["stages"])
             )
             names = tuple(str(name) for name in about["names"])
@@ -171,7 +171,7 @@ def painted_at(longest: int, learned: Sequence[int], ratio: float) -> tuple[tupl
     )
 
 
-def _generator(plan: Plan, tensors: Mapping[str, Tensor], number: int) -> StageGenerator:
+def generator_of(plan: Plan, tensors: Mapping[str, Tensor], number: int) -> StageGenerator:
     """The network of a stage from a file's tensors. Raises ValueError or KeyError unless they are as planned."""
     wanted = plan.shapes()
     weights = {name: tensors[f"stage{number}.{name}"].float() for name in wanted}

@@ -79,15 +79,32 @@ class Phases:
 
         around = ndimage.gaussian_filter(samples.numpy(), (0, 2, 2, 2), mode="nearest")
         samples = samples + _SUPPORT * torch.from_numpy(around)
-        apart = torch.stack([(samples - code.view(-1, 1, 1, 1)).square().sum(0).flatten() for code in self.codes])
+        return self.cut(samples, self.nearer(samples))
+
+    def nearer(self, samples: Tensor) -> Tensor:
+        """(P,): by how much each phase must be brought nearer to samples (C, *S), in squared distance, for all to
+        have their shares of them."""
+        apart = self._apart(samples)
+        nearer = torch.zeros(len(self.levels))
         for _ in range(1 if len(self.levels) == 2 else _ROUNDS):
             for phase, share in enumerate(self.shares.tolist()[1:], start=1):
                 others = torch.cat((apart[:phase], apart[phase + 1 :])).amin(0)
-                nearer = (apart[phase] - others).sort().values
-                count = min(max(round(share * len(nearer)), 1), len(nearer) - 1)
-                apart[phase] -= (nearer[count - 1] + nearer[count]) / 2
-        labels = apart.argmin(0)
+                ranked = (apart[phase] - others).sort().values
+                count = min(max(round(share * len(ranked)), 1), len(ranked) - 1)
+                middle = (ranked[count - 1] + ranked[count]) / 2
+                apart[phase] -= middle
+                nearer[phase] += middle
+        return nearer
+
+    def cut(self, samples: Tensor, nearer: Tensor) -> Tensor:
+        """Samples (C, *S) of the engine as levels (1, *S): the nearest phase, after each is brought nearer by its
+        number, whatever shares they have then. nearer: (P,)."""
+        labels = (self._apart(samples) - nearer[:, None]).argmin(0)
         return self.levels[labels].view(1, *samples.shape[1:])
+
+    def _apart(self, samples: Tensor) -> Tensor:
+        """(P, N): the squared distance of each of N samples from each phase."""
+        return torch.stack([(samples - code.view(-1, 1, 1, 1)).square().sum(0).flatten() for code in self.codes])
 
 
 def _means(samples: Tensor, count: int) -> Tensor:

@@ -9,7 +9,7 @@ products are the two-point probabilities S₂ of the points that are 1.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
@@ -17,6 +17,9 @@ from torch import Tensor
 from volstyle.loss.signal_terms import QuantileTerm
 from volstyle.loss.terms import SampleTerm
 from volstyle.recipe import SolidChoice
+
+_NEAR = 4
+"""Up to how many samples apart the variation of what networks make is looked at."""
 
 
 @dataclass(frozen=True)
@@ -39,17 +42,33 @@ class TwoPointTerm:
     def add_gradient(self, samples: Tensor, gradient: Tensor) -> float:
         """The cost of samples (C, z, y, x); its gradient is added to gradient."""
         total = 0.0
-        for axis, target in self.targets.items():
+        for axis in self.targets:
             leaf = samples.detach().requires_grad_()
-            lags = ((target.shape[1] - 1) // 2, target.shape[2] - 1)
-            found = correlations(planes_across(leaf - self.mean.to(leaf), axis), lags, periodic=self.periodic)
-            wanted = target.to(found)
-            share = self.weight / len(self.targets) / wanted.square().sum().clamp_min(1e-30)
-            cost = share * (found - wanted).square().sum()
+            cost = self._cost(axis, self._measured(leaf, axis))
             (slope,) = torch.autograd.grad(cost, leaf)
             gradient += slope
             total += float(cost.detach())
         return total
+
+    def measure(self, samples: Tensor) -> tuple[Tensor, ...]:
+        """R of samples (C, z, y, x), for each axis."""
+        return tuple(self._measured(samples, axis) for axis in self.targets)
+
+    def cost(self, measured: Sequence[Tensor]) -> Tensor:
+        """The cost of what `measure` gives."""
+        return torch.stack(
+            [self._cost(axis, each) for axis, each in zip(self.targets, measured, strict=True)]
+        ).sum()
+
+    def _measured(self, samples: Tensor, axis: int) -> Tensor:
+        target = self.targets[axis]
+        lags = ((target.shape[1] - 1) // 2, target.shape[2] - 1)
+        return correlations(planes_across(samples - self.mean.to(samples), axis), lags, periodic=self.periodic)
+
+    def _cost(self, axis: int, found: Tensor) -> Tensor:
+        wanted = self.targets[axis].to(found)
+        share = self.weight / len(self.targets) / wanted.square().sum().clamp_min(1e-30)
+        return share * (found - wanted).square().sum()
 
 
 @dataclass(frozen=True)
@@ -59,12 +78,13 @@ class VariationTerm:
 
     Where channels are 0 or 1, V is the share of neighbors that differ. A blurred edge has the same V as a hard
     one, and noise adds to it; so this term sets how much surface there is, and leaves no noise. targets: axis ->
-    V̂, (C,).
+    V̂, (C,). near: axis -> those to samples that lie 1 to `_NEAR` apart, (C, `_NEAR`).
     """
 
     weight: float
     targets: Mapping[int, Tensor]
     periodic: bool = False
+    near: Mapping[int, Tensor] = field(default_factory=dict)
 
     def add_gradient(self, samples: Tensor, gradient: Tensor) -> float:
         """The cost of samples (C, *S); its gradient is added to gradient."""
@@ -83,6 +103,29 @@ class VariationTerm:
             else:
                 gradient.narrow(along, 1, steps.shape[along]).add_(pull)
                 gradient.narrow(along, 0, steps.shape[along]).sub_(pull)
+        return total
+
+    def measure(self, samples: Tensor) -> tuple[Tensor, ...]:
+        """V of samples (C, *S) along each axis to the next sample and to those a little farther, from even samples
+        and from odd ones: (C, `_NEAR`, 2) each.
+
+        A network that works in blocks of two samples else makes those of a block alike, and leaves all variation
+        to the ends of blocks; or it varies within them, as the squares of a chessboard do, and not between them.
+        """
+        found = []
+        for axis in self.targets:
+            along = samples.movedim(1 + axis, 1)
+            steps = [(along[:, lag:] - along[:, :-lag]).abs() for lag in range(1, _NEAR + 1)]
+            sides = [[step[:, first::2].flatten(1).mean(1) for first in (0, 1)] for step in steps]
+            found.append(torch.stack([torch.stack(pair, 1) for pair in sides], 1))
+        return tuple(found)
+
+    def cost(self, measured: Sequence[Tensor]) -> Tensor:
+        """The cost of what `measure` gives: the mean over all of it."""
+        total = measured[0].new_zeros(())
+        for axis, each in zip(self.targets, measured, strict=True):
+            wanted = self.near.get(axis, self.targets[axis][:, None]).to(each).clamp_min(1e-6)[:, :, None]
+            total = total + self.weight / len(self.targets) * ((each - wanted) / wanted).square().mean()
         return total
 
 
@@ -112,9 +155,10 @@ def correlations(planes: Tensor, lags: tuple[int, int], *, periodic: bool = Fals
     return products / (rows[:, None] * columns)
 
 
-def variation(planes: Tensor, along: int) -> Tensor:
-    """The mean of |x_{i+1} − x_i| in planes (C, N, h, w), along h (0) or w (1): (C,)."""
-    return planes.diff(dim=2 + along).abs().flatten(1).mean(1)
+def variation(planes: Tensor, along: int, lag: int = 1) -> Tensor:
+    """The mean of |x_{i+lag} − x_i| in planes (C, N, h, w), along h (0) or w (1): (C,)."""
+    lines = planes.movedim(2 + along, -1)
+    return (lines[..., lag:] - lines[..., :-lag]).abs().flatten(1).mean(1)
 
 
 def solid_terms(
@@ -149,7 +193,10 @@ def solid_terms(
         along: dict[int, list[Tensor]] = {}
         for axis, found in sections.items():
             for place, own in enumerate(other for other in range(len(shape)) if other != axis):
-                along.setdefault(own, []).extend(variation(planes, place) for planes in found)
-        means = {axis: torch.stack(found).mean(0) for axis, found in along.items()}
-        terms["variation"] = VariationTerm(choice.variation, means, periodic)
+                for planes in found:
+                    apart = [variation(planes, place, lag) for lag in range(1, _NEAR + 1)]
+                    along.setdefault(own, []).append(torch.stack(apart, 1))
+        near = {axis: torch.stack(found).mean(0) for axis, found in along.items()}
+        means = {axis: found[:, 0] for axis, found in near.items()}
+        terms["variation"] = VariationTerm(choice.variation, means, periodic, near)
     return terms

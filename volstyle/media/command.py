@@ -64,6 +64,8 @@ def command_of(order: Order, stopped_after: tuple[int, int] | None) -> dict[str,
         "seconds": order.seconds,
         "cuts": order.cuts,
         **({"examples": [named(source) for source in order.examples]} if order.examples else {}),
+        **({"learns_solid": True} if order.learns_solid else {}),
+        **({"begins": order.begins} if order.begins is not None else {}),
         "stopped_after": stopped_after,
         **({"in_memory": in_memory} if in_memory else {}),
     }
@@ -183,6 +185,8 @@ def _order(path: Path, record: Record, command: Mapping[str, Any]) -> Order:
         stop_after=None if stopped is None else (stopped[0], stopped[1]),
         network_digest=record.weights,
         examples=tuple(folder / example for example in command.get("examples", ())),
+        learns_solid=command.get("learns_solid", False),
+        begins=None if command.get("begins") is None else tuple(command["begins"]),
     )
     for part in (order, order.selection, order.encoding, *order.styles):
         check_entries(path, part)

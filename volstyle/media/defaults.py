@@ -75,6 +75,14 @@ _FITS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
 found with tests/benchmarks/peers.py. With `builtin`, frames that are held together keep more structure than each
 for itself and need less content weight for as much style."""
 
+_ON_DEMAND: Mapping[str, Any] = {
+    "content": {"weight": 0.0},
+    "smoothness": 0.0,
+    "learn": {"steps": 250, "rate": 0.002, "others": 0.0, "nearness": 0.0},
+    "init": "content",
+}
+"""Choices with which a solid is learned that is made on demand. Each step sees a piece that no other has seen."""
+
 _LEARNED: Mapping[str, Mapping[str, Any]] = {
     "": {"content": {"weight": 0.05}, "smoothness": 0.3, "learn": {"others": 0.25}},
     "image": {"learn": {"rate": 0.001}},
@@ -83,6 +91,9 @@ _LEARNED: Mapping[str, Mapping[str, Any]] = {
         "style": {"share": 0.06},
         "learn": {"crop": 72, "steps": 800, "rate": 0.0005, "examples": 48, "others": 0.0},
     },
+    "solid": {**_ON_DEMAND, "style": {"share": 0.1}},
+    # A network moves all samples at once: without much weight on their values it finds grays that correlate.
+    "phases": {**_ON_DEMAND, "solid": {"values": 1000.0, "variation": 100.0}},
 }
 """Kind of content, "" for any -> choices that fit a style that is learned, on top of those of the medium and the
 network. Pictures differ more from one to the next than frames do, and steps twice as large break down on them. A

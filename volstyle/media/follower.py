@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from volstyle.engine.estimate import Estimate, estimate, stage_work
+from volstyle.engine.learned_solid import LearnedSolid
 from volstyle.engine.machine import Machine
 from volstyle.engine.outline import Outline
 from volstyle.engine.painting import LearnedStyle
@@ -84,7 +85,7 @@ class PaintPlan:
 
     order: Order
     opened: Opened
-    learned: LearnedStyle
+    learned: LearnedStyle | LearnedSolid
     machine: Machine
     count: int
 

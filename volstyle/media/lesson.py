@@ -54,7 +54,9 @@ def lesson(
     folder of pictures each picture for itself. size: the long side of contents at most. given, chosen: choices, as
     `Medium.recipe` takes them. Raises VolstyleError."""
     if not examples:
-        raise RecipeError("on: names nothing to learn on, must be a clip, pictures or volumes")
+        raise RecipeError(
+            "on: names nothing to learn on, must be a clip, pictures or volumes; or give the --shape of a solid"
+        )
     if kind is None:
         first = examples[0]
         is_folder = isinstance(first, Path) and first.is_dir() and is_clip(first)

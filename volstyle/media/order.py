@@ -54,8 +54,10 @@ class Order:
     them, or a file of frame numbers. cuts: the cuts that an earlier run found. resume: go on from what an earlier
     run left. stop_after: the stage and step after which the run stops. network_digest: the hash that the network's
     weights must have. value_range: the lowest and highest value of content in memory, which become 0 and 1.
-    examples: contents that a style is learned on, in which case the output is the learned style. lesson: the order
-    to learn the style first.
+    examples: contents that a style is learned on, in which case the output is the learned style. learns_solid:
+    whether a solid is learned of its sections, in pieces of `shape`, in which case the output is the learned
+    solid. begins: where the part of a learned solid begins that is made, in samples along each axis; None is at 0.
+    lesson: the order to learn the style first.
     """
 
     kind: str
@@ -77,6 +79,8 @@ class Order:
     network_digest: str | None = None
     value_range: tuple[float, float] | None = None
     examples: tuple[Source, ...] = ()
+    learns_solid: bool = False
+    begins: tuple[int, ...] | None = None
     lesson: Order | None = None
 
     def __post_init__(self) -> None:

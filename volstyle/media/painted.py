@@ -13,6 +13,7 @@ from torch import Tensor
 
 from volstyle.codecs import check, write
 from volstyle.codecs.clip import Clip
+from volstyle.engine.learned_solid import is_solid
 from volstyle.engine.machine import Machine
 from volstyle.engine.painting import SUFFIX, Brush, LearnedStyle
 from volstyle.engine.scene import Style, shares_over_time
@@ -72,6 +73,7 @@ class Painting:
         """Raises RecipeError for options that a learned style has no use for, InputError for a file that is none
         or is for another medium."""
         _check(order)
+        _refuse_solids(order)
         paths = {style.path for style in order.styles}
         learned = LearnedStyle.load(order.styles[0].path)
         if len(paths) > 1:
@@ -219,9 +221,19 @@ def _check(order: Order) -> None:
             raise RecipeError(f"{name}: does nothing with a style that was learned; leave it out")
 
 
+def _refuse_solids(order: Order) -> None:
+    """Raises RecipeError for a learned solid that is to paint a content."""
+    for style in order.styles:
+        if is_solid(style.path):
+            raise RecipeError(
+                f"style: {style.path.name} is a learned solid, which paints no content; leave the content out and "
+                "give --shape Z,Y,X"
+            )
+
+
 def _check_choices(order: Order) -> None:
     """Raises RecipeError for choices that painting has no use for."""
-    usual, asked = (_by_keys(dataclasses.asdict(recipe)) for recipe in (composed(order.kind), order.recipe))
+    usual, asked = (by_keys(recipe) for recipe in (composed(order.kind), order.recipe))
     for key, value in asked.items():
         if key not in _PAINTED_BY and value != usual[key]:
             raise RecipeError(f"{key}: does nothing with a style that was learned; leave it out, or learn with it")
@@ -242,12 +254,17 @@ _PAINTED_BY = (
 
 def painting_recipe(kind: str, recipe: Recipe) -> Recipe:
     """The usual recipe of a medium, by its name, with those choices of another that matter to painting."""
-    choices = {key: value for key, value in _by_keys(dataclasses.asdict(recipe)).items() if key in _PAINTED_BY}
+    choices = {key: value for key, value in by_keys(recipe).items() if key in _PAINTED_BY}
     return composed(kind, *nested(choices))
 
 
+def by_keys(recipe: Recipe) -> dict[str, Any]:
+    """All choices by their keys, tables of taps whole: "learn.steps" and so on."""
+    return _by_keys(dataclasses.asdict(recipe))
+
+
 def _by_keys(choices: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested choices by their keys, tables of taps whole: {"learn": {"steps": 3}} is {"learn.steps": 3}."""
+    """Nested choices by their keys: {"learn": {"steps": 3}} is {"learn.steps": 3}."""
     found: dict[str, Any] = {}
     for name, value in choices.items():
         inner = isinstance(value, Mapping) and not name.endswith("taps")

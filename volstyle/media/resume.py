@@ -195,6 +195,7 @@ def _asked(order: Order) -> dict[str, Any]:
                 name(style.source_mask),
                 text(style.at),
                 style.named,
+                *([style.across] if style.across else []),
             ]
             for style in order.styles
         ],
@@ -205,6 +206,9 @@ def _asked(order: Order) -> dict[str, Any]:
         "volume": [name(order.mask), list(order.shape or ()), order.style_size],
         "seconds": order.seconds,
         "examples": [name(source) for source in order.examples],
+        **(
+            {"solid": [order.learns_solid, list(order.begins or ())]} if order.learns_solid or order.begins else {}
+        ),
         "value_range": list(order.value_range or ()),
         "versions": versions(),
         "threads": threads(),

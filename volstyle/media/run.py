@@ -34,6 +34,9 @@ from volstyle.media.order import Order, path_of
 from volstyle.media.painted import is_learned, paint_order
 from volstyle.media.result import Result, in_units
 from volstyle.media.resume import Resume, remove, state_folder, was_writing
+from volstyle.media.solid_lesson import check_solid_lesson
+from volstyle.media.solid_part import make_part
+from volstyle.media.solid_school import learn_solid
 from volstyle.media.table import medium_named, open_order
 from volstyle.media.volume import with_style_size
 from volstyle.record import StageRecord
@@ -67,6 +70,8 @@ def carry_out(order: Order, follower: Follower) -> Result:
     """
     with alone(order):
         order = _checked(order)
+        if order.learns_solid:
+            return learn_solid(order, follower)
         if order.examples:
             return learn_order(order, follower)
         if order.lesson is not None and not is_done(order.lesson):
@@ -74,7 +79,7 @@ def carry_out(order: Order, follower: Follower) -> Result:
             if learned.stopped:
                 return learned
         if any(map(is_learned, order.styles)):
-            return paint_order(order, follower)
+            return paint_order(order, follower) if order.shape is None else make_part(order, follower)
         return _carried_out(order, follower)
 
 
@@ -112,8 +117,8 @@ def _checked(order: Order) -> Order:
     what else would go wrong after the work."""
     if was_writing(order):
         order = replace(order, encoding=replace(order.encoding, force=True))
-    if order.examples:
-        check_lesson(order)
+    if order.learns_solid or order.examples:
+        (check_solid_lesson if order.learns_solid else check_lesson)(order)
         check_not_read(order, [path_of(order.output), order.record_path])
     else:
         _check_output(order)
@@ -220,7 +225,10 @@ def _check_network(order: Order, run: Outline) -> None:
 
 
 def _check_output(order: Order) -> None:
-    """Raises OutputError, before the work, for whatever would keep the result from being written."""
+    """Raises OutputError, before the work, for whatever would keep the result from being written, RecipeError for
+    the place of a part of what has no parts."""
+    if order.begins is not None and (order.shape is None or not any(map(is_learned, order.styles))):
+        raise RecipeError("origin: is for a part of a learned solid; leave it out, or learn the solid first")
     if order.output is None:
         return
     check_writable(order.output, order.encoding, medium_named(order.kind).axes)

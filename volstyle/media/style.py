@@ -19,7 +19,6 @@ from volstyle.errors import RecipeError, ShapeError
 from volstyle.grid.field import Axis, Field
 from volstyle.media.choices import given_choices, nested
 from volstyle.media.follower import Follower, Followers
-from volstyle.media.lesson import lesson
 from volstyle.media.medium import Medium
 from volstyle.media.method import with_method
 from volstyle.media.order import Order, Source, StyleOrder, moment_of, style_named
@@ -27,6 +26,8 @@ from volstyle.media.painted import sized
 from volstyle.media.progress import Bar
 from volstyle.media.result import Result
 from volstyle.media.run import carry_out
+from volstyle.media.solid_lesson import lesson_of
+from volstyle.media.solid_part import begins_at
 from volstyle.media.table import MEDIA, medium_named, medium_of
 from volstyle.media.together import together as make_together
 from volstyle.media.volume import shape_of
@@ -56,6 +57,7 @@ def style(
     shots: str = "auto",
     keep_going: bool = False,
     shape: str | tuple[int, ...] | None = None,
+    origin: str | tuple[int, ...] | None = None,
     style_size: str | None = None,
     seconds: float | None = None,
     value_range: tuple[float, float] | None = None,
@@ -88,6 +90,7 @@ def style(
     and what there is by then is the result. masks, style_masks: where each style goes, and where it is taken.
     mask: labels of a volume, which may change where they are not 0. start, end: the part of a file, as "2s",
     "1:30" or "48f". shots: where a clip cuts, "auto", "none" or a file. keep_going: leave out damaged frames.
+    origin: where the part of a learned solid begins, in samples along z, y and x.
     style_size: the length of the style's long side in a volume, as "40mm". value_range: the values of content in
     memory that are black and white. quality: visual, lossless or prores. method: "optimize" the samples of a clip,
     or "learn" its style first and paint it with that at its own size; "auto" learns on long clips. force: replace
@@ -118,6 +121,7 @@ def style(
         full_size=full_size or (isinstance(source, Field) and read_at is not None),
         mask=None if mask is None else _source(mask),
         shape=shape_of(shape) if isinstance(shape, str) else shape,
+        begins=None if origin is None else begins_at(origin),
         style_size=style_size,
         seconds=seconds,
         shots=shots if chosen.axes == ("t", "y", "x") else "none",
@@ -131,9 +135,10 @@ def style(
 
 def learn(
     styles: Samples | Sequence[Samples],
-    on: Samples | Sequence[Samples],
+    on: Samples | Sequence[Samples] | None,
     output: str | PathLike[str],
     *,
+    shape: str | tuple[int, ...] | None = None,
     medium: str | None = None,
     size: int | None = None,
     recipe: Recipe | str | PathLike[str] | None = None,
@@ -151,21 +156,27 @@ def learn(
         volstyle.learn(["starry.jpg"], "clip.mp4", "starry.safetensors")
         volstyle.style("clip.mp4", ["starry.safetensors"], "styled.mp4")
 
+        volstyle.learn(["xy.png@z", "xz.png@y", "yz.png@x"], None, "rock.safetensors", shape=(64, 64, 64))
+        volstyle.style(None, ["rock.safetensors"], "part.nii.gz", shape=(256, 256, 256), origin=(1000, 0, 0))
+
     styles: one or several paintings, each a style of its own. on: contents of one medium to learn on: clips,
     pictures, folders of pictures, or volumes. output: where the styles and their record are written, as
-    .safetensors. medium: image, video or volume, where a folder may be pictures or the frames of a clip; pictures
-    if not given. size: the long side of contents at most. The other parameters are those of `style`.
+    .safetensors. shape: without contents, a solid is learned of its sections, in pieces of this shape; `style`
+    then makes any part of it. medium: image, video or volume, where a folder may be pictures or the frames of a
+    clip; pictures if not given. size: the long side of contents at most. The other parameters are those of
+    `style`.
 
     Source: Johnson et al. 2016 (arXiv 1603.08155) train such networks on many photographs; here the examples are
     the contents that are to be painted, and the objective is that of `style`. Raises VolstyleError, one line for
     the user.
     """
-    contents = list(on) if isinstance(on, list | tuple) else [on]
+    contents = list(on) if isinstance(on, list | tuple) else [] if on is None else [on]
     plain = None if recipe is None else recipe if isinstance(recipe, Recipe) else Path(recipe)
-    order = lesson(
+    order = lesson_of(
         _styles(styles, (), ()),
         tuple(map(_source, contents)),
         Path(output),
+        shape=shape_of(shape) if isinstance(shape, str) else shape,
         kind=medium,
         size=size,
         given=given_choices(plain),

@@ -1,0 +1,134 @@
+"""A solid that was learned as a file: its networks, and what its samples stand for."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from volstyle.engine.checkpoint import save_tensors
+from volstyle.engine.endless import EndlessSolid
+from volstyle.engine.painting import generator_of
+from volstyle.errors import InputError, WeightsError
+from volstyle.grid.phases import Phases
+from volstyle.grid.tiles import Box
+from volstyle.networks.generator import Plan, StageGenerator
+from volstyle.networks.weights import Weights, load_weights
+
+FORMAT = 1
+_ABOUT = "volstyle_solid"
+"""The entry of a file's metadata that says all of it, as JSON."""
+
+
+@dataclass(frozen=True)
+class Material:
+    """What samples of a solid stand for. low, high: what 0 and 1 are, in the units of the sections. phases: those
+    of the material, None for a solid in gray or colors. nearer: (P,), by how much each phase is brought nearer to
+    samples, so that all of an endless solid has the shares. stored: numpy's name of the type in which the sections
+    hold their numbers, "" for pictures."""
+
+    low: float = 0.0
+    high: float = 1.0
+    phases: Phases | None = None
+    nearer: Tensor | None = None
+    stored: str = ""
+
+    def told(self, samples: Tensor) -> Tensor:
+        """Samples (C, *S) in [0, 1] in the units of the sections; where there are phases, their levels (1, *S)."""
+        if self.phases is not None and self.nearer is not None:
+            samples = self.phases.cut(samples, self.nearer)
+        return samples * (self.high - self.low) + self.low
+
+
+@dataclass(frozen=True)
+class LearnedSolid:
+    """generators: of each stage, coarse to fine, each on a grid twice as fine as the one before. names: of the
+    sections. network: what it learned with. digest: sha256 of its file, "" for one that is in no file."""
+
+    generators: tuple[StageGenerator, ...]
+    names: tuple[str, ...]
+    network: str
+    material: Material
+    digest: str = ""
+
+    @property
+    def channels(self) -> int:
+        """Of what is written."""
+        return self.generators[0].plan.channels if self.material.phases is None else 1
+
+    def told(self, solid: EndlessSolid, box: Box) -> Iterator[tuple[Box, Tensor]]:
+        """A part of a solid that these networks make, in pieces: where each lies in the box, and its samples in
+        the units of the sections, (C, *S)."""
+        return ((place, self.material.told(made.cpu())) for place, made in solid.pieces(box))
+
+    def save(self, path: Path, facts: Mapping[str, Any]) -> None:
+        """Write it as safetensors. facts: more to be kept with it, as JSON. Raises OSError."""
+        tensors = {
+            f"stage{number}.{name}": weight
+            for number, generator in enumerate(self.generators)
+            for name, weight in generator.weights.items()
+        }
+        material = self.material
+        if material.phases is not None and material.nearer is not None:
+            phases = {
+                "levels": material.phases.levels,
+                "shares": material.phases.shares,
+                "nearer": material.nearer,
+            }
+            tensors |= {f"phases.{name}": tensor for name, tensor in phases.items()}
+        about = {
+            "format": FORMAT,
+            "stages": [asdict(generator.plan) for generator in self.generators],
+            "names": self.names,
+            "network": self.network,
+            "units": [material.low, material.high],
+            "stored": material.stored,
+            **facts,
+        }
+        save_tensors(tensors, path, {_ABOUT: json.dumps(about)})
+
+    @staticmethod
+    def load(path: Path) -> LearnedSolid:
+        """Raises InputError for a file that is no learned solid, or one of another version."""
+        weights = _weights(path)
+        try:
+            about = json.loads(weights.metadata.get(_ABOUT, "{}"))
+            found = about.get("format")
+            if found != FORMAT:
+                says = "is no learned solid" if found is None else f"is a learned solid of version {found}"
+                raise InputError(f"{path}: {says}; must be one of version {FORMAT}, by `volstyle learn --shape`")
+            generators = tuple(
+                generator_of(Plan(**plan), weights.tensors, number) for number, plan in enumerate(about["stages"])
+            )
+            if len({(g.plan.axes, g.plan.channels, g.plan.styles) for g in generators}) != 1:
+                raise ValueError("its stages disagree")
+            low, high = (float(end) for end in about["units"])
+            phases = nearer = None
+            if "phases.levels" in weights.tensors:
+                levels, shares, nearer = (weights.tensors[f"phases.{n}"] for n in ("levels", "shares", "nearer"))
+                if not levels.shape == shares.shape == nearer.shape:
+                    raise ValueError("its phases disagree")
+                phases = Phases(levels, shares)
+            material = Material(low, high, phases, nearer, str(about["stored"]))
+            names = tuple(str(name) for name in about["names"])
+            return LearnedSolid(generators, names, str(about["network"]), material, weights.digest)
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise InputError(f"{path}: a learned solid with a damaged entry ({error})") from error
+
+
+def is_solid(path: Path) -> bool:
+    """Whether a file of networks makes a solid. Raises InputError for a file that holds no tensors."""
+    return _ABOUT in _weights(path).metadata
+
+
+def _weights(path: Path) -> Weights:
+    if not path.exists():
+        raise InputError(f"style {path}: no such file")
+    try:
+        return load_weights(path)
+    except WeightsError as error:
+        raise InputError(str(error)) from error
