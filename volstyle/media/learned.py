@@ -88,14 +88,14 @@ def learn_order(order: Order, follower: Follower) -> Result:
         resume.about_to_write()
         assert order.output is not None
         with arriving(order.output, order.encoding.force) as temporary:
-            learned.save(temporary, {"recipe": _unplaced(run.recipe).to_toml()})
+            learned.save(temporary, {"recipe": unplaced(run.recipe).to_toml()})
         notes = tuple(dict.fromkeys(note for content in contents for note in content.notes)) + said + taught.notes
         record = save_record(order, run.record(taught.records, notes), taught.last if taught.stopped else None)
         remove(order, resume.folder)
     return Result(record, order.output, taught.last, taught.stopped, _no_field)
 
 
-def _unplaced(recipe: Recipe) -> Recipe:
+def unplaced(recipe: Recipe) -> Recipe:
     """A recipe that names files without their folders, as it is the same wherever they lie."""
     weights = recipe.network.weights and Path(recipe.network.weights).name
     return replace(recipe, init=Path(recipe.init).name, network=replace(recipe.network, weights=weights))
@@ -230,7 +230,7 @@ class _School:
         """Those of each style, where contents are pictures: these differ in their colors from one to the next, and
         without a common ground a network paints hardly more than a tint. The frames of a clip differ little, and
         the gray values of a volume mean something."""
-        if self.order.kind != "image":
+        if self.run.kept != (False, False):  # neither frames nor slices
             return ()
         samples = [style.field.samples for style in self.styles]
         return tuple(Colors.of(each if self.contents[0].channels == 3 else luma(each)) for each in samples)

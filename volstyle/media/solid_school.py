@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from math import prod
-from pathlib import Path
 from typing import overload
 
 import torch
@@ -31,6 +30,7 @@ from volstyle.grid.noise import noise
 from volstyle.loss.objective import Objective
 from volstyle.media.command import save_record
 from volstyle.media.follower import Follower, LearnPlan
+from volstyle.media.learned import unplaced
 from volstyle.media.lesson import style_names
 from volstyle.media.order import Order
 from volstyle.media.result import Result
@@ -39,7 +39,6 @@ from volstyle.media.solid import Solid
 from volstyle.media.table import open_order
 from volstyle.networks.generator import Plan, StageGenerator
 from volstyle.networks.inflation import standard_placement
-from volstyle.recipe import Recipe
 from volstyle.record import StageRecord
 
 _PLAN = Plan(axes=3, width=16, residuals=2)
@@ -92,7 +91,7 @@ def learn_solid(order: Order, follower: Follower) -> Result:
         resume.about_to_write()
         assert order.output is not None
         with arriving(order.output, order.encoding.force) as temporary:
-            solid.save(temporary, {"recipe": _unplaced(run.recipe).to_toml()})
+            solid.save(temporary, {"recipe": unplaced(run.recipe).to_toml()})
         record = save_record(order, run.record(taught.records, ()), taught.last if taught.stopped else None)
         remove(order, resume.folder)
     return Result(record, order.output, taught.last, taught.stopped, _no_field)
@@ -313,12 +312,6 @@ def _looked_at(generators: Sequence[StageGenerator], run: Outline) -> Iterator[T
         solid = EndlessSolid.of(generators, run.recipe.seed + number, run.machine)
         made = solid.part(tuple(slice(0, _LOOKED_SIDE) for _ in range(3)))
         yield made.flatten(1)[:, ::_LOOKED_EVERY].cpu()
-
-
-def _unplaced(recipe: Recipe) -> Recipe:
-    """A recipe that names files without their folders, as it is the same wherever they lie."""
-    weights = recipe.network.weights and Path(recipe.network.weights).name
-    return replace(recipe, network=replace(recipe.network, weights=weights))
 
 
 def _no_field() -> Field:
