@@ -45,7 +45,8 @@ def judged_solid(options: EvalOptions) -> SolidVerdict:
     styles = styles or (order.styles if order else ())
     if any(map(is_learned, styles)):
         raise InputError(
-            f"{options.result}: is of a learned solid, which has no sections in it; give them as --style"
+            f"{options.result}: is made of a file that was learned, which has no sections in it; give the "
+            "sections as --style"
         )
     if not styles:
         raise InputError(f"{options.result}: no record beside it that says what it is of; give --style")

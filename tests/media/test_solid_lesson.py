@@ -22,6 +22,8 @@ from volstyle.errors import InputError, RecipeError, ShapeError
 from volstyle.grid.field import Axis, Field
 from volstyle.grid.resample import resize
 from volstyle.media import solid_school
+from volstyle.media.solid_part import begins_at
+from volstyle.media.volume import shape_of
 from volstyle_cli import main
 
 PLANE = (Axis("y"), Axis("x"))
@@ -79,7 +81,7 @@ def test_a_solid_is_learned_and_any_part_of_it_made(capsys: pytest.CaptureFixtur
     assert (one[6:18, :8, 9:21] == other[:, 4:]).all()
     assert make(*line, "--seed", "1", "-o", "c.npy") == 0
     assert main(["eval", "c.npy"]) == 2
-    assert "c.npy: is of a learned solid, which has no sections in it; give them" in capsys.readouterr().err
+    assert "c.npy: is made of a file that was learned, which has no sections in it" in capsys.readouterr().err
     assert main(["replay", "b.npy.json", "-q"]) == 0
     assert json.loads(Path("b.npy.json").read_text())["command"]["begins"] == [6, -4, 9]
 
@@ -228,12 +230,31 @@ def test_what_no_solid_can_be_learned_of_is_said(capsys: pytest.CaptureFixture[s
         ("xy.npy --shape 12 -o s.nii.gz", "suffix '.gz', must be .safetensors"),
         ("xy.npy@z --shape 12 -o s.safetensors", "style: sections across z; give one alone"),
         ("gray.npy --shape 12 --phases auto -o s.safetensors", "levels, which are no phases"),
+        (
+            "xy.npy --on xy.npy --phases auto -o s.safetensors",
+            "solid: phases and its other choices are for",
+        ),
+        (
+            "xy.npy --shape 12 --set learn.nearness=3 -o s.safetensors",
+            "learn.nearness: does nothing where a",
+        ),
         ("xy.npy --shape 12 --set learn.crop=64 -o s.safetensors", "learn.crop: does nothing where a solid is"),
         ("xy.npy --shape 12 --set periodic=true -o s.safetensors", "periodic: is for what is made"),
     ):
         assert main(["learn", *line.split(), "-q", "--network", "builtin"]) == 2, line
         said = capsys.readouterr().err
         assert message in said and said.count("\n") == 1, said
+
+
+def test_places_and_shapes_are_read_with_spaces_and_refused_when_they_are_none() -> None:
+    assert begins_at("1, 0, -64") == begins_at((1, 0, -64)) == (1, 0, -64)
+    assert shape_of("8, 9, 10") == shape_of((8, 9, 10)) == (8, 9, 10)
+    for place in ("1 2,0,0", "- 1,0,0", (1, 0)):
+        with pytest.raises(RecipeError, match="must be Z,Y,X"):
+            begins_at(place)
+    for shape in ("8 8,8,8", (8, -8, 8), (8, 8)):
+        with pytest.raises(RecipeError, match="must be Z,Y,X"):
+            shape_of(shape)
 
 
 def test_a_damaged_file_is_said() -> None:

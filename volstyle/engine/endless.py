@@ -47,7 +47,8 @@ class EndlessSolid:
     ) -> EndlessSolid:
         """The solid that networks make, on a machine. Raises ShapeError for a period that does not fit them.
 
-        Networks run in float32 whatever the machine is fastest in: parts that overlap must agree.
+        Networks run in float32 whatever the machine is fastest in: parts that overlap must agree. On the CPU they
+        do to the last bit; a GPU may add up in another order for windows of another size.
         """
         axes = generators[0].plan.axes
         placement, shares = standard_placement(axes, axes, "center"), torch.ones(1, device=machine.device)

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from torch import Tensor
 
 from volstyle.engine.checkpoint import save_tensors
@@ -113,7 +114,10 @@ class LearnedSolid:
                 if not levels.shape == shares.shape == nearer.shape:
                     raise ValueError("its phases disagree")
                 phases = Phases(levels, shares)
-            material = Material(low, high, phases, nearer, str(about["stored"]))
+            stored = str(about["stored"])
+            if not low < high or (stored and np.dtype(stored).kind not in "uif"):
+                raise ValueError(f"its samples are from {low} to {high}, as {stored}")
+            material = Material(low, high, phases, nearer, stored)
             names = tuple(str(name) for name in about["names"])
             return LearnedSolid(generators, names, str(about["network"]), material, weights.digest)
         except (ValueError, KeyError, TypeError, AttributeError) as error:

@@ -22,6 +22,7 @@ from volstyle.engine.checkpoint import damaged, load_tensors, save_tensors
 from volstyle.engine.outline import Outline
 from volstyle.engine.targets import objective_of
 from volstyle.engine.turns import turn
+from volstyle.errors import RecipeError
 from volstyle.grid.tiles import Box
 from volstyle.loss.mean_terms import in_the_mean, named
 from volstyle.loss.objective import Objective
@@ -58,6 +59,9 @@ _IMPROVEMENT, _PATIENCE = 0.01, 3
 _BROKEN = 1.5
 """When a check costs so many times the best one before, learning has broken down: after steps that were too large,
 units of a network fall silent for good. It goes back to the best check and takes steps half as large."""
+
+_SLOWEST = 1 / 16
+"""The least share of the step size that is asked for with which learning goes on after it broke down."""
 
 _OUTSIDE = 10.0
 """How much it costs samples to lie outside of [0, 1], where they are cut off: the mean of the squared distances
@@ -116,10 +120,10 @@ class Learned:
     """Where learning has come to.
 
     weights, first, second: name -> a weight, and the means of its gradients and of their squares. best: the
-    weights at the best check; {} before the first. step: how many were made. falling: the step from which on the
-    step size falls. pace: the step size as a share of what was asked for. costs: term -> weighted cost at each
-    step. checks: (step, cost) of the examples that are not learned from. means: of what terms measure over the
-    pieces so far, where they hold in the mean.
+    weights at the best check, at first those it began with. step: how many were made. falling: the step from which
+    on the step size falls. pace: the step size as a share of what was asked for. costs: term -> weighted cost at
+    each step. checks: (step, cost) of the examples that are not learned from. means: of what terms measure over
+    the pieces so far, where they hold in the mean.
     """
 
     weights: Mapping[str, Tensor]
@@ -179,13 +183,14 @@ def learn_stage(
     lesson: Lesson, generator: StageGenerator, reached: Learned | None, on_learned: OnLearned
 ) -> tuple[StageGenerator, Learned]:
     """Fit a stage's network. reached: where an earlier call came to, to go on from there, with the same result.
+    Raises RecipeError for a step size with which learning breaks down again and again.
 
     Each step draws examples, has the network make what it makes of them, evaluates the objective there, and
     carries its gradient into the weights by Adam (Kingma & Ba 2014). The step size falls to nothing in the last
     share of the steps, which begins earlier when the checks stop improving.
     """
     nothing = {name: torch.zeros_like(weight) for name, weight in generator.weights.items()}
-    now = reached or Learned(generator.weights, nothing, nothing)
+    now = reached or Learned(generator.weights, nothing, nothing, best=generator.weights)
     seen: _Seen = {}
     stopped = False
     while not stopped and not has_ended(now, lesson.steps):
@@ -307,6 +312,9 @@ def _checked(lesson: Lesson, generator: StageGenerator, now: Learned, seen: _See
     if cost < least:
         now = replace(now, best=now.weights)
     elif not cost <= _BROKEN * least:
+        if now.pace <= _SLOWEST:
+            rate = lesson.run.recipe.learn.rate
+            raise RecipeError(f"learn.rate: {rate:g} breaks learning down again and again; give a tenth of it")
         nothing = {name: torch.zeros_like(weight) for name, weight in now.best.items()}
         return replace(now, weights=now.best, first=nothing, second=nothing, pace=now.pace / 2)
     whole = [cost for step, cost in now.checks if step >= _FREE_SHARE * lesson.steps]

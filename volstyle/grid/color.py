@@ -67,8 +67,11 @@ class Colors:
         Kantorovich's; Pitié & Kokaram 2007).
 
         own: the colors that are to become these; None are those of the samples. noise: a variance that is added to
-        all on both sides, so that what varies less is not raised to what varies; this is ours.
+        all on both sides, so that what varies less is not raised to what varies; this is ours. Raises ShapeError
+        for samples with other channels.
         """
+        if samples.shape[0] != len(self.mean):
+            raise ShapeError(f"colors: samples have {samples.shape[0]} channels, must be {len(self.mean)}")
         own = own or Colors.of(samples)
         least = max(noise, _LEAST) * torch.eye(len(own.mean)).to(own.spread)
         goal = _power(self.spread + least, 0.5)

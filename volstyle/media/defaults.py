@@ -85,7 +85,7 @@ _ON_DEMAND: Mapping[str, Any] = {
 
 _LEARNED: Mapping[str, Mapping[str, Any]] = {
     "": {"content": {"weight": 0.05}, "smoothness": 0.3, "learn": {"others": 0.25}},
-    "image": {"learn": {"rate": 0.001}},
+    "image": {"content": {"weight": 0.1}, "learn": {"rate": 0.001}},
     "volume": {
         "content": {"weight": 0.15},
         "style": {"share": 0.06},

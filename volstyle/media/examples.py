@@ -154,6 +154,7 @@ def field_examples(field: Field, draw: Draw) -> list[Example]:
     """Examples of a picture or a volume; no motion holds them together."""
     generator = torch.Generator().manual_seed(draw.seed)
     made: dict[int, tuple[Tensor, Tensor]] = {}
+    spread: dict[int, float] = {}
     room = _SHIFT if len(field.axes) == 2 else 0
     examples = []
     for number in range(draw.count):
@@ -161,14 +162,15 @@ def field_examples(field: Field, draw: Draw) -> list[Example]:
         if style not in made:
             content, before = draw.brought(field.samples, (False,) * len(field.axes), style)
             made[style] = (_around(content, room), _around(before, room))
+            spread[style] = variance_of(draw.shown(field.samples, style))
         content, before = made[style]
         shape = tuple(content.shape[1:])
         box = [slice(None)]
         for size, side in zip(shape, draw.piece(tuple(size - 2 * room for size in shape)), strict=True):
             at = int(torch.randint(size - side + 1, (1,), generator=generator))
             box.append(slice(at, at + side))
-        variance = variance_of(draw.shown(field.samples, style))
-        examples.append(Example(content[tuple(box)].clone(), before[tuple(box)].clone(), (), style, variance))
+        content, before = (each[tuple(box)].clone() for each in (content, before))
+        examples.append(Example(content, before, (), style, spread[style]))
     return examples
 
 

@@ -102,6 +102,8 @@ def check_lesson(order: Order) -> None:
     if order.init is not None and not (order.init.is_file() and order.init.suffix.lower() == SUFFIX):
         wrong = "is none" if order.init.exists() else "there is no such file"
         raise InputError(f"init {order.init}: {wrong}; must be a file of learned styles ({SUFFIX}), or content")
+    if order.recipe.solid != Recipe().solid:
+        raise RecipeError("solid: phases and its other choices are for a solid that is learned; give its --shape")
     if order.recipe.init == "noise":
         raise RecipeError("init: noise is for samples; a lesson starts from content or a learned style")
     if order.recipe.learn.others and "z" in medium_named(order.kind).axes:

@@ -36,8 +36,8 @@ _MADE_BY = ("device", "memory", "periodic", "precision", "seed")
 
 def begins_at(place: str | tuple[int, ...]) -> tuple[int, ...]:
     """The place (z, y, x) in "1000,0,-64", in samples. Raises RecipeError."""
-    text = place if isinstance(place, str) else ",".join(map(str, place))
-    if not re.fullmatch(r"-?[0-9]{1,12}(,-?[0-9]{1,12}){2}", text.replace(" ", "")):
+    text = (place if isinstance(place, str) else ",".join(map(str, place))).replace(", ", ",")
+    if not re.fullmatch(r"-?[0-9]{1,12}(,-?[0-9]{1,12}){2}", text):
         raise RecipeError(f"origin: {text!r} must be Z,Y,X in samples, as in 1000,0,0")
     return tuple(int(number) for number in text.split(","))
 

@@ -59,6 +59,9 @@ _FEWEST = 16
 _BYTES = 600
 """Roughly those that a sample takes in a step: what each layer makes is kept for the way back."""
 
+_LAST_WORK = 3.5
+"""How many times as long a step of the last of several stages takes, which works on samples and not on blocks."""
+
 _SAVE_EVERY = 100
 """Steps after which the state is saved."""
 
@@ -113,7 +116,7 @@ class _Pieces(Sequence[Example]):
     """Pieces of a stage, one for each number: noise that no other has, and a piece of what the stages before made.
 
     stage: its number. shape: of what is looked at. stride: of the stage's network. coarser: parts (C, *S) that the
-    stages before made, on their grid; () in the first stage.
+    stages before made, on their grid; () in the first stage. device: where they are wanted.
     """
 
     stage: int
@@ -121,6 +124,7 @@ class _Pieces(Sequence[Example]):
     channels: int
     stride: int
     coarser: tuple[Tensor, ...]
+    device: torch.device
 
     @staticmethod
     def of(before: Sequence[StageGenerator], plan: Plan, shape: tuple[int, ...], run: Outline) -> _Pieces:
@@ -130,7 +134,7 @@ class _Pieces(Sequence[Example]):
         for number in range(_COARSER if before else 0):
             solid = EndlessSolid.of(before, run.recipe.seed + number, run.machine)
             coarser.append(solid.part((slice(0, side),) * len(shape)))
-        return _Pieces(len(before), shape, plan.channels, plan.stride, tuple(coarser))
+        return _Pieces(len(before), shape, plan.channels, plan.stride, tuple(coarser), run.machine.device)
 
     def __len__(self) -> int:
         return 2**31
@@ -155,9 +159,9 @@ class _Pieces(Sequence[Example]):
             room = [size - side + 1 for size, side in zip(whole.shape[1:], sides, strict=True)]
             corner = [int(torch.randint(each, (1,), generator=draw)) for each in room]
             piece = tuple(slice(place, place + side) for place, side in zip(corner, sides, strict=True))
-            before = doubled(whole[(slice(None), *piece)])[(slice(None), *outer)]
+            before = doubled(whole[(slice(None), *piece)])[(slice(None), *outer)].to(content)
         inner = tuple(slice(margin, margin + side) for side in self.shape)
-        return Example(content.to(before), before, inner=inner)
+        return Example(content, before, inner=inner).to(self.device)
 
 
 @dataclass(frozen=True)
@@ -255,8 +259,9 @@ class SolidPlan(LearnPlan):
 
     @property
     def work(self) -> list[float]:
-        """The steps of each stage, which cost about the same."""
-        return [float(stage.steps) for stage in self.run.stages]
+        """The steps of each stage, in those of the first."""
+        last = _LAST_WORK if len(self.run.stages) > 1 else 1.0
+        return [*(float(stage.steps) for stage in self.run.stages[:-1]), last * self.run.stages[-1].steps]
 
     def estimate(self) -> Estimate:
         """The time of all stages, measured on a few steps, and the memory of a step."""

@@ -288,9 +288,10 @@ def is_volume(field: Field) -> bool:
     return [axis.name for axis in field.axes] in _AXES
 
 
-def shape_of(text: str) -> tuple[int, ...]:
+def shape_of(shape: str | tuple[int, ...]) -> tuple[int, ...]:
     """The shape (z, y, x) in "64,64,64", or in "64" for a cube. Raises RecipeError."""
-    if not re.fullmatch(r"[0-9]{1,9}(,[0-9]{1,9},[0-9]{1,9})?", text.replace(" ", "")):
+    text = (shape if isinstance(shape, str) else ",".join(map(str, shape))).replace(", ", ",")
+    if not re.fullmatch(r"[0-9]{1,9}(,[0-9]{1,9},[0-9]{1,9})?", text):
         raise RecipeError(f"shape: {text!r} must be Z,Y,X, as in 64,64,64")
     sizes = tuple(int(size) for size in text.split(","))
     sizes = sizes * 3 if len(sizes) == 1 else sizes
