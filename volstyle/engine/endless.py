@@ -61,7 +61,7 @@ class EndlessSolid:
 
     @property
     def grain(self) -> int:
-        """What sides of a periodic solid must be multiples of: the samples of a block of any stage."""
+        """The side of the largest block of any stage, in samples: that of a periodic solid is a multiple of it."""
         last = len(self.painters) - 1
         return max(painter.stride << last - number for number, painter in enumerate(self.painters))
 
@@ -75,7 +75,8 @@ class EndlessSolid:
         return len(_tiles(box))
 
     def part(self, box: Box, stage: int = -1) -> Tensor:
-        """What lies in a box, at once: (C, *S) in [0, 1]. stage: whose grid the box is on; -1 is the finest."""
+        """The samples (C, *S) in [0, 1] of a box, made at once. stage: on whose grid the box lies; -1 is the
+        finest."""
         number = range(len(self.painters))[stage]
         outer = self.around(box, number)
         with torch.no_grad():

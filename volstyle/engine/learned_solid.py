@@ -27,10 +27,12 @@ _ABOUT = "volstyle_solid"
 
 @dataclass(frozen=True)
 class Material:
-    """What samples of a solid stand for. low, high: what 0 and 1 are, in the units of the sections. phases: those
-    of the material, None for a solid in gray or colors. nearer: (P,), by how much each phase is brought nearer to
-    samples, so that all of an endless solid has the shares. stored: numpy's name of the type in which the sections
-    hold their numbers, "" for pictures."""
+    """How samples of a solid become numbers of the sections.
+
+    low, high: what 0 and 1 are, in their units. phases: those of the material, None for a solid in gray or colors.
+    nearer: (P,), by how much each phase is brought nearer to samples, so that all of an endless solid has the
+    shares. stored: numpy's name of the type in which the sections hold their numbers, "" for pictures.
+    """
 
     low: float = 0.0
     high: float = 1.0
@@ -58,7 +60,7 @@ class LearnedSolid:
 
     @property
     def channels(self) -> int:
-        """Of what is written."""
+        """How many channels a part has that is written: one where there are phases."""
         return self.generators[0].plan.channels if self.material.phases is None else 1
 
     def told(self, solid: EndlessSolid, box: Box) -> Iterator[tuple[Box, Tensor]]:

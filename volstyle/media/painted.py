@@ -13,7 +13,7 @@ from torch import Tensor
 
 from volstyle.codecs import check, write
 from volstyle.codecs.clip import Clip
-from volstyle.engine.learned_solid import is_solid
+from volstyle.engine.learned_solid import LearnedSolid, is_solid
 from volstyle.engine.machine import Machine
 from volstyle.engine.painting import SUFFIX, Brush, LearnedStyle
 from volstyle.engine.scene import Style, shares_over_time
@@ -134,24 +134,26 @@ class Painting:
 
     def record(self, notes: tuple[str, ...]) -> Record:
         """What happened, without the command."""
-        machine = self.machine
-        recipe = replace(
-            self.order.recipe,
-            device=str(machine.device),
-            precision=str(machine.dtype).removeprefix("torch."),
-            memory=f"{machine.budget}B",
-        )
-        return Record(
-            recipe=recipe,
-            network=f"learned with {self.learned.network}",
-            weights=self.learned.digest,
-            device=recipe.device,
-            precision=recipe.precision,
-            threads=threads(),
-            versions=versions(),
-            stages=(),
-            notes=notes,
-        )
+        precision = str(self.machine.dtype).removeprefix("torch.")
+        return learned_record(self.order, self.learned, self.machine, precision, notes)
+
+
+def learned_record(
+    order: Order, learned: LearnedStyle | LearnedSolid, machine: Machine, precision: str, notes: tuple[str, ...]
+) -> Record:
+    """What happened where a learned file did an order, without the command. precision: in which networks ran."""
+    recipe = replace(order.recipe, device=str(machine.device), precision=precision, memory=f"{machine.budget}B")
+    return Record(
+        recipe=recipe,
+        network=f"learned with {learned.network}",
+        weights=learned.digest,
+        device=recipe.device,
+        precision=recipe.precision,
+        threads=threads(),
+        versions=versions(),
+        stages=(),
+        notes=notes,
+    )
 
 
 def paint_order(order: Order, follower: Follower) -> Result:

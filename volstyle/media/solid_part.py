@@ -21,11 +21,11 @@ from volstyle.media.command import save_record
 from volstyle.media.defaults import composed
 from volstyle.media.follower import Follower, PaintPlan
 from volstyle.media.order import Order
-from volstyle.media.painted import by_keys
+from volstyle.media.painted import by_keys, learned_record
 from volstyle.media.result import Result
 from volstyle.media.single import Single
 from volstyle.media.solid import AXES
-from volstyle.record import Record, threads, versions
+from volstyle.record import Record
 
 _FARTHEST = 2**30
 """Samples from the origin within which parts lie: the noise is a hash of 32 bits along each axis."""
@@ -101,7 +101,7 @@ class _Making:
 
     @property
     def _origin(self) -> Origin:
-        """What says in which type a part is written: that of the sections."""
+        """Gives a part the number type of the sections, in which it is then written."""
         kind = self.learned.material.stored
         if not kind:
             return Origin()
@@ -110,23 +110,7 @@ class _Making:
 
     def record(self, notes: tuple[str, ...]) -> Record:
         """What happened, without the command."""
-        recipe = replace(
-            self.order.recipe,
-            device=str(self.machine.device),
-            precision="float32",
-            memory=f"{self.machine.budget}B",
-        )
-        return Record(
-            recipe=recipe,
-            network=f"learned with {self.learned.network}",
-            weights=self.learned.digest,
-            device=recipe.device,
-            precision=recipe.precision,
-            threads=threads(),
-            versions=versions(),
-            stages=(),
-            notes=notes,
-        )
+        return learned_record(self.order, self.learned, self.machine, "float32", notes)
 
 
 def _check(order: Order) -> None:
