@@ -195,7 +195,7 @@ def test_files_that_are_no_learned_style_are_refused(tmp_path: Path) -> None:
     path.write_bytes(b"nothing")
     with pytest.raises(InputError, match="not a whole file"):
         LearnedStyle.load(path)
-    with pytest.raises(InputError, match="is no learned style; must be one of version 2"):
+    with pytest.raises(InputError, match="is no learned style; must be one of version 3"):
         LearnedStyle.load(PACKAGED["builtin"])
     _style().save(path, {"names": []})
     with pytest.raises(InputError, match="a damaged entry"):

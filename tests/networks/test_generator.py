@@ -9,11 +9,12 @@ from functools import partial
 import pytest
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from tests.tiny import numbers
 from volstyle.engine.painting import in_tiles
 from volstyle.errors import ShapeError
-from volstyle.networks.generator import Plan, StageGenerator
+from volstyle.networks.generator import Plan, StageGenerator, _enlarging
 from volstyle.networks.inflation import Placement, from_blocks, to_blocks
 
 ONE = torch.ones(1)
@@ -59,6 +60,22 @@ def test_where_nothing_changes_nothing_is_painted(axes: int, deep: int) -> None:
     made = painter(flat, flat)
     assert (made - flat).abs().max() > 1e-3
     assert made.flatten(1).std(1).max() < 1e-6
+
+
+@pytest.mark.parametrize("times", [2, 3])
+@pytest.mark.parametrize("axes", [1, 2, 3])
+def test_a_kernel_that_enlarges_is_one_after_linear_interpolation(axes: int, times: int) -> None:
+    kernel, slab = numbers(2, 4, *(3,) * axes).double(), numbers(1, 4, *(5, 6, 7)[:axes]).double()
+    ones = (1,) * axes
+    convolve = (functional.conv1d, functional.conv2d, functional.conv3d)[axes - 1]
+    kind = ("linear", "bilinear", "trilinear")[axes - 1]
+
+    def convolved(slab: Tensor, kernel: Tensor) -> Tensor:
+        return convolve(functional.pad(slab, 2 * ones, mode="replicate"), kernel)
+
+    at_once = from_blocks(convolved(slab, _enlarging(kernel, times)), (times,) * axes)
+    enlarged = functional.interpolate(slab, scale_factor=times, mode=kind, align_corners=False)
+    torch.testing.assert_close(at_once, convolved(enlarged, kernel), atol=1e-12, rtol=0)
 
 
 def test_frames_of_a_clip_are_painted_each_for_itself() -> None:

@@ -20,7 +20,7 @@ from volstyle.grid.tiles import Box
 from volstyle.networks.generator import Plan, StageGenerator
 from volstyle.networks.weights import Weights, load_weights
 
-FORMAT = 1
+FORMAT = 2
 _ABOUT = "volstyle_solid"
 """The entry of a file's metadata that says all of it, as JSON."""
 

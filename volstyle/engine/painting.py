@@ -23,7 +23,7 @@ from volstyle.networks.generator import Painter, Plan, StageGenerator
 from volstyle.networks.inflation import Placement
 from volstyle.networks.weights import load_weights
 
-FORMAT = 2
+FORMAT = 3
 SUFFIX = ".safetensors"
 _ABOUT = "volstyle_learned"
 """The entry of a file's metadata that says all of it, as JSON."""

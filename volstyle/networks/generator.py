@@ -114,14 +114,17 @@ class StageGenerator:
 
     def chain(self, shares: Tensor) -> Chain:
         """Its layers for a blend of styles. shares: (S,), how much of each."""
+        once, alike = (1,) * self.plan.axes, (True,) * self.plan.axes
         convolutions = iter(
             Convolution(
-                _balanced(self.weights[f"{name}.kernel"], block),
-                _balanced(torch.tensordot(shares, self.weights[f"{name}.bias"], dims=1), block),
-                (1,) * self.plan.axes,
-                (True,) * self.plan.axes,
+                _enlarging(self.weights[f"{name}.kernel"], times),
+                torch.tensordot(shares, self.weights[f"{name}.bias"], dims=1).repeat_interleave(
+                    times**self.plan.axes
+                ),
+                once,
+                alike,
             )
-            for name, *_, block in _convolutions(self.plan)
+            for name, *_, times in _convolutions(self.plan)
         )
         return Chain(tuple(_layers(self.plan, convolutions)))
 
@@ -168,21 +171,27 @@ class Painter:
         return replace(self, layers=self.layers.to(device, dtype))
 
 
-def _balanced(weight: Tensor, block: int) -> Tensor:
-    """A kernel (O, I, *k) or a bias (O,) whose results are laid out as the samples of blocks, `block` in each: all
-    samples of a block weigh a constant alike, so that where nothing changes nothing is painted. Else the first
-    thing a network finds is a pattern that repeats with its blocks."""
-    if block == 1:
-        return weight
-    samples = weight.reshape(-1, block, *weight.shape[1:])
-    within = tuple(range(3, samples.dim()))  # the places of a kernel; a bias has none
-    sums = samples.mean(within, keepdim=True) if within else samples
-    return (samples - sums + sums.mean(1, keepdim=True)).reshape(weight.shape)
+def _enlarging(kernel: Tensor, times: int) -> Tensor:
+    """The kernel (O · times^d, I, *k) that makes of slabs the samples of blocks, `times` along each of d axes: in
+    one convolution what a kernel (O, I, *k) makes of the slabs after linear interpolation, borders included.
+
+    A kernel that is free to make each sample of a block in its own way finds first of all a pattern that repeats
+    with the blocks: a weave on every wall (Odena et al. 2016, "Deconvolution and checkerboard artifacts", Distill,
+    whose remedy this is).
+    """
+    axes, near = kernel.dim() - 2, torch.arange(_WIDTH).to(kernel) - _WIDTH // 2
+    first = (torch.arange(times).to(kernel) + 0.5) / times - 0.5  # of a block's samples, on the slabs' grid
+    places = first[:, None] + near / times
+    shares = (1 - (places[:, None] - near[:, None]).abs()).clamp(min=0)
+    for _ in range(axes):  # each takes the next axis away, and appends a place in a block and a width
+        kernel = torch.tensordot(kernel, shares, dims=([2], [2]))
+    within, widths = range(2, 2 + 2 * axes, 2), range(3, 3 + 2 * axes, 2)
+    return kernel.permute(0, *within, 1, *widths).flatten(0, axes)
 
 
 def _convolutions(plan: Plan) -> list[tuple[str, int, int, bool, int]]:
-    """Name, channels in and out of each convolution, whether its result is added to what is there, and how many of
-    its channels are the samples of one block."""
+    """Name, channels in and out of each convolution, whether its result is added to what is there, and how many
+    times finer along each axis it is than what it is made of."""
     around, halves = plan.block**plan.axes, 2**plan.axes
     inner = plan.deep or plan.width
     found = [("first", 2 * plan.channels * around, plan.width, False, 1)]
@@ -191,8 +200,8 @@ def _convolutions(plan: Plan) -> list[tuple[str, int, int, bool, int]]:
     for number in range(plan.residuals):
         found += [(f"residual{number}.a", inner, inner, False, 1), (f"residual{number}.b", inner, inner, True, 1)]
     if plan.deep:
-        found.append(("up", plan.deep, plan.width * halves, True, halves))
-    return [*found, ("last", plan.width, plan.channels * around, True, around)]
+        found.append(("up", plan.deep, plan.width, True, 2))
+    return [*found, ("last", plan.width, plan.channels, True, plan.block)]
 
 
 def _layers(plan: Plan, convolutions: Iterator[Convolution]) -> Iterator[Layer]:
