@@ -43,7 +43,9 @@ def learned(*names: str, axes: int = 2, channels: int = 3, colors: bool = False)
         generator = torch.Generator().manual_seed(number)
         built = Plan(axes=axes, channels=channels, styles=len(names), width=6, **plan)
         weights = {
-            name: torch.randn(shape, generator=generator) / np.prod(shape[1:]) ** 0.5
+            name: (0.1 if "last" in name or "bias" in name else 1.0)
+            * torch.randn(shape, generator=generator)
+            / np.prod(shape[1:]) ** 0.5
             for name, shape in built.shapes().items()
         }
         stages.append(LearnedStage(size, StageGenerator(built, weights)))
