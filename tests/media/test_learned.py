@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -14,6 +12,8 @@ import torch
 from torch import Tensor
 
 import volstyle
+from tests.lessons import killed_when_it_saves
+from tests.processes import ended
 from tests.scans import counts, loaded, nifti
 from tests.tiny import numbers
 from volstyle.codecs import Encoding, read, write
@@ -225,22 +225,9 @@ def test_what_is_for_other_contents_learns_from_other_pictures_too(monkeypatch: 
 
 def test_killed_while_it_learns_it_goes_on_with_the_same_bytes() -> None:
     learn("art.png", "--on", "clip.mp4", "-o", "whole.safetensors")
-    code = (
-        "import os, sys\n"
-        "from volstyle.media import resume\n"
-        "saved = resume.Resume.save\n"
-        "def save(self, part, reached):\n"
-        "    saved(self, part, reached)\n"
-        "    os._exit(9)\n"
-        "resume.Resume.save = save\n"
-        "from volstyle_cli import main\n"
-        "main(sys.argv[1:])\n"
-    )
     line = ["learn", "art.png", "--on", "clip.mp4", "-o", "cut.safetensors", *options(), "-q"]
-    threads = str(torch.get_num_threads())
-    program = f"import torch; torch.set_num_threads({threads})\n{code}"
-    killed = subprocess.run([sys.executable, "-c", program, *line], check=False)
-    assert killed.returncode == 9 and not Path("cut.safetensors").exists()
+    assert ended(killed_when_it_saves, line) == 9
+    assert not Path("cut.safetensors").exists()
     assert main(line) == 0
     assert Path("cut.safetensors").read_bytes() == Path("whole.safetensors").read_bytes()
 

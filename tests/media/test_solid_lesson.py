@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +12,8 @@ import torch
 from safetensors import safe_open
 
 import volstyle
+from tests.lessons import killed_when_it_saves
+from tests.processes import ended
 from tests.tiny import numbers
 from volstyle.codecs import read, write
 from volstyle.engine import endless
@@ -161,24 +161,16 @@ def test_learning_is_replayed_with_the_same_bytes() -> None:
     assert Path("s-replay.safetensors").read_bytes() == Path("s.safetensors").read_bytes()
 
 
+def killed(line: list[str]) -> None:
+    vars(solid_school).update(FEWER)
+    killed_when_it_saves(line)
+
+
 def test_killed_while_it_learns_it_goes_on_with_the_same_bytes() -> None:
     line = ["learn", "xy.npy", "--shape", "12", "--phases", "auto", *options(), "-q"]
-    code = (
-        "import os, sys, torch\n"
-        f"torch.set_num_threads({torch.get_num_threads()})\n"
-        "from volstyle.media import resume, solid_school\n"
-        f"vars(solid_school).update({FEWER})\n"
-        "saved = resume.Resume.save\n"
-        "def save(self, part, reached):\n"
-        "    saved(self, part, reached)\n"
-        "    os._exit(9)\n"
-        "resume.Resume.save = save\n"
-        "from volstyle_cli import main\n"
-        "main(sys.argv[1:])\n"
-    )
     assert main([*line, "-o", "whole.safetensors"]) == 0
-    killed = subprocess.run([sys.executable, "-c", code, *line, "-o", "cut.safetensors"], check=False)
-    assert killed.returncode == 9 and not Path("cut.safetensors").exists()
+    assert ended(killed, [*line, "-o", "cut.safetensors"]) == 9
+    assert not Path("cut.safetensors").exists()
     assert main([*line, "-o", "cut.safetensors"]) == 0
     assert Path("cut.safetensors").read_bytes() == Path("whole.safetensors").read_bytes()
 
