@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from functools import cache
 
 import pytest
 import torch
+import typer
 from hypothesis import settings
 
 # The same cases in every run, as many as cost little, and no clock: a busy machine fails no test. To look for
@@ -15,6 +18,16 @@ settings.register_profile("search", deadline=None, max_examples=5000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "suite"))
 
 _THREADS = min(2, torch.get_num_threads())
+torch.set_num_threads(_THREADS)  # for what tests of a module share, too
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _commands_built_once() -> Iterator[None]:
+    """The commands with all their options: typer would build them anew each time that a test calls one, as it does
+    once in the process of a user."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(typer.main, "get_command", cache(typer.main.get_command))
+        yield
 
 
 @pytest.fixture(autouse=True)

@@ -32,8 +32,8 @@ class Member:
         return None
 
 
-def started(count: int, work: Callable[..., object], *given: object) -> list[Member]:
-    """So many processes that do a work each, which is a function of a module."""
+def started(count: int, work: Callable[..., object], *given: object, threads: int = 1) -> list[Member]:
+    """So many processes that do a work each, which is a function of a module, with so many threads each."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -43,7 +43,7 @@ def started(count: int, work: Callable[..., object], *given: object) -> list[Mem
         names = {"RANK": index, "LOCAL_RANK": index, "WORLD_SIZE": count, "LOCAL_WORLD_SIZE": count}
         environment = {name: str(value) for name, value in names.items()}
         environment |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
-        process = CONTEXT.Process(target=_work, args=(environment, str(Path.cwd()), there, work, given))
+        process = CONTEXT.Process(target=_work, args=(environment, str(Path.cwd()), there, threads, work, given))
         process.start()
         there.close()
         members.append(Member(process, here))
@@ -63,12 +63,24 @@ def together(count: int, work: Callable[..., object], *given: object) -> list[An
     return answers(started(count, work, *given))
 
 
+def ended(work: Callable[..., object], *given: object) -> int | None:
+    """The exit code of a process that does a work as this one would, with as many threads: -9 if it was killed."""
+    (member,) = started(1, work, *given, threads=torch.get_num_threads())
+    answers([member])
+    return member.process.exitcode
+
+
 def _work(
-    environment: dict[str, str], folder: str, there: Connection, work: Callable[..., object], given: tuple[object]
+    environment: dict[str, str],
+    folder: str,
+    there: Connection,
+    threads: int,
+    work: Callable[..., object],
+    given: tuple[object],
 ) -> None:
     os.environ.update(environment)
     os.chdir(folder)
-    torch.set_num_threads(1)
+    torch.set_num_threads(threads)
     try:
         found = work(*given)
     except BaseException as error:

@@ -87,11 +87,10 @@ def plain_distance(kind: str, found: Tensor, weights: Tensor, target: Tensor, ta
 
 def plain_cells(regions: Tensor, stride: tuple[int, ...], features: tuple[int, ...]) -> Tensor:
     """Weights (R, *S) averaged over the samples that each feature owns; at the end there may be fewer."""
-    cells = torch.empty(len(regions), *features, dtype=regions.dtype)
-    for place in torch.cartesian_prod(*(torch.arange(n) for n in features)).reshape(-1, len(features)).tolist():
-        owned = tuple(slice(at * step, (at + 1) * step) for at, step in zip(place, stride, strict=True))
-        cells[(slice(None), *place)] = regions[(slice(None), *owned)].flatten(1).mean(1)
-    return cells
+    for axis, (step, size) in enumerate(zip(stride, features, strict=True), start=1):
+        owned = regions.split(step, axis)[:size]
+        regions = torch.stack([samples.mean(axis) for samples in owned], axis)
+    return regions
 
 
 def plain_cost(

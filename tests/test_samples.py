@@ -2,44 +2,37 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
+import runpy
 from pathlib import Path
+
+import pytest
 
 from volstyle.codecs import probe
 
 SAMPLES = Path(__file__).parent.parent / "samples"
 
 
-def test_the_library_styles_an_array_a_scan_and_a_clip(tmp_path: Path) -> None:
-    few = os.environ | {"STEPS": "1", "NETWORK": "random"}
-    done = subprocess.run(
-        [sys.executable, str(SAMPLES / "library.py")],
-        cwd=tmp_path,
-        env=few,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    said = [line.split()[0] for line in done.stdout.splitlines()]
+@pytest.fixture(autouse=True)
+def _little(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They work in an empty folder, and are asked for little."""
+    monkeypatch.chdir(tmp_path)
+    for name, value in {"STEPS": "1", "SEEDS": "1", "NETWORK": "random", "SIDE": "20", "SCANS": "1"}.items():
+        monkeypatch.setenv(name, value)
+
+
+def test_the_library_styles_an_array_a_scan_and_a_clip(capsys: pytest.CaptureFixture[str]) -> None:
+    runpy.run_path(str(SAMPLES / "library.py"))
+    done = capsys.readouterr()
+    said = [line.split()[0] for line in done.out.splitlines()]
     assert said == ["array", "scan", "clip", "style:", "texture:", "structure:"]
-    assert "100%" in done.stderr
-    assert probe(tmp_path / "styled" / "harbor.mp4").shape[0] == 6
-    assert probe(tmp_path / "styled" / "shell.nii.gz").shape == probe(SAMPLES / "shell.nii.gz").shape
+    assert "100%" in done.err
+    assert probe("styled/harbor.mp4").shape[0] == 6
+    assert probe("styled/shell.nii.gz").shape == probe(SAMPLES / "shell.nii.gz").shape
 
 
-def test_a_segmentation_is_trained_on_styled_scans(tmp_path: Path) -> None:
-    few = os.environ | {"STEPS": "1", "SEEDS": "1", "NETWORK": "random", "SIDE": "20", "SCANS": "1"}
-    done = subprocess.run(
-        [sys.executable, str(SAMPLES / "scanner.py")],
-        cwd=tmp_path,
-        env=few,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    lines = done.stdout.splitlines()
+def test_a_segmentation_is_trained_on_styled_scans(capsys: pytest.CaptureFixture[str]) -> None:
+    runpy.run_path(str(SAMPLES / "scanner.py"))
+    lines = capsys.readouterr().out.splitlines()
     assert [line[:30].strip() for line in lines] == [
         "plain",
         "TorchIO's gamma, bias, noise",

@@ -8,6 +8,7 @@ import math
 import platform
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, field, fields
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from types import NoneType, UnionType
@@ -175,7 +176,11 @@ def _as_it_was(values: dict[str, Any]) -> Recipe:
 def versions() -> dict[str, str]:
     """The versions of everything that a result depends on: name -> version."""
     names = ("volstyle", "torch", "numpy", "av", "opencv-python-headless")
-    return {"python": platform.python_version(), **{name: version(name) for name in names}}
+    return {"python": platform.python_version(), **{name: _version(name) for name in names}}
+
+
+_version = cache(version)
+"""The version of a package, for which all that is installed is searched: that takes milliseconds."""
 
 
 def threads() -> int:

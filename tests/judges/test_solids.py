@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+import sys
 from typing import Any
 
 import pytest
 import torch
 
 from tests.tiny import numbers
-from volstyle.errors import InputError
+from volstyle.errors import InputError, VolstyleError
 from volstyle.grid.field import Axis, Field
 from volstyle.grid.resample import resize
 from volstyle.judges.solids import apart, judge_solid
@@ -108,3 +109,11 @@ def test_what_cannot_be_measured_is_said() -> None:
         judge_solid(solid, [(None, section(torch.arange(3).repeat(6, 6)))])
     with pytest.raises(InputError, match=r"the solid: 40\d+ levels, which are no phases"):
         judge_solid(cube(numbers(16, 16, 16)), [(None, flat)])
+
+
+@pytest.mark.parametrize("name", ["porespy", "skimage", "taufactor"])
+def test_without_what_measures_the_extra_is_named(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, name, None)
+    solid = cube(blobs(8))
+    with pytest.raises(VolstyleError, match=rf"{name} is not installed.*pip install 'volstyle\[solids\]'"):
+        judge_solid(solid, [(None, section(solid.samples[0, 0]))])

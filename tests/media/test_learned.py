@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,8 @@ import torch
 from torch import Tensor
 
 import volstyle
+from tests.lessons import killed_when_it_saves
+from tests.processes import ended
 from tests.scans import counts, loaded, nifti
 from tests.tiny import numbers
 from volstyle.codecs import Encoding, read, write
@@ -40,18 +41,32 @@ TINY = {
 }
 
 
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A clip, pictures, a scan and two styles; and what was learned: s.safetensors is of the first style on the
+    clip, two.safetensors is of both styles on it, photos.safetensors is of the first style on the pictures."""
+    folder = tmp_path_factory.mktemp("made")
+    with pytest.MonkeyPatch.context() as patched:
+        patched.chdir(folder)
+        write("art.png", Field(numbers(3, 32, 32, seed=1), PLANE))
+        write("other.png", Field(numbers(3, 32, 40, seed=2), PLANE))
+        clip = numbers(3, 6, 8, 10).repeat_interleave(4, 2).repeat_interleave(4, 3)
+        write("clip.mp4", Field(clip, CLIP), Encoding("lossless"))
+        Path("photos").mkdir()
+        write("photos/a.png", Field(numbers(3, 30, 40), PLANE))
+        write("photos/b.png", Field(numbers(3, 44, 36, seed=3), PLANE))
+        nifti(Path("scan.nii.gz"), counts(20, 24, 28))
+        assert learn("art.png", "--on", "clip.mp4", "-o", "s.safetensors") == 0
+        assert learn("art.png", "other.png", "--on", "clip.mp4", "-o", "two.safetensors") == 0
+        assert learn("art.png", "--on", "photos", "-o", "photos.safetensors") == 0
+    return folder
+
+
 @pytest.fixture(autouse=True)
-def _files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A clip, pictures, a scan, and two styles."""
+def _files(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Copies of all that was made."""
+    shutil.copytree(made, tmp_path, dirs_exist_ok=True)
     monkeypatch.chdir(tmp_path)
-    write("art.png", Field(numbers(3, 32, 32, seed=1), PLANE))
-    write("other.png", Field(numbers(3, 32, 40, seed=2), PLANE))
-    clip = numbers(3, 6, 8, 10).repeat_interleave(4, 2).repeat_interleave(4, 3)
-    write("clip.mp4", Field(clip, CLIP), Encoding("lossless"))
-    Path("photos").mkdir()
-    write("photos/a.png", Field(numbers(3, 30, 40), PLANE))
-    write("photos/b.png", Field(numbers(3, 44, 36, seed=3), PLANE))
-    nifti(Path("scan.nii.gz"), counts(20, 24, 28))
 
 
 def options(choices: dict[str, Any] = TINY) -> list[str]:
@@ -67,19 +82,17 @@ def paint(medium: str, *words: str) -> int:
 
 
 def test_two_doors_learn_the_same_bytes() -> None:
-    assert learn("art.png", "--on", "clip.mp4", "-o", "door.safetensors") == 0
     result = volstyle.learn(["art.png"], "clip.mp4", "house.safetensors", choices=TINY)
     assert result.output == Path("house.safetensors")
-    one, two = (LearnedStyle.load(Path(f"{name}.safetensors")) for name in ("door", "house"))
+    one, two = (LearnedStyle.load(Path(f"{name}.safetensors")) for name in ("s", "house"))
     for mine, theirs in zip(one.stages, two.stages, strict=True):
         assert all(torch.equal(w, theirs.generator.weights[n]) for n, w in mine.generator.weights.items())
-    record = json.loads(Path("door.safetensors.json").read_text())
+    record = json.loads(Path("s.safetensors.json").read_text())
     assert record["command"]["examples"] == ["clip.mp4"]
     assert [stage["steps"] for stage in record["stages"]] == [6, 3]
 
 
 def test_a_clip_is_painted_at_its_own_size_and_again_with_the_same_bytes() -> None:
-    learn("art.png", "--on", "clip.mp4", "-o", "s.safetensors")
     assert paint("video", "clip.mp4", "--style", "s.safetensors", "-o", "out.mkv", "--quality", "lossless") == 0
     source, result = read("clip.mp4"), read("out.mkv")
     assert result.shape == source.shape
@@ -90,7 +103,6 @@ def test_a_clip_is_painted_at_its_own_size_and_again_with_the_same_bytes() -> No
 
 
 def test_learning_is_replayed_with_the_same_bytes() -> None:
-    learn("art.png", "--on", "clip.mp4", "-o", "s.safetensors")
     assert main(["replay", "s.safetensors.json", "-q"]) == 0
     assert Path("s-replay.safetensors").read_bytes() == Path("s.safetensors").read_bytes()
 
@@ -98,7 +110,6 @@ def test_learning_is_replayed_with_the_same_bytes() -> None:
 def test_a_lesson_starts_from_another_style_and_is_replayed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert learn("art.png", "--on", "clip.mp4", "-o", "s.safetensors") == 0
     line = ["other.png", "--on", "clip.mp4", "--init", str(tmp_path / "s.safetensors")]
     line += ["--set", "learn.rate=1e-12"]
     assert learn(*line, "-o", "t.safetensors") == 0
@@ -116,37 +127,37 @@ def test_a_lesson_starts_from_another_style_and_is_replayed(
 
 
 def test_stages_that_a_start_has_no_network_for_are_named() -> None:
-    volstyle.learn(["art.png"], "photos", "small.safetensors", choices={**TINY, "learn.largest": 24})
-    result = volstyle.learn(["art.png"], "photos", "s.safetensors", choices={**TINY, "init": "small.safetensors"})
+    pictures = {**TINY, "learn.steps": 1}
+    volstyle.learn(["art.png"], "photos", "small.safetensors", choices={**pictures, "learn.largest": 24})
+    result = volstyle.learn(
+        ["art.png"], "photos", "t.safetensors", choices={**pictures, "init": "small.safetensors"}
+    )
     assert result.notes == ("stage 2 starts anew: small.safetensors has no network for it",)
-    volstyle.learn(["art.png"], "scan.nii.gz", "v.safetensors", choices={**TINY, "learn.examples": 2})
-    volume = {**TINY, "learn.examples": 2}
+    volume = {**pictures, "learn.examples": 2}
     volstyle.learn(["art.png"], "scan.nii.gz", "one.safetensors", choices={**volume, "learn.smallest": 28})
     result = volstyle.learn(
         ["art.png"], "scan.nii.gz", "w.safetensors", choices={**volume, "init": "one.safetensors"}
     )
     assert result.notes[-1] == "stage 2 starts anew: one.safetensors has no network for it"  # a first one composes
     with pytest.raises(InputError, match="are for 3 axes and 1 channels, must be built for 2 axes and 3"):
-        volstyle.learn(["art.png"], "photos", "t.safetensors", choices={**TINY, "init": "v.safetensors"})
+        volstyle.learn(["art.png"], "photos", "u.safetensors", choices={**pictures, "init": "one.safetensors"})
 
 
 def test_pictures_of_any_size_and_a_folder_of_them() -> None:
-    assert learn("art.png", "--on", "photos", "-o", "s.safetensors") == 0
     for name in ("a", "b"):
-        assert paint("image", f"photos/{name}.png", "--style", "s.safetensors", "-o", f"{name}.png") == 0
+        assert paint("image", f"photos/{name}.png", "--style", "photos.safetensors", "-o", f"{name}.png") == 0
         assert read(f"{name}.png").shape == read(f"photos/{name}.png").shape
 
 
 def test_a_volume_keeps_its_grid_and_what_lies_outside_its_range() -> None:
-    assert learn("art.png", "--on", "scan.nii.gz", "-o", "s.safetensors", "--set", "learn.examples=2") == 0
-    assert LearnedStyle.load(Path("s.safetensors")).plan.axes == 3
-    assert paint("volume", "scan.nii.gz", "--style", "s.safetensors", "-o", "out.nii.gz") == 0
+    assert learn("art.png", "--on", "scan.nii.gz", "-o", "v.safetensors", "--set", "learn.examples=2") == 0
+    assert LearnedStyle.load(Path("v.safetensors")).plan.axes == 3
+    assert paint("volume", "scan.nii.gz", "--style", "v.safetensors", "-o", "out.nii.gz") == 0
     before, after = loaded(Path("scan.nii.gz")), loaded(Path("out.nii.gz"))
     assert (before.affine == after.affine).all() and before.shape == after.shape
 
 
 def test_several_styles_are_chosen_blended_and_changed_over_time() -> None:
-    assert learn("art.png", "other.png", "--on", "clip.mp4", "-o", "two.safetensors") == 0
     assert LearnedStyle.load(Path("two.safetensors")).names == ("art", "other")
     made = {}
     for name, styles in {
@@ -168,7 +179,6 @@ def test_several_styles_are_chosen_blended_and_changed_over_time() -> None:
 
 def test_frames_are_held_to_the_one_before() -> None:
     write("still.mkv", Field(read("clip.mp4").samples[:, :1].repeat(1, 4, 1, 1), CLIP), Encoding("lossless"))
-    learn("art.png", "other.png", "--on", "clip.mp4", "-o", "two.safetensors")
     learned = LearnedStyle.load(Path("two.safetensors"))
     learned.stages[-1].generator.weights["last.bias"][1] += 0.2  # so that the second style is brighter
     learned.save(Path("two.safetensors"), {})
@@ -214,39 +224,24 @@ def test_what_is_for_other_contents_learns_from_other_pictures_too(monkeypatch: 
         return formula_examples(shape, contents, draw)
 
     monkeypatch.setattr("volstyle.media.learned.formula_examples", counted)
-    choices = {**TINY, "learn.examples": 8}
-    volstyle.learn(["art.png"], "clip.mp4", "s.safetensors", choices=choices)
+    choices = {**TINY, "learn.examples": 8, "learn.steps": 1}
+    volstyle.learn(["art.png"], "clip.mp4", "a.safetensors", choices=choices)
     assert given == [3, 3]  # beside 8 examples
     volstyle.style("clip.mp4", ["art.png"], "out.mp4", method="learn", choices=choices)
     assert given == [3, 3, 0, 0]
-    volstyle.learn(["art.png"], "clip.mp4", "t.safetensors", choices={**choices, "learn.crop": 32})
+    volstyle.learn(["art.png"], "clip.mp4", "b.safetensors", choices={**choices, "learn.crop": 32})
     assert given == [3, 3, 0, 0, 3]  # the second stage is larger than a piece
 
 
 def test_killed_while_it_learns_it_goes_on_with_the_same_bytes() -> None:
-    learn("art.png", "--on", "clip.mp4", "-o", "whole.safetensors")
-    code = (
-        "import os, sys\n"
-        "from volstyle.media import resume\n"
-        "saved = resume.Resume.save\n"
-        "def save(self, part, reached):\n"
-        "    saved(self, part, reached)\n"
-        "    os._exit(9)\n"
-        "resume.Resume.save = save\n"
-        "from volstyle_cli import main\n"
-        "main(sys.argv[1:])\n"
-    )
     line = ["learn", "art.png", "--on", "clip.mp4", "-o", "cut.safetensors", *options(), "-q"]
-    threads = str(torch.get_num_threads())
-    program = f"import torch; torch.set_num_threads({threads})\n{code}"
-    killed = subprocess.run([sys.executable, "-c", program, *line], check=False)
-    assert killed.returncode == 9 and not Path("cut.safetensors").exists()
+    assert ended(killed_when_it_saves, line) == 9
+    assert not Path("cut.safetensors").exists()
     assert main(line) == 0
-    assert Path("cut.safetensors").read_bytes() == Path("whole.safetensors").read_bytes()
+    assert Path("cut.safetensors").read_bytes() == Path("s.safetensors").read_bytes()
 
 
 def test_a_stop_leaves_the_rest_of_a_clip_as_it_was() -> None:
-    learn("art.png", "--on", "clip.mp4", "-o", "s.safetensors")
 
     class Stop(volstyle.Follower):
         def painted(self, number: int, made: torch.Tensor) -> bool:
@@ -274,7 +269,6 @@ def test_a_stop_leaves_the_rest_of_a_clip_as_it_was() -> None:
 def test_what_a_learned_style_has_no_use_for_is_refused(
     words: list[str], says: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    learn("art.png", "--on", "clip.mp4", "-o", "s.safetensors")
     if "--mask" in words and "--style" in words:
         words = words[:2]
     assert paint("video", "clip.mp4", "--style", "s.safetensors", "-o", "out.mp4", *words) == 2
@@ -283,8 +277,8 @@ def test_what_a_learned_style_has_no_use_for_is_refused(
 
 
 def test_any_seed_learns_and_a_painted_clip_has_a_report() -> None:
-    volstyle.learn(["art.png"], "clip.mp4", "s.safetensors", choices={**TINY, "seed": 10**13})
-    volstyle.style("clip.mp4", ["s.safetensors"], "out.mp4")
+    volstyle.learn(["art.png"], "clip.mp4", "t.safetensors", choices={**TINY, "seed": 10**13})
+    volstyle.style("clip.mp4", ["t.safetensors"], "out.mp4")
     assert main(["report", "out.mp4.json"]) == 0
     page = Path("out.mp4.html").read_text()
     assert page.count("<video") == 2
@@ -293,13 +287,12 @@ def test_any_seed_learns_and_a_painted_clip_has_a_report() -> None:
 
 
 def test_wrong_orders_are_refused_before_the_work() -> None:
-    learn("art.png", "other.png", "--on", "photos", "-o", "s.safetensors")
-    with pytest.raises(RecipeError, match="knows art, other; say which, as in s"):
-        volstyle.style("clip.mp4", ["s.safetensors"], "out.mp4")
+    with pytest.raises(RecipeError, match="knows art, other; say which, as in two"):
+        volstyle.style("clip.mp4", ["two.safetensors"], "out.mp4")
     with pytest.raises(InputError, match="no style 'candy' in it; allowed: art, other"):
-        volstyle.style("clip.mp4", ["s.safetensors#candy"], "out.mp4")
+        volstyle.style("clip.mp4", ["two.safetensors#candy"], "out.mp4")
     with pytest.raises(RecipeError, match="was learned for images and videos, not for a volume"):
-        volstyle.style("scan.nii.gz", ["s.safetensors#art"], "out.nii.gz")
+        volstyle.style("scan.nii.gz", ["two.safetensors#art"], "out.nii.gz")
     with pytest.raises(OutputError, match=r"suffix '.pth', must be .safetensors"):
         volstyle.learn(["art.png"], "photos", "s.pth", choices=TINY)
     with pytest.raises(OutputError, match="is there already"):
@@ -379,8 +372,6 @@ def test_pictures_are_given_the_colors_of_their_style_and_frames_of_a_clip_by_on
 
 
 def test_only_what_is_learned_on_pictures_gives_colors() -> None:
-    learn("art.png", "--on", "photos", "-o", "photos.safetensors")
     (found,) = LearnedStyle.load(Path("photos.safetensors")).colors
     torch.testing.assert_close(found.mean.float(), read(Path("art.png")).samples.mean((1, 2)))
-    learn("art.png", "--on", "clip.mp4", "-o", "clip.safetensors")
-    assert LearnedStyle.load(Path("clip.safetensors")).colors == ()
+    assert LearnedStyle.load(Path("s.safetensors")).colors == ()

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,8 @@ import torch
 from safetensors import safe_open
 
 import volstyle
+from tests.lessons import killed_when_it_saves
+from tests.processes import ended
 from tests.tiny import numbers
 from volstyle.codecs import read, write
 from volstyle.engine import endless
@@ -40,18 +41,37 @@ def blobs(seed: int, *, levels: int = 2) -> np.ndarray[Any, np.dtype[np.uint8]]:
     return (85 * torch.as_tensor(smooth)).numpy().astype(np.uint8)
 
 
-@pytest.fixture(autouse=True)
-def _files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Three sections of two phases, one of three, one of grays, a picture, and fewer samples in which phases are
-    looked at."""
-    monkeypatch.chdir(tmp_path)
+def look_at_fewer(patched: pytest.MonkeyPatch) -> None:
     for name, value in FEWER.items():
-        monkeypatch.setattr(solid_school, name, value)
-    for seed, name in enumerate(("xy", "xz", "yz")):
-        np.save(f"{name}.npy", blobs(seed))
-    np.save("three.npy", blobs(5, levels=3))
-    np.save("gray.npy", (1000 * numbers(1, 32, 32)[0]).numpy().astype(np.int16))
-    write("art.png", Field(numbers(3, 32, 40, seed=2), PLANE))
+        patched.setattr(solid_school, name, value)
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three sections of two phases, one of three, one of grays, and a picture; and solids that were learned:
+    rock.safetensors is of the three sections, phases.safetensors is of one of them, and so is s.safetensors, for
+    which they are no phases."""
+    folder = tmp_path_factory.mktemp("made")
+    with pytest.MonkeyPatch.context() as patched:
+        patched.chdir(folder)
+        look_at_fewer(patched)
+        for seed, name in enumerate(("xy", "xz", "yz")):
+            np.save(f"{name}.npy", blobs(seed))
+        np.save("three.npy", blobs(5, levels=3))
+        np.save("gray.npy", (1000 * numbers(1, 32, 32)[0]).numpy().astype(np.int16))
+        write("art.png", Field(numbers(3, 32, 40, seed=2), PLANE))
+        assert learn(*SECTIONS, "--phases", "auto", "-o", "rock.safetensors") == 0
+        assert learn("xy.npy", "--phases", "auto", "-o", "phases.safetensors") == 0
+        assert learn("xy.npy", "-o", "s.safetensors") == 0
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def _files(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Copies of all that was made, and fewer samples in which phases are looked at."""
+    shutil.copytree(made, tmp_path, dirs_exist_ok=True)
+    monkeypatch.chdir(tmp_path)
+    look_at_fewer(monkeypatch)
 
 
 def options(choices: dict[str, Any] = TINY) -> list[str]:
@@ -67,7 +87,6 @@ def make(*words: str) -> int:
 
 
 def test_a_solid_is_learned_and_any_part_of_it_made(capsys: pytest.CaptureFixture[str]) -> None:
-    assert learn(*SECTIONS, "--phases", "auto", "-o", "rock.safetensors") == 0
     record = json.loads(Path("rock.safetensors.json").read_text())
     assert [style["across"] for style in record["command"]["styles"]] == ["z", "y", "x"]
     assert [stage["steps"] for stage in record["stages"]] == [4, 2]
@@ -87,12 +106,11 @@ def test_a_solid_is_learned_and_any_part_of_it_made(capsys: pytest.CaptureFixtur
 
 
 def test_two_doors_learn_and_make_the_same() -> None:
-    assert learn(*SECTIONS, "--phases", "auto", "-o", "door.safetensors") == 0
     choices = {**TINY, "solid.phases": "auto"}
     result = volstyle.learn(SECTIONS, None, "house.safetensors", shape=SHAPE, choices=choices)
     assert result.output == Path("house.safetensors")
-    assert Path("door.safetensors").read_bytes() == Path("house.safetensors").read_bytes()
-    assert make("--shape", "16,8,8", "--origin", "100,0,0", "--style", "door.safetensors", "-o", "a.nii.gz") == 0
+    assert Path("rock.safetensors").read_bytes() == Path("house.safetensors").read_bytes()
+    assert make("--shape", "16,8,8", "--origin", "100,0,0", "--style", "rock.safetensors", "-o", "a.nii.gz") == 0
     made = volstyle.style(None, ["house.safetensors"], shape=(16, 8, 8), origin=(100, 0, 0))
     assert torch.equal(made.field.samples, read("a.nii.gz").samples)
     with pytest.raises(InputError, match="learned solid: is no field"):
@@ -126,8 +144,6 @@ def test_grays_and_colors_have_no_phases() -> None:
 
 
 def test_a_periodic_part_fits_beside_itself() -> None:
-    learn("xy.npy", "-o", "s.safetensors")
-
     def made(begins: tuple[int, int, int]) -> torch.Tensor:
         result = volstyle.style(
             None, ["s.safetensors"], shape=(16, 8, 12), origin=begins, choices={"periodic": True}
@@ -141,7 +157,6 @@ def test_a_periodic_part_fits_beside_itself() -> None:
 
 
 def test_pieces_are_followed_and_a_stop_leaves_the_rest_empty(monkeypatch: pytest.MonkeyPatch) -> None:
-    learn("xy.npy", "-o", "s.safetensors")
     whole = volstyle.style(None, ["s.safetensors"], shape=(20, 8, 8)).field.samples
     monkeypatch.setattr(endless, "_TILE", 10)
 
@@ -156,35 +171,25 @@ def test_pieces_are_followed_and_a_stop_leaves_the_rest_empty(monkeypatch: pytes
 
 
 def test_learning_is_replayed_with_the_same_bytes() -> None:
-    learn(*SECTIONS, "--phases", "auto", "-o", "s.safetensors")
-    assert main(["replay", "s.safetensors.json", "-q"]) == 0
-    assert Path("s-replay.safetensors").read_bytes() == Path("s.safetensors").read_bytes()
+    assert main(["replay", "rock.safetensors.json", "-q"]) == 0
+    assert Path("rock-replay.safetensors").read_bytes() == Path("rock.safetensors").read_bytes()
+
+
+def killed(line: list[str]) -> None:
+    vars(solid_school).update(FEWER)
+    killed_when_it_saves(line)
 
 
 def test_killed_while_it_learns_it_goes_on_with_the_same_bytes() -> None:
     line = ["learn", "xy.npy", "--shape", "12", "--phases", "auto", *options(), "-q"]
-    code = (
-        "import os, sys, torch\n"
-        f"torch.set_num_threads({torch.get_num_threads()})\n"
-        "from volstyle.media import resume, solid_school\n"
-        f"vars(solid_school).update({FEWER})\n"
-        "saved = resume.Resume.save\n"
-        "def save(self, part, reached):\n"
-        "    saved(self, part, reached)\n"
-        "    os._exit(9)\n"
-        "resume.Resume.save = save\n"
-        "from volstyle_cli import main\n"
-        "main(sys.argv[1:])\n"
-    )
-    assert main([*line, "-o", "whole.safetensors"]) == 0
-    killed = subprocess.run([sys.executable, "-c", code, *line, "-o", "cut.safetensors"], check=False)
-    assert killed.returncode == 9 and not Path("cut.safetensors").exists()
+    assert ended(killed, [*line, "-o", "cut.safetensors"]) == 9
+    assert not Path("cut.safetensors").exists()
     assert main([*line, "-o", "cut.safetensors"]) == 0
-    assert Path("cut.safetensors").read_bytes() == Path("whole.safetensors").read_bytes()
+    assert Path("cut.safetensors").read_bytes() == Path("phases.safetensors").read_bytes()
 
 
 def test_a_solid_and_a_style_are_told_apart(capsys: pytest.CaptureFixture[str]) -> None:
-    assert learn("xy.npy", "-o", "solid.safetensors") == 0
+    Path("s.safetensors").rename("solid.safetensors")
     quick = options({**TINY, "learn.examples": 1, "learn.smallest": 32, "learn.steps": 1})
     assert main(["learn", "art.png", "--on", "art.png", "-o", "style.safetensors", *quick, "-q"]) == 0
     assert is_solid(Path("solid.safetensors")) and not is_solid(Path("style.safetensors"))
@@ -224,22 +229,22 @@ def test_a_solid_and_a_style_are_told_apart(capsys: pytest.CaptureFixture[str]) 
 
 def test_what_no_solid_can_be_learned_of_is_said(capsys: pytest.CaptureFixture[str]) -> None:
     for line, message in (
-        ("xy.npy -o s.safetensors", "on: names nothing to learn on"),
-        ("xy.npy --shape 12 --on xy.npy -o s.safetensors", "on: does nothing where a solid is learned"),
-        ("xy.npy --shape 12 --size 64 -o s.safetensors", "size: does nothing where a solid is learned"),
+        ("xy.npy -o t.safetensors", "on: names nothing to learn on"),
+        ("xy.npy --shape 12 --on xy.npy -o t.safetensors", "on: does nothing where a solid is learned"),
+        ("xy.npy --shape 12 --size 64 -o t.safetensors", "size: does nothing where a solid is learned"),
         ("xy.npy --shape 12 -o s.nii.gz", "suffix '.gz', must be .safetensors"),
-        ("xy.npy@z --shape 12 -o s.safetensors", "style: sections across z; give one alone"),
-        ("gray.npy --shape 12 --phases auto -o s.safetensors", "levels, which are no phases"),
+        ("xy.npy@z --shape 12 -o t.safetensors", "style: sections across z; give one alone"),
+        ("gray.npy --shape 12 --phases auto -o t.safetensors", "levels, which are no phases"),
         (
-            "xy.npy --on xy.npy --phases auto -o s.safetensors",
+            "xy.npy --on xy.npy --phases auto -o t.safetensors",
             "solid: phases and its other choices are for",
         ),
         (
-            "xy.npy --shape 12 --set learn.nearness=3 -o s.safetensors",
+            "xy.npy --shape 12 --set learn.nearness=3 -o t.safetensors",
             "learn.nearness: does nothing where a",
         ),
-        ("xy.npy --shape 12 --set learn.crop=64 -o s.safetensors", "learn.crop: does nothing where a solid is"),
-        ("xy.npy --shape 12 --set periodic=true -o s.safetensors", "periodic: is for what is made"),
+        ("xy.npy --shape 12 --set learn.crop=64 -o t.safetensors", "learn.crop: does nothing where a solid is"),
+        ("xy.npy --shape 12 --set periodic=true -o t.safetensors", "periodic: is for what is made"),
     ):
         assert main(["learn", *line.split(), "-q", "--network", "builtin"]) == 2, line
         said = capsys.readouterr().err
@@ -258,8 +263,7 @@ def test_places_and_shapes_are_read_with_spaces_and_refused_when_they_are_none()
 
 
 def test_a_damaged_file_is_said() -> None:
-    learn("xy.npy", "--phases", "auto", "-o", "s.safetensors")
-    path = Path("s.safetensors")
+    path = Path("phases.safetensors")
     whole = path.read_bytes()
     with safe_open(path, "pt") as file:
         assert list(file.metadata()) == ["volstyle_solid"]

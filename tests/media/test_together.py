@@ -124,7 +124,7 @@ def test_what_the_first_refuses_all_refuse() -> None:
 
 LINE = (
     "video clip.mp4 --style art.png -o a.mp4 --network random --precision float32 --memory 64MB --size 40 -q "
-    "--set schedule.steps=5 --set schedule.smallest=24 --set style.statistic=gram --set temporal.window=4"
+    "--set schedule.steps=2 --set schedule.smallest=24 --set style.statistic=gram --set temporal.window=4"
 )
 
 

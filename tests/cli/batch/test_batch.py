@@ -17,6 +17,7 @@ import pytest
 import soundfile
 
 from tests.cli.test_pipes import of_shape
+from tests.processes import CONTEXT
 from tests.scans import counts, nifti
 from tests.tiny import numbers
 from volstyle.codecs import Encoding, read, write
@@ -114,6 +115,7 @@ def test_several_processes_give_what_one_gives_and_one_that_dies_fails_its_job_a
         jobs, failed = jobs_of(found, asked)
         return [Deadly(**vars(jobs[0])), *jobs[1:]], failed
 
+    monkeypatch.setattr("volstyle.media.crew.multiprocessing.get_context", lambda _: CONTEXT)  # begins at once
     picture("in/a.png")
     picture("in/sub/b.png", 2)
     picture("styles/one.png", 3)

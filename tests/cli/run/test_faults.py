@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import cv2
 import numpy as np
@@ -15,11 +15,13 @@ import pytest
 import soundfile
 import torch
 
+from tests.processes import answers, started
 from volstyle.codecs import Encoding, Moment, Selection, open_clip, write
 from volstyle.codecs.clip import ClipOrigin
 from volstyle.errors import InputError
 from volstyle.grid.field import Axis, Field
 from volstyle.media.clip import Film, read_film
+from volstyle.media.lock import alone
 from volstyle.media.names import stem_of
 from volstyle.media.order import Order
 from volstyle.recipe import Recipe
@@ -91,15 +93,12 @@ def test_default_outputs_are_named_after_their_inputs(run: Run) -> None:
     assert Path("50_dark_-st_le.png").exists()
 
 
-HOLD = """
-import sys, time
-from pathlib import Path
-from types import SimpleNamespace
-from volstyle.media.lock import alone
-with alone(SimpleNamespace(output=Path(sys.argv[1]), record_path=Path(sys.argv[1] + ".json"))):
-    Path("held").touch()
-    time.sleep(60)
-"""
+def hold(output: str) -> None:
+    """Be the run that makes an output, for a minute."""
+    order = SimpleNamespace(output=Path(output), record_path=Path(f"{output}.json"))
+    with alone(cast(Order, order)):
+        Path("held").touch()
+        time.sleep(60)
 
 
 def test_the_second_run_of_an_output_is_refused_while_the_first_lives(run: Run) -> None:
@@ -109,18 +108,19 @@ def test_the_second_run_of_an_output_is_refused_while_the_first_lives(run: Run) 
     (state / "part00000.safetensors").write_bytes(b"of the first")
     Path(".out.part1.png").write_bytes(b"of the first")
     line = ["--network", "random", "--size", "32", "--set", "schedule.steps=1", "--set", "schedule.smallest=32"]
-    with subprocess.Popen([sys.executable, "-c", HOLD, "out.png"]) as first:
-        while not Path("held").exists():
-            assert first.poll() is None
-            time.sleep(0.01)
-        for extra in ((), ("--force",), ("--no-resume",)):
-            code, said = run("image", "a.png", "--style", "style.png", "-o", "out.png", *line, *extra)
-            assert code == 2
-            assert "out.png: another run is making it" in said
-        assert (state / "part00000.safetensors").read_bytes() == b"of the first"
-        assert Path(".out.part1.png").exists()
-        assert run("image", "a.png", "--style", "style.png", "-o", "other.png", *line)[0] == 0
-        first.kill()
+    (first,) = started(1, hold, "out.png")
+    while not Path("held").exists():
+        assert first.process.is_alive()
+        time.sleep(0.01)
+    for extra in ((), ("--force",), ("--no-resume",)):
+        code, said = run("image", "a.png", "--style", "style.png", "-o", "out.png", *line, *extra)
+        assert code == 2
+        assert "out.png: another run is making it" in said
+    assert (state / "part00000.safetensors").read_bytes() == b"of the first"
+    assert Path(".out.part1.png").exists()
+    assert run("image", "a.png", "--style", "style.png", "-o", "other.png", *line)[0] == 0
+    first.process.kill()
+    assert answers([first]) == [None]
     assert run("image", "a.png", "--style", "style.png", "-o", "out.png", "--no-resume", *line)[0] == 0
     assert not Path(".out.png.lock").exists()
     assert not state.exists()

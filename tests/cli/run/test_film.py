@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import gc
 import json
+import os
 import re
 import shutil
 import signal
-import subprocess
-import sys
 import threading
 import weakref
 from collections.abc import Callable, Iterator
@@ -23,10 +22,12 @@ import pytest
 import torch
 from torch import Tensor
 
+from tests.processes import ended
 from tests.tiny import numbers
 from volstyle.codecs import Encoding, Selection, open_clip, probe, read, write
 from volstyle.codecs import video as video_codec
 from volstyle.codecs.clip import Clip, PictureOrigin, Spool
+from volstyle.codecs.encoder import Encoder
 from volstyle.codecs.video import VideoOrigin
 from volstyle.engine.checkpoint import Reached
 from volstyle.engine.stylize import Stylized
@@ -320,29 +321,27 @@ def test_no_room_is_said_of_the_part_that_is_asked_for(run: Run, monkeypatch: py
     assert run(LINE, "--end", "4f")[0] == 0
 
 
-KILLED = """
-import os, signal, sys
-import volstyle_cli
-from volstyle.codecs.encoder import Encoder
-add, done = Encoder.add, []
-def killed(*given):
-    done.append(1)
-    if len(done) == 15:
-        os.kill(os.getpid(), signal.SIGKILL)
-    add(*given)
-Encoder.add = killed
-sys.exit(volstyle_cli.main())
-"""
+def killed_while_encoding(line: str) -> None:
+    """A process of a command that gets SIGKILL at the 15th frame that it encodes."""
+    add = Encoder.add
+    done: list[int] = []
+
+    def killed(self: Encoder, picture: Field, tick: int, duration: int) -> None:
+        done.append(tick)
+        if len(done) == 15:
+            os.kill(os.getpid(), signal.SIGKILL)
+        add(self, picture, tick, duration)
+
+    Encoder.add = killed  # type: ignore[method-assign]
+    main(line.split())
 
 
 def test_killed_while_encoding_it_ends_with_the_same_bytes(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("OMP_NUM_THREADS", str(torch.get_num_threads()))
     assert run(LINE)[0] == 0
     expected = Path("a.mp4").read_bytes()
     for file in Path().glob("a.mp4*"):
         file.unlink()
-    killed = subprocess.run([sys.executable, "-c", KILLED, *LINE.split(), "-q"], check=False)
-    assert killed.returncode == -signal.SIGKILL
+    assert ended(killed_while_encoding, f"{LINE} -q") == -signal.SIGKILL
     parts = list(Path(".a.mp4.state").glob("part*.safetensors"))
     assert len(parts) == 6
     # Of a part that is done, 4 finished frames in 16 bits and 8 that the next one holds in float32.

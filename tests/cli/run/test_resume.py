@@ -4,13 +4,9 @@ from __future__ import annotations
 
 import errno
 import json
-import os
 import random
 import signal
-import subprocess
-import sys
 import time
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -18,6 +14,7 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor
 
+from tests.processes import answers, started
 from tests.tiny import numbers
 from volstyle.codecs import write
 from volstyle.engine import checkpoint
@@ -28,16 +25,14 @@ PLANE = (Axis("y"), Axis("x"))
 LINE = (
     "video clip.mp4 --method optimize --style art.png -o a.mp4 --network random --precision float32 "
     "--memory 64MB --size 40 -q "
-    "--set schedule.steps=5 --set schedule.smallest=24 --set style.statistic=gram --set temporal.window=4"
+    "--set schedule.steps=2 --set schedule.smallest=24 --set style.statistic=gram --set temporal.window=4"
 )
-COMMAND = [sys.executable, "-c", "import sys, volstyle_cli; sys.exit(volstyle_cli.main())", *LINE.split()]
 
 
 @pytest.fixture(autouse=True)
 def _files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A clip of 14 frames, and a style."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("OMP_NUM_THREADS", str(torch.get_num_threads()))
     write(Path("art.png"), Field(numbers(3, 32, 32, seed=1), PLANE))
     samples = numbers(3, 14, 8, 10).repeat_interleave(4, 2).repeat_interleave(4, 3)
     write(Path("clip.mp4"), Field(samples, (Axis("t", 0.1, "s"), *PLANE)))
@@ -59,11 +54,12 @@ def undisturbed(line: str = LINE) -> bytes:
 
 def killed_when(files: int) -> None:
     """A run that gets SIGKILL once its state has so many files."""
-    with subprocess.Popen(COMMAND) as process:
-        while process.poll() is None and len(list(Path().glob(".a.mp4.state/part*.safetensors"))) < files:
-            time.sleep(0.002)
-        process.send_signal(signal.SIGKILL)
-    assert process.returncode == -signal.SIGKILL
+    (run,) = started(1, main, LINE.split(), threads=torch.get_num_threads())
+    while run.process.is_alive() and len(list(Path().glob(".a.mp4.state/part*.safetensors"))) < files:
+        time.sleep(0.002)
+    run.process.kill()
+    assert answers([run]) == [None]
+    assert run.process.exitcode == -signal.SIGKILL
 
 
 def test_killed_in_two_windows_it_ends_with_the_same_bytes(capsys: pytest.CaptureFixture[str]) -> None:
@@ -93,7 +89,7 @@ def test_no_resume_starts_over(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_half_a_state_is_taken_for_none() -> None:
-    other = LINE.replace("schedule.steps=5", "schedule.steps=4")
+    other = LINE.replace("schedule.steps=2", "schedule.steps=1")
     expected = undisturbed(other)
     killed_when(2)
     Path(".a.mp4.state/order.json").unlink()
@@ -146,50 +142,34 @@ def ended() -> bool:
     return Path("a.mp4.json").exists() and not Path(".a.mp4.state").exists()
 
 
-WARM = """
-import os, sys, volstyle_cli, volstyle_cli.run.carry_out
-for _ in sys.stdin:
-    run = os.fork()
-    if not run:
-        os._exit(volstyle_cli.main(sys.argv[1:]))
-    print(run, flush=True)
-    print(os.waitstatus_to_exitcode(os.waitpid(run, 0)[1]), flush=True)
-"""
-"""Runs begin within milliseconds, so that a kill comes upon the work and not upon imports."""
-
-
 @pytest.mark.slow
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="processes here cannot begin warm")
 def test_twenty_kills_at_random_moments() -> None:
+    """Runs begin within milliseconds, so that a kill comes upon the work and not upon imports."""
     expected = undisturbed()
-    command = [sys.executable, "-c", WARM, *LINE.split()]
+
+    def outcome(killed_after: float | None) -> int | None:
+        """The exit code of a run, which gets SIGKILL after so many seconds; None if that ended it."""
+        (run,) = started(1, main, LINE.split(), threads=torch.get_num_threads())
+        if killed_after is not None:
+            time.sleep(killed_after)
+            run.process.kill()
+        (code,) = answers([run])
+        return code
+
+    assert outcome(0.0) is None  # and all is imported
+    began = time.monotonic()
+    assert outcome(None) == 0
+    seconds = time.monotonic() - began
     moments, left, ends = random.Random(0), 0, 0
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as warm:
-
-        def outcome(killed_after: float | None) -> int:
-            """The exit code of a run, which gets SIGKILL after so many seconds if it has not ended by then."""
-            print(file=warm.stdin, flush=True)
-            run = int(warm.stdout.readline())
-            if killed_after is not None:
-                time.sleep(killed_after)
-                with suppress(ProcessLookupError):
-                    os.kill(run, signal.SIGKILL)
-            return int(warm.stdout.readline())
-
-        assert outcome(0.0) == -signal.SIGKILL  # and all is imported
-        began = time.monotonic()
-        assert outcome(None) == 0
-        seconds = time.monotonic() - began
-        for kill in range(21):
-            if ended():
-                assert Path("a.mp4").read_bytes() == expected
-                Path("a.mp4").unlink()
-                Path("a.mp4.json").unlink()
-                ends += 1
-            if kill < 20:
-                assert outcome(moments.uniform(0.05, 0.95) * seconds) in (0, -signal.SIGKILL)
-                left += Path(".a.mp4.state/order.json").exists()
-        warm.stdin.close()
+    for kill in range(21):
+        if ended():
+            assert Path("a.mp4").read_bytes() == expected
+            Path("a.mp4").unlink()
+            Path("a.mp4.json").unlink()
+            ends += 1
+        if kill < 20:
+            assert outcome(moments.uniform(0.05, 0.95) * seconds) in (0, None)
+            left += Path(".a.mp4.state/order.json").exists()
     assert left >= 5, f"{left} kills left a state, {ends} runs came to their end"
     assert main(LINE.split()) == 0
     assert Path("a.mp4").read_bytes() == expected
