@@ -75,7 +75,9 @@ class Panel(Container[Any]):
         self.cancel = PushButton(text="Cancel", name="cancel", enabled=False)
         self.bar = ProgressBar(value=0, max=_PARTS, name="bar")
         self.status = Label(value="", name="status")
-        self.status.native.setWordWrap(True)
+        line = self.status.native
+        line.setWordWrap(True)
+        line.setMinimumHeight(2 * line.fontMetrics().lineSpacing())  # the layout gives what wraps room for one
         buttons = Container(widgets=[self.start, self.stop, self.cancel], layout="horizontal", labels=False)
         progress: Container[Any] = Container(widgets=[self.bar, self.status], labels=False)
         super().__init__(widgets=[self.layer, *self.choices(), buttons, progress])
