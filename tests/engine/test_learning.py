@@ -50,6 +50,19 @@ def _lesson(run: Outline, *, steps: int = 12, is_first: bool = True) -> Lesson:
     return Lesson(run, [targets], examples[:3], examples[3:], Placement((0, 1)), steps, 1, is_first)
 
 
+def test_what_is_told_of_a_piece_is_what_is_judged() -> None:
+    run = _run()
+    lesson = replace(_lesson(run, steps=1), examples=_lesson(run).examples[:1])
+    generator, content = StageGenerator.new(PLAN, 0), lesson.examples[0].content
+    objective, plans = objective_of(content, lesson.targets[0], run)
+    _, learned = learn_stage(replace(lesson, told=lambda made: 1 - made), generator, None, lambda _: None)
+    assert sum(cost[0] for cost in learned.costs.values()) == pytest.approx(
+        evaluate(1 - content, objective, plans).cost, rel=1e-4
+    )
+    _, plain = learn_stage(lesson, generator, None, lambda _: None)
+    assert (learned.first["last.bias"] * plain.first["last.bias"]).sum() < 0
+
+
 def test_a_weight_gets_the_slope_of_the_objective() -> None:
     """∂J/∂w by the network's own backward pass is J's difference when the weight moves, but for the length of
     ∂J/∂G, which is the same for all examples."""

@@ -32,6 +32,17 @@ def test_shares_are_met(counts: tuple[int, ...]) -> None:
         assert float((told == level).float().mean()) == pytest.approx(float(share), abs=0.002)
 
 
+@pytest.mark.parametrize("counts", [(30, 70), (30, 20, 50), (40, 10, 25, 25)])
+def test_samples_that_lean_to_a_phase_are_nearly_of_it_and_have_a_gradient(counts: tuple[int, ...]) -> None:
+    phases = Phases.of("auto", [layers(*counts)], ["a.png"])
+    own = phases.codes.T.reshape(-1, 1, 1, len(counts))
+    between = own.mean(-1, keepdim=True).requires_grad_()
+    torch.testing.assert_close(phases.leaning(own + 3 * (own - between)), own, atol=0.01, rtol=0)
+    torch.testing.assert_close(phases.leaning(between), between, atol=1e-6, rtol=0)
+    (slope,) = torch.autograd.grad(phases.leaning(between)[0].sum(), between)
+    assert slope[0].item() > 0.8
+
+
 def test_equal_samples_give_way_where_they_stand_alone() -> None:
     """With too many of a phase, specks go before what hangs together."""
     samples = torch.zeros(1, 10, 10, 10)

@@ -20,6 +20,9 @@ TERMS = solid_terms(CHOICE, (8, 8, 8), SECTIONS)
 @pytest.mark.parametrize("name", TERMS)
 def test_the_cost_of_what_is_measured_is_that_of_the_samples(name: str) -> None:
     samples, term = numbers(2, 9, 9, 9, seed=5), TERMS[name]
+    if name == "two points":  # where both look about the sections' mean
+        every = torch.cat([found[0].flatten(1) for found in SECTIONS.values()], 1)
+        samples += (every.mean(1) - samples.flatten(1).mean(1)).view(-1, 1, 1, 1)
     assert isinstance(term, Measuring)
     wanted = torch.zeros_like(samples)
     cost = term.add_gradient(samples, wanted)
@@ -41,6 +44,14 @@ def test_a_pattern_that_repeats_with_blocks_is_seen() -> None:
     term = VariationTerm(1.0, {2: near[:, 0]}, near={2: near})
     assert term.add_gradient(blocks, torch.zeros_like(blocks)) == pytest.approx(0, abs=1e-9)
     assert float(term.cost(term.measure(blocks))) > 0.2
+
+
+def test_correlations_about_a_mean_of_their_own_do_not_move_it() -> None:
+    """What a piece is to have in two points it has in each gray."""
+    term, samples = TERMS["two points"], numbers(2, 9, 9, 9, seed=5)
+    assert isinstance(term, Measuring)
+    costs = [float(term.cost(term.measure(samples + shift))) for shift in (0.0, 0.3)]
+    assert costs[0] > 0.1 and costs[1] == pytest.approx(costs[0], rel=0.2)
 
 
 def test_pieces_that_are_right_in_the_mean_cost_nothing() -> None:
@@ -66,6 +77,6 @@ def test_means_have_names_and_other_terms_stay() -> None:
         means = named(told)
     assert steadied.sample_terms["smoothness"] is smooth
     assert sorted(means) == [
-        *("two points.0", "two points.1", "two points.2", "values.0"),
+        *("two points.0", "two points.1", "two points.2", "two points.3", "values.0"),
         *("variation.0", "variation.1", "variation.2"),
     ]

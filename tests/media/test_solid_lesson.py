@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,15 +17,19 @@ import volstyle
 from tests.lessons import killed_when_it_saves
 from tests.processes import ended
 from tests.tiny import numbers
-from volstyle.codecs import read, write
+from volstyle.codecs import Encoding, Selection, read, write
 from volstyle.engine import endless
 from volstyle.engine.learned_solid import LearnedSolid, is_solid
 from volstyle.errors import InputError, RecipeError, ShapeError
 from volstyle.grid.field import Axis, Field
 from volstyle.grid.resample import resize
-from volstyle.media import solid_school
+from volstyle.media import solid_lesson, solid_school
+from volstyle.media.order import style_named
+from volstyle.media.solid import Solid
 from volstyle.media.solid_part import begins_at
+from volstyle.media.table import open_order
 from volstyle.media.volume import shape_of
+from volstyle.networks.inflation import Placement
 from volstyle_cli import main
 
 PLANE = (Axis("y"), Axis("x"))
@@ -89,8 +94,9 @@ def make(*words: str) -> int:
 def test_a_solid_is_learned_and_any_part_of_it_made(capsys: pytest.CaptureFixture[str]) -> None:
     record = json.loads(Path("rock.safetensors.json").read_text())
     assert [style["across"] for style in record["command"]["styles"]] == ["z", "y", "x"]
-    assert [stage["steps"] for stage in record["stages"]] == [4, 2]
+    assert [stage["steps"] for stage in record["stages"]] == [2, 2]
     assert {"two points", "values", "variation"} <= set(record["stages"][0]["costs"])
+    assert ["nearness" in stage["costs"] for stage in record["stages"]] == [False, True]
     assert make("--shape", "20,16,24", "--style", "rock.safetensors", "-o", "a.npy") == 0
     line = ["--shape", "12,12,12", "--origin", "6,-4,9", "--style", "rock.safetensors"]
     assert make(*line, "-o", "b.npy") == 0
@@ -103,6 +109,35 @@ def test_a_solid_is_learned_and_any_part_of_it_made(capsys: pytest.CaptureFixtur
     assert "c.npy: is made of a file that was learned, which has no sections in it" in capsys.readouterr().err
     assert main(["replay", "b.npy.json", "-q"]) == 0
     assert json.loads(Path("b.npy.json").read_text())["command"]["begins"] == [6, -4, 9]
+
+
+def test_what_is_looked_at_is_what_an_endless_solid_has() -> None:
+    """Nothing beyond the ends of a piece changes it, whatever stands there."""
+    order = solid_lesson.lesson_of(
+        (style_named("xy.npy"),),
+        (),
+        Path("s.safetensors"),
+        shape=SHAPE,
+        kind=None,
+        size=None,
+        given={},
+        chosen=(),
+        selection=Selection(),
+        encoding=Encoding(),
+        resume=False,
+    )
+    opened = open_order(order)
+    assert isinstance(opened, Solid)
+    run = solid_school._planned(order, opened)
+    for number, start in enumerate(starts := solid_school._starts(run, opened)):
+        noisy = {name: numbers(*weight.shape, seed=9) - 0.5 for name, weight in start.weights.items()}
+        painter = replace(start, weights=noisy).painter(Placement((0, 1, 2)), torch.ones(1))
+        piece = solid_school._Pieces.of(starts[:number], start.plan, SHAPE, run, 1.0)[3]
+        made = painter(piece.content, piece.before)[(slice(None), *piece.inner)]
+        beyond = [torch.nn.functional.pad(seen, (2,) * 6, value=0.2) for seen in (piece.content, piece.before)]
+        more = painter(*beyond)[(slice(None), *(slice(s.start + 2, s.stop + 2) for s in piece.inner))]
+        assert made.shape[1:] == SHAPE
+        torch.testing.assert_close(made, more)
 
 
 def test_two_doors_learn_and_make_the_same() -> None:
@@ -152,8 +187,8 @@ def test_a_periodic_part_fits_beside_itself() -> None:
 
     assert torch.allclose(made((0, 0, 0)), made((16, -8, 12)), atol=1e-4)
     assert torch.allclose(made((0, 0, 0)).roll(-4, 1), made((4, 0, 0)), atol=1e-4)
-    with pytest.raises(ShapeError, match="periodic: 16x8x10 samples, each side must be a multiple of 4"):
-        volstyle.style(None, ["s.safetensors"], shape=(16, 8, 10), choices={"periodic": True})
+    with pytest.raises(ShapeError, match="periodic: 16x8x9 samples, each side must be a multiple of 2"):
+        volstyle.style(None, ["s.safetensors"], shape=(16, 8, 9), choices={"periodic": True})
 
 
 def test_pieces_are_followed_and_a_stop_leaves_the_rest_empty(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -218,7 +253,7 @@ def test_a_solid_and_a_style_are_told_apart(capsys: pytest.CaptureFixture[str]) 
             "volume --shape 12 --style solid.safetensors --set learn.steps=3",
             "learn.steps: does nothing with a learned",
         ),
-        ("volume --shape 13 --style solid.safetensors --periodic", "each side must be a multiple of 4"),
+        ("volume --shape 13 --style solid.safetensors --periodic", "each side must be a multiple of 2"),
         ("volume --shape 12 --style nope.safetensors", "nope.safetensors: no such file"),
     ):
         assert main([*line.split(), "-o", "out.npy", "-q"]) == 2, line
@@ -239,10 +274,7 @@ def test_what_no_solid_can_be_learned_of_is_said(capsys: pytest.CaptureFixture[s
             "xy.npy --on xy.npy --phases auto -o t.safetensors",
             "solid: phases and its other choices are for",
         ),
-        (
-            "xy.npy --shape 12 --set learn.nearness=3 -o t.safetensors",
-            "learn.nearness: does nothing where a",
-        ),
+        ("xy.npy --shape 12 --set learn.carry=0.5 -o t.safetensors", "learn.carry: does nothing where a"),
         ("xy.npy --shape 12 --set learn.crop=64 -o t.safetensors", "learn.crop: does nothing where a solid is"),
         ("xy.npy --shape 12 --set periodic=true -o t.safetensors", "periodic: is for what is made"),
     ):

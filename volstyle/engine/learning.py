@@ -101,7 +101,7 @@ class Lesson:
     run: with the taps of the stage. targets: of each style, those of each view. examples: to learn from. checks:
     to see whether it still improves. placement: how the network lies on them. steps: at most. batch: examples in
     each. is_first: whether no stage comes before. given: what is minimized for all examples alike; None where it
-    follows from each.
+    follows from each. told: what a network makes as it is looked at, (C, *S) each; None for as it is.
     """
 
     run: Outline
@@ -113,6 +113,7 @@ class Lesson:
     batch: int
     is_first: bool
     given: tuple[Objective, Plans] | None = None
+    told: Callable[[Tensor], Tensor] | None = None
 
 
 @dataclass(frozen=True)
@@ -261,10 +262,12 @@ def _looked_at(
     shares = torch.eye(len(lesson.targets), device=example.content.device)[example.style]
     made = generator.painter(lesson.placement, shares)(example.content, example.before)
     made = made[(slice(None), *example.inner)]
+    if lesson.told is not None:
+        made = lesson.told(made)
     samples = made.detach().clamp(0, 1)
     if lesson.given is None and id(example) not in seen:
         seen[id(example)] = _objective(lesson, example)
-    objective, plans = lesson.given or seen[id(example)]
+    objective, plans = _objective(lesson, example) if lesson.given else seen[id(example)]
     told: Mapping[str, Sequence[Tensor]] = {}
     if lesson.given is not None and means is not None:
         objective, told = in_the_mean(objective, means, max(_FRESH, 1 / (1 + step)))
@@ -280,13 +283,14 @@ def _looked_at(
 def _objective(lesson: Lesson, example: Example) -> tuple[Objective, Plans]:
     """What is minimized for an example: the terms of its stage, and in finer stages nearness to what the one
     before made."""
-    objective, plans = objective_of(
+    objective, plans = lesson.given or objective_of(
         example.content, lesson.targets[example.style], lesson.run, example.links, variance=example.variance
     )
     weight = 0.0 if lesson.is_first else lesson.run.recipe.learn.nearness
     if not weight:
         return objective, plans
-    near = NearnessTerm(weight, example.before, _BLOCK, lesson.run.kept[0], example.variance)
+    before = example.before[(slice(None), *example.inner)]
+    near = NearnessTerm(weight, before, _BLOCK, lesson.run.kept[0], example.variance)
     return replace(objective, sample_terms={**objective.sample_terms, "nearness": near}), plans
 
 

@@ -17,6 +17,9 @@ _CORNERS = ((0, 0, 0), (1, 1, 0), (1, 0, 1), (0, 1, 1), (1, 1, 1), (1, 0, 0), (0
 _SUPPORT = 1e-3
 """How much the mean of its neighbors counts beside a sample, to tell equal ones apart."""
 _ROUNDS = 30
+_STEP = 0.5
+"""The difference of squared distances from two phases at which one counts e times as much as the other. A steeper
+step has no slope where a phase is not yet, and none ever grows there."""
 
 
 @dataclass(frozen=True)
@@ -102,9 +105,17 @@ class Phases:
         labels = (self._apart(samples) - nearer[:, None]).argmin(0)
         return self.levels[labels].view(1, *samples.shape[1:])
 
+    def leaning(self, samples: Tensor) -> Tensor:
+        """Samples (C, *S) of the engine brought nearer to their nearest phases, (C, *S), the more the farther
+        beyond one they lie; where two are cut from each other they are half of both. It has a gradient."""
+        likely = torch.softmax(-self._apart(samples) / _STEP, 0)
+        return (self.codes.to(samples).T @ likely).view(samples.shape)
+
     def _apart(self, samples: Tensor) -> Tensor:
         """(P, N): the squared distance of each of N samples from each phase."""
-        return torch.stack([(samples - code.view(-1, 1, 1, 1)).square().sum(0).flatten() for code in self.codes])
+        return torch.stack(
+            [(samples - code.view(-1, 1, 1, 1)).square().sum(0).flatten() for code in self.codes.to(samples)]
+        )
 
 
 def _means(samples: Tensor, count: int) -> Tensor:

@@ -51,14 +51,19 @@ class TwoPointTerm:
         return total
 
     def measure(self, samples: Tensor) -> tuple[Tensor, ...]:
-        """R of samples (C, z, y, x), for each axis."""
-        return tuple(self._measured(samples, axis) for axis in self.targets)
+        """R of samples (C, z, y, x), for each axis, and how far their mean is from the sections', (C, 1, 1)."""
+        apart = samples.flatten(1).mean(1).view(-1, 1, 1) - self.mean[..., 0].to(samples)
+        return (*(self._measured(samples, axis) for axis in self.targets), apart)
 
     def cost(self, measured: Sequence[Tensor]) -> Tensor:
-        """The cost of what `measure` gives."""
-        return torch.stack(
-            [self._cost(axis, each) for axis, each in zip(self.targets, measured, strict=True)]
-        ).sum()
+        """The cost of what `measure` gives, about the samples' own mean.
+
+        About the sections' mean each R has the square of how far the samples' is from it. R̂ of one section is a
+        little above or below 0 at lags at which nothing is correlated, and the mean would move to meet that.
+        """
+        *found, apart = measured
+        costs = [self._cost(axis, each - apart.square()) for axis, each in zip(self.targets, found, strict=True)]
+        return torch.stack(costs).sum()
 
     def _measured(self, samples: Tensor, axis: int) -> Tensor:
         target = self.targets[axis]

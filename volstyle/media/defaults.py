@@ -92,8 +92,13 @@ _LEARNED: Mapping[str, Mapping[str, Any]] = {
         "learn": {"crop": 72, "steps": 800, "rate": 0.0005, "examples": 48, "others": 0.0},
     },
     "solid": {**_ON_DEMAND, "style": {"share": 0.1}},
-    # A network moves all samples at once: without much weight on their values it finds grays that correlate.
-    "phases": {**_ON_DEMAND, "solid": {"values": 1000.0, "variation": 100.0}},
+    # A network moves all samples at once: without much weight on their values it finds grays that correlate. What
+    # is farther apart than these lags has few pairs in a section, which correlate by chance; coarser stages
+    # compare it.
+    "phases": merged(
+        _ON_DEMAND,
+        {"solid": {"values": 1000.0, "variation": 100.0, "lags": 8}, "learn": {"rate": 0.004, "nearness": 200.0}},
+    ),
 }
 """Kind of content, "" for any -> choices that fit a style that is learned, on top of those of the medium and the
 network. Pictures differ more from one to the next than frames do, and steps twice as large break down on them. A

@@ -93,9 +93,9 @@ def check_solid_lesson(order: Order) -> None:
         raise RecipeError("periodic: is for what is made, not for what is learned; leave it out here")
 
 
-_UNUSED = ("smallest", "largest", "ratio", "examples", "others", "crop", "nearness", "steadiness", "carry")
+_UNUSED = ("smallest", "largest", "ratio", "examples", "others", "crop", "steadiness", "carry")
 """The choices of how a style is learned that mean nothing to a solid."""
 
 
 def _usual(name: str) -> Any:
-    return 0.0 if name in ("others", "nearness") else getattr(LearnChoice(), name)
+    return 0.0 if name == "others" else getattr(LearnChoice(), name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -41,16 +42,19 @@ from volstyle.networks.generator import Plan, StageGenerator
 from volstyle.networks.inflation import standard_placement
 from volstyle.record import StageRecord
 
-_PLAN = Plan(axes=3, width=16, residuals=2)
-"""How the network of a stage is built: thin, for torch convolves 16 channels the fastest, and of a small reach,
-for all that lies within it beyond a part must be made with the part. That of the last stage works on samples and
-not on blocks of them, which leave rows of dots beside all edges."""
+_COMPOSING = Plan(axes=3, block=1, width=16, residuals=2)
+"""How the networks of coarse stages are built: thin, for torch convolves 16 channels the fastest. They work on
+samples and not on blocks of them, which leave chessboards, and rows of dots beside all edges."""
 
-_MARGIN = 6
-"""Samples at each end of what is made in a step that are not looked at. A network's reach is twice as long, but
-what lies at its ends hardly matters."""
+_REFINING, _REFINED = replace(_COMPOSING, residuals=1), 2
+"""How those of the finest stages are built, which have a composition to go by, and how many they are: of a small
+reach, for all that lies within it beyond a part must be made with the part."""
 
-_COARSER, _COARSER_SIDE = 4, 144
+_BEGINNING = 0.3
+"""The spread of what the network of the first stage makes at first, beside that of one which adds something. One
+that adds nothing takes a hundred steps to begin."""
+
+_COARSER, _COARSER_SIDE = 4, 96
 """How many parts the stages before make once, of which a stage sees pieces, and their sides in samples."""
 
 _FEWEST = 16
@@ -58,9 +62,6 @@ _FEWEST = 16
 
 _BYTES = 600
 """Roughly those that a sample takes in a step: what each layer makes is kept for the way back."""
-
-_LAST_WORK = 3.5
-"""How many times as long a step of the last of several stages takes, which works on samples and not on blocks."""
 
 _SAVE_EVERY = 100
 """Steps after which the state is saved."""
@@ -115,26 +116,31 @@ class _Taught:
 class _Pieces(Sequence[Example]):
     """Pieces of a stage, one for each number: noise that no other has, and a piece of what the stages before made.
 
-    stage: its number. shape: of what is looked at. stride: of the stage's network. coarser: parts (C, *S) that the
-    stages before made, on their grid; () in the first stage. device: where they are wanted.
+    stage: its number. shape: of what is looked at. halo: samples around it that the stage's network must see, or
+    what it makes near the ends would be of another kind. coarser: parts (C, *S) that the stages before made, on
+    their grid; () in the first stage. variance: of the sections. device: where they are wanted.
     """
 
     stage: int
     shape: tuple[int, ...]
     channels: int
-    stride: int
+    halo: int
     coarser: tuple[Tensor, ...]
+    variance: float
     device: torch.device
 
     @staticmethod
-    def of(before: Sequence[StageGenerator], plan: Plan, shape: tuple[int, ...], run: Outline) -> _Pieces:
+    def of(
+        before: Sequence[StageGenerator], plan: Plan, shape: tuple[int, ...], run: Outline, variance: float
+    ) -> _Pieces:
         """Those for a network that is built by a plan, after the ones before."""
         coarser = []
         side = max(_COARSER_SIDE, max(shape))
         for number in range(_COARSER if before else 0):
             solid = EndlessSolid.of(before, run.recipe.seed + number, run.machine)
             coarser.append(solid.part((slice(0, side),) * len(shape)))
-        return _Pieces(len(before), shape, plan.channels, plan.stride, tuple(coarser), run.machine.device)
+        device = run.machine.device
+        return _Pieces(len(before), shape, plan.channels, _halo(plan), tuple(coarser), variance, device)
 
     def __len__(self) -> int:
         return 2**31
@@ -148,8 +154,7 @@ class _Pieces(Sequence[Example]):
     def __getitem__(self, number: int | slice) -> Example | Sequence[Example]:
         if isinstance(number, slice):
             return [self[each] for each in range(*number.indices(len(self)))]
-        margin = -(-_MARGIN // self.stride) * self.stride
-        outer = tuple(slice(0, -(-side // self.stride) * self.stride + 2 * margin) for side in self.shape)
+        outer = tuple(slice(0, side + 2 * self.halo) for side in self.shape)
         content = noise((number, self.stage), outer, self.channels)
         before = torch.full_like(content, 0.5)
         if self.coarser:
@@ -160,8 +165,8 @@ class _Pieces(Sequence[Example]):
             corner = [int(torch.randint(each, (1,), generator=draw)) for each in room]
             piece = tuple(slice(place, place + side) for place, side in zip(corner, sides, strict=True))
             before = doubled(whole[(slice(None), *piece)])[(slice(None), *outer)].to(content)
-        inner = tuple(slice(margin, margin + side) for side in self.shape)
-        return Example(content, before, inner=inner).to(self.device)
+        inner = tuple(slice(self.halo, self.halo + side) for side in self.shape)
+        return Example(content, before, variance=self.variance, inner=inner).to(self.device)
 
 
 @dataclass(frozen=True)
@@ -228,16 +233,20 @@ class _School:
     def _lesson(self, number: int, generators: Sequence[StageGenerator]) -> Lesson:
         """What a stage is to learn. generators: of all stages, of which those before are used."""
         stage, plan = self.run.stages[number], self.starts[number].plan
+        variance = float(_every(self.opened).var(1, correction=0).mean())
+        phases = self.opened.phases if number == len(self.run.stages) - 1 else None
         return Lesson(
             run=self.run,
             targets=((),),
-            examples=_Pieces.of(generators[:number], plan, stage.shape, self.run),
+            examples=_Pieces.of(generators[:number], plan, stage.shape, self.run, variance),
             checks=(),
             placement=standard_placement(plan.axes, plan.axes, "center"),
             steps=stage.steps,
             batch=1,
             is_first=not number,
             given=self._objective(number),
+            # What is looked at in the end is cut into phases, and edges of gray are frayed once they are.
+            told=None if phases is None else phases.leaning,
         )
 
     def _objective(self, number: int) -> tuple[Objective, Plans]:
@@ -260,15 +269,17 @@ class SolidPlan(LearnPlan):
     @property
     def work(self) -> list[float]:
         """The steps of each stage, in those of the first."""
-        last = _LAST_WORK if len(self.run.stages) > 1 else 1.0
-        return [*(float(stage.steps) for stage in self.run.stages[:-1]), last * self.run.stages[-1].steps]
+        assert self.school is not None
+        plans = [start.plan for start in self.school.starts]
+        one = [_work(plan, stage.shape) for plan, stage in zip(plans, self.run.stages, strict=True)]
+        return [stage.steps * each / one[0] for stage, each in zip(self.run.stages, one, strict=True)]
 
     def estimate(self) -> Estimate:
         """The time of all stages, measured on a few steps, and the memory of a step."""
         assert self.school is not None
-        size = prod(side + 2 * _MARGIN for side in self.run.stages[-1].shape)
-        channels = self.school.starts[0].plan.channels
-        memory = _BYTES * size + 4.0 * channels * _COARSER * _COARSER_SIDE**3
+        first = self.school.starts[0].plan
+        size = prod(side + 2 * _halo(first) for side in self.run.stages[-1].shape)
+        memory = _BYTES * size + 4.0 * first.channels * _COARSER * _COARSER_SIDE**3
         return Estimate(self.school.seconds() * sum(self.work), memory)
 
 
@@ -277,10 +288,35 @@ def _now() -> float:
 
 
 def _starts(run: Outline, opened: Solid) -> tuple[StageGenerator, ...]:
-    """The networks that stages start from, which add nothing to what is there."""
-    plan, last = replace(_PLAN, channels=opened.only.content.channels), len(run.stages) - 1
-    plans = [plan if number < last else replace(plan, block=1) for number in range(len(run.stages))]
-    return tuple(StageGenerator.new(each, run.recipe.seed * 97 + number) for number, each in enumerate(plans))
+    """The networks that stages start from. The first makes noise around the mean of the sections, the others add
+    nothing to what is there."""
+    channels, count, seed = opened.only.content.channels, len(run.stages), run.recipe.seed * 97
+    composed = max(1, count - _REFINED)
+    plans = [replace(_COMPOSING if number < composed else _REFINING, channels=channels) for number in range(count)]
+    first, *finer = (StageGenerator.new(plan, seed + number) for number, plan in enumerate(plans))
+    kernel = first.weights["last.kernel"]
+    spread = _BEGINNING * math.sqrt(2 / kernel[0].numel())
+    noisy = torch.randn(kernel.shape, generator=torch.Generator().manual_seed(seed)) * spread
+    mean = _every(opened).mean(1) - 0.5
+    weights = {**first.weights, "last.kernel": noisy, "last.bias": mean[None]}
+    return replace(first, weights=weights), *finer
+
+
+def _every(opened: Solid) -> Tensor:
+    """The samples (C, N) of all sections."""
+    return torch.cat([style.field.samples.flatten(1) for style in opened.styles], 1)
+
+
+def _halo(plan: Plan) -> int:
+    """How far a network that is built by a plan sees, in samples."""
+    placement = standard_placement(plan.axes, plan.axes, "center")
+    return max(StageGenerator.new(plan, 0).painter(placement, torch.ones(1)).cut.halo)
+
+
+def _work(plan: Plan, shape: tuple[int, ...]) -> float:
+    """The products that a network takes for a piece of a shape."""
+    kernels = sum(prod(shape) for name, shape in plan.shapes().items() if name.endswith("kernel"))
+    return float(kernels * prod(side + 2 * _halo(plan) for side in shape))
 
 
 def _planned(order: Order, opened: Solid) -> Outline:
@@ -291,8 +327,7 @@ def _planned(order: Order, opened: Solid) -> Outline:
     choice, count = order.recipe.learn, 1
     while max(shape) * 2**count <= min(sides) and min(sides) >= _FEWEST * 2**count:
         count += 1
-    steps = [choice.steps if number else 2 * choice.steps for number in range(count)]
-    return replace(run, stages=tuple(Stage(shape, each) for each in steps))
+    return replace(run, stages=(Stage(shape, choice.steps),) * count)
 
 
 def _shown(before: Sequence[StageGenerator], generator: StageGenerator, run: Outline) -> Tensor:

@@ -192,14 +192,14 @@ class LearnChoice:
     optimized. Sizes are long sides, in samples.
 
     smallest: the size of the first stage at most. ratio: how many times larger each stage is than the one before
-    it. steps: how many training steps a stage takes at most; the first one takes twice as many. largest: the size
-    of the last stage at most; larger contents are painted at their own size by its network. rate: the step size of
-    the training. examples: how many pieces of the contents each stage learns from. others: the share of
-    pictures made by formula, beside the contents, in all that a stage no larger than crop learns from; with some
-    of them the style holds for what was not shown, with none it is best on what was. crop: the size of a piece at
-    most. nearness: the weight with which a finer stage keeps what the one before it composed. steadiness: how hard
-    a finer stage is held together along a clip's motion, beside the first one. carry: how much of a painted frame
-    is the frame before it, carried along the motion.
+    it. steps: how many training steps a stage takes at most; the first one takes twice as many, but not that of a
+    solid. largest: the size of the last stage at most; larger contents are painted at their own size by its
+    network. rate: the step size of the training. examples: how many pieces of the contents each stage learns
+    from. others: the share of pictures made by formula, beside the contents, in all that a stage no larger than
+    crop learns from; with some of them the style holds for what was not shown, with none it is best on what was.
+    crop: the size of a piece at most. nearness: the weight with which a finer stage keeps what the one before it
+    composed. steadiness: how hard a finer stage is held together along a clip's motion, beside the first one.
+    carry: how much of a painted frame is the frame before it, carried along the motion.
     """
 
     smallest: int = 120
