@@ -41,6 +41,7 @@ MRI of 57×67×56 by default, before and now:
 
     woodcut                                         2.12, 1.37
     Starry Night                                    1.80, 1.24
+    candy, on a stack of nuclei of 31×61×57         1.37, 1.23
 
 Planes at any angle were tried as a fourth view: at each step a cube is sampled out of the volume that is tilted at
 random, masked where it ends, and its gradient is brought back, as seconds, distance, worst over orthogonal as
