@@ -18,7 +18,6 @@ settings.register_profile("search", deadline=None, max_examples=5000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "suite"))
 
 _THREADS = min(2, torch.get_num_threads())
-torch.set_num_threads(_THREADS)  # for what tests of a module share, too
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -30,10 +29,19 @@ def _commands_built_once() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _seeded_for_what_is_shared() -> None:
+    _seed()
+
+
 @pytest.fixture(autouse=True)
 def _seeded() -> None:
+    _seed()
+
+
+def _seed() -> None:
     torch.manual_seed(0)
-    torch.set_num_threads(_THREADS)  # again for each test: numba, which napari brings, sets those of OpenMP
+    torch.set_num_threads(_THREADS)  # numba, which napari brings, sets those of OpenMP
 
 
 @pytest.fixture(autouse=True)

@@ -41,7 +41,7 @@ def started(count: int, work: Callable[..., object], *given: object, threads: in
     for index in range(count):
         here, there = CONTEXT.Pipe(duplex=False)
         names = {"RANK": index, "LOCAL_RANK": index, "WORLD_SIZE": count, "LOCAL_WORLD_SIZE": count}
-        environment = {name: str(value) for name, value in names.items()}
+        environment = {**os.environ, **{name: str(value) for name, value in names.items()}}
         environment |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
         process = CONTEXT.Process(target=_work, args=(environment, str(Path.cwd()), there, threads, work, given))
         process.start()
@@ -78,6 +78,7 @@ def _work(
     work: Callable[..., object],
     given: tuple[object],
 ) -> None:
+    os.environ.clear()  # it is that of the first test that started any
     os.environ.update(environment)
     os.chdir(folder)
     torch.set_num_threads(threads)

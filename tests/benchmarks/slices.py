@@ -129,7 +129,8 @@ def doubled(volume: Tensor) -> Tensor:
         old = torch.arange(-_REACH, size + _REACH)
         way = torch.arange(2 * size - 1)[:, None] / 2 - old
         weights = torch.sinc(way) * torch.sinc(way / _REACH) * (way.abs() < _REACH)
-        mirrored = (size - 1) - ((size - 1) - old.abs()).abs()
+        there_and_back = max(2 * (size - 1), 1)
+        mirrored = torch.minimum(old % there_and_back, -old % there_and_back)
         matrix = torch.zeros(2 * size - 1, size).index_add_(1, mirrored, weights / weights.sum(1, keepdim=True))
         volume = torch.tensordot(volume, matrix, dims=([axis], [1])).movedim(-1, axis)
     return volume

@@ -25,7 +25,7 @@ from volstyle.media.order import Order, Source
 from volstyle.recipe import Recipe
 from volstyle.record import threads, versions
 
-FORMAT = 5
+FORMAT = 6
 
 _State = TypeVar("_State")
 
