@@ -76,8 +76,8 @@ class LearnOptions(RunOptions):
     steps: Annotated[
         int | None,
         look(
-            "Training steps of each stage, at most; the first stage takes twice as many. Default: 600, of volumes "
-            "800, of solids 250.",
+            "Training steps of each stage, at most; the first stage takes twice as many, but not that of a solid. "
+            "Default: 600, of volumes 800, of solids 250.",
             min=1,
         ),
     ] = None

@@ -50,12 +50,12 @@ def _lesson(run: Outline, *, steps: int = 12, is_first: bool = True) -> Lesson:
     return Lesson(run, [targets], examples[:3], examples[3:], Placement((0, 1)), steps, 1, is_first)
 
 
-def test_what_is_told_of_a_piece_is_what_is_judged() -> None:
+def test_what_a_network_makes_is_judged_as_it_is_seen() -> None:
     run = _run()
     lesson = replace(_lesson(run, steps=1), examples=_lesson(run).examples[:1])
     generator, content = StageGenerator.new(PLAN, 0), lesson.examples[0].content
     objective, plans = objective_of(content, lesson.targets[0], run)
-    _, learned = learn_stage(replace(lesson, told=lambda made: 1 - made), generator, None, lambda _: None)
+    _, learned = learn_stage(replace(lesson, as_seen=lambda made: 1 - made), generator, None, lambda _: None)
     assert sum(cost[0] for cost in learned.costs.values()) == pytest.approx(
         evaluate(1 - content, objective, plans).cost, rel=1e-4
     )

@@ -33,14 +33,16 @@ def test_shares_are_met(counts: tuple[int, ...]) -> None:
 
 
 @pytest.mark.parametrize("counts", [(30, 70), (30, 20, 50), (40, 10, 25, 25)])
-def test_samples_that_lean_to_a_phase_are_nearly_of_it_and_have_a_gradient(counts: tuple[int, ...]) -> None:
+def test_samples_lean_to_phases_and_have_a_gradient_wherever_they_are(counts: tuple[int, ...]) -> None:
     phases = Phases.of("auto", [layers(*counts)], ["a.png"])
     own = phases.codes.T.reshape(-1, 1, 1, len(counts))
     between = own.mean(-1, keepdim=True).requires_grad_()
-    torch.testing.assert_close(phases.leaning(own + 3 * (own - between)), own, atol=0.01, rtol=0)
+    torch.testing.assert_close(phases.leaning(own), own, atol=1e-6, rtol=0)
     torch.testing.assert_close(phases.leaning(between), between, atol=1e-6, rtol=0)
-    (slope,) = torch.autograd.grad(phases.leaning(between)[0].sum(), between)
-    assert slope[0].item() > 0.8
+    near = (0.8 * own + 0.2 * between).requires_grad_()
+    for samples, most, least in ((between, 4.0, 0.8), (near, 1.0, 0.1)):
+        (slope,) = torch.autograd.grad(phases.leaning(samples)[0].sum(), samples)
+        assert least < slope[0].max().item() < most
 
 
 def test_equal_samples_give_way_where_they_stand_alone() -> None:

@@ -39,8 +39,7 @@ _WARM_UP = 20
 """Steps until the step size is whole."""
 
 _FINER_RATE = 0.5
-"""The step size in finer stages, as a share of that in the first: their pieces differ more from one another.
-Networks of solids die of steps four times as large: they give back what they are given."""
+"""The step size in finer stages, as a share of that in the first: their pieces differ more from one another."""
 
 _LAST_SHARE = 0.3
 """The share of all steps, the last ones, in which the step size falls to nothing."""
@@ -101,7 +100,7 @@ class Lesson:
     run: with the taps of the stage. targets: of each style, those of each view. examples: to learn from. checks:
     to see whether it still improves. placement: how the network lies on them. steps: at most. batch: examples in
     each. is_first: whether no stage comes before. given: what is minimized for all examples alike; None where it
-    follows from each. told: what a network makes as it is looked at, (C, *S) each; None for as it is.
+    follows from each. as_seen: what a network makes, as it is looked at, (C, *S) each; None for as it is.
     """
 
     run: Outline
@@ -113,7 +112,7 @@ class Lesson:
     batch: int
     is_first: bool
     given: tuple[Objective, Plans] | None = None
-    told: Callable[[Tensor], Tensor] | None = None
+    as_seen: Callable[[Tensor], Tensor] | None = None
 
 
 @dataclass(frozen=True)
@@ -262,8 +261,8 @@ def _looked_at(
     shares = torch.eye(len(lesson.targets), device=example.content.device)[example.style]
     made = generator.painter(lesson.placement, shares)(example.content, example.before)
     made = made[(slice(None), *example.inner)]
-    if lesson.told is not None:
-        made = lesson.told(made)
+    if lesson.as_seen is not None:
+        made = lesson.as_seen(made)
     samples = made.detach().clamp(0, 1)
     if lesson.given is None and id(example) not in seen:
         seen[id(example)] = _objective(lesson, example)

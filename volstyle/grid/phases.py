@@ -17,9 +17,10 @@ _CORNERS = ((0, 0, 0), (1, 1, 0), (1, 0, 1), (0, 1, 1), (1, 1, 1), (1, 0, 0), (0
 _SUPPORT = 1e-3
 """How much the mean of its neighbors counts beside a sample, to tell equal ones apart."""
 _ROUNDS = 30
-_STEP = 0.5
-"""The difference of squared distances from two phases at which one counts e times as much as the other. A steeper
-step has no slope where a phase is not yet, and none ever grows there."""
+_STEP = 0.25
+"""The difference of squared distances from two phases at which one counts e times as much as the other, beside the
+square of how far the nearest two are apart. A steeper step has no slope where a phase is not yet, and none ever
+grows there."""
 
 
 @dataclass(frozen=True)
@@ -106,10 +107,16 @@ class Phases:
         return self.levels[labels].view(1, *samples.shape[1:])
 
     def leaning(self, samples: Tensor) -> Tensor:
-        """Samples (C, *S) of the engine brought nearer to their nearest phases, (C, *S), the more the farther
-        beyond one they lie; where two are cut from each other they are half of both. It has a gradient."""
-        likely = torch.softmax(-self._apart(samples) / _STEP, 0)
-        return (self.codes.to(samples).T @ likely).view(samples.shape)
+        """Samples (C, *S) of the engine brought nearer to their nearest phases, (C, *S). Those of a phase stay as
+        they are, and where two are cut from each other samples are half of both. It has a gradient."""
+        codes = self.codes.to(samples)
+        step = _STEP * torch.pdist(codes).min().square()
+        likely, own = (
+            torch.softmax(-self._apart(each) / step, 0)
+            for each in (samples, codes.T.reshape(-1, 1, 1, len(codes)))
+        )
+        shares: Tensor = torch.linalg.solve(own, likely)  # of each phase; of its own samples, all
+        return (codes.T @ shares).view(samples.shape)
 
     def _apart(self, samples: Tensor) -> Tensor:
         """(P, N): the squared distance of each of N samples from each phase."""

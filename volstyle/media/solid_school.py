@@ -30,6 +30,7 @@ from volstyle.grid.field import Field
 from volstyle.grid.noise import noise
 from volstyle.loss.objective import Objective
 from volstyle.media.command import save_record
+from volstyle.media.examples import variance_of
 from volstyle.media.follower import Follower, LearnPlan
 from volstyle.media.learned import unplaced
 from volstyle.media.lesson import style_names
@@ -233,7 +234,7 @@ class _School:
     def _lesson(self, number: int, generators: Sequence[StageGenerator]) -> Lesson:
         """What a stage is to learn. generators: of all stages, of which those before are used."""
         stage, plan = self.run.stages[number], self.starts[number].plan
-        variance = float(_every(self.opened).var(1, correction=0).mean())
+        variance = variance_of(_every(self.opened))
         phases = self.opened.phases if number == len(self.run.stages) - 1 else None
         return Lesson(
             run=self.run,
@@ -246,7 +247,7 @@ class _School:
             is_first=not number,
             given=self._objective(number),
             # What is looked at in the end is cut into phases, and edges of gray are frayed once they are.
-            told=None if phases is None else phases.leaning,
+            as_seen=None if phases is None else phases.leaning,
         )
 
     def _objective(self, number: int) -> tuple[Objective, Plans]:
