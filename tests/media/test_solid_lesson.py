@@ -36,7 +36,7 @@ PLANE = (Axis("y"), Axis("x"))
 SECTIONS = ["xy.npy@z", "xz.npy@y", "yz.npy@x"]
 TINY = {"network.name": "builtin", "memory": "64MB", "learn.steps": 2}
 SHAPE = (12, 12, 12)
-FEWER = {"_LOOKED_AT": 2, "_LOOKED_SIDE": 16, "_COARSER": 1, "_COARSER_SIDE": 16}
+FEWER = {"_SAVE_EVERY": 1, "_LOOKED_AT": 2, "_LOOKED_SIDE": 16, "_COARSER": 1, "_COARSER_SIDE": 16}
 """Parts to look at: tests need no solid that is right."""
 
 
