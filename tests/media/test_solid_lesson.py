@@ -300,7 +300,7 @@ def test_a_damaged_file_is_said() -> None:
     with safe_open(path, "pt") as file:
         assert list(file.metadata()) == ["volstyle_solid"]
     for old, new, message in (
-        (b'\\"format\\": 1', b'\\"format\\": 7', "is a learned solid of version 7; must be one of version 1"),
+        (b'\\"format\\": 2', b'\\"format\\": 7', "is a learned solid of version 7; must be one of version 2"),
         (b'\\"width\\": 16', b'\\"width\\": 17', "a learned solid with a damaged entry"),
         (b"phases.shares", b"phases.sharts", "a learned solid with a damaged entry"),
     ):
