@@ -66,7 +66,7 @@ class EndlessSolid:
         return max(painter.stride << last - number for number, painter in enumerate(self.painters))
 
     def pieces(self, box: Box) -> Iterator[tuple[Box, Tensor]]:
-        """The part in a box, in pieces: where each lies in the box, and its samples (C, *S) in [0, 1]."""
+        """The part in a box, in pieces: where each lies in the box, and its samples (C, *S), as `part` gives them."""
         for tile in _tiles(box):
             yield _within(tile, box), self.part(tile)
 
@@ -75,12 +75,12 @@ class EndlessSolid:
         return len(_tiles(box))
 
     def part(self, box: Box, stage: int = -1) -> Tensor:
-        """The samples (C, *S) in [0, 1] of a box, made at once. stage: on whose grid the box lies; -1 is the
-        finest."""
+        """The samples (C, *S) of a box, made at once, not held to [0, 1]: phases are cut of the finest, and samples
+        that were held would be alike. stage: on whose grid the box lies; -1 is the finest."""
         number = range(len(self.painters))[stage]
         outer = self.around(box, number)
         with torch.no_grad():
-            made = self.painters[number](*self.given(outer, number)).clamp_(0, 1)
+            made = self.painters[number](*self.given(outer, number))
         return made[(slice(None), *_within(box, outer))]
 
     def around(self, box: Box, stage: int) -> Box:
@@ -101,7 +101,7 @@ class EndlessSolid:
             return fresh, torch.full_like(fresh, 0.5)
         coarse = tuple(slice(side.start // 2 - 1, -(-side.stop // 2) + 1) for side in box)
         fine = tuple(slice(2 * side.start + 2, 2 * side.stop - 2) for side in coarse)
-        return fresh, doubled(self.part(coarse, stage - 1))[(slice(None), *_within(box, fine))]
+        return fresh, doubled(self.part(coarse, stage - 1).clamp_(0, 1))[(slice(None), *_within(box, fine))]
 
 
 def doubled(samples: Tensor) -> Tensor:

@@ -41,9 +41,12 @@ class Material:
     stored: str = ""
 
     def told(self, samples: Tensor) -> Tensor:
-        """Samples (C, *S) in [0, 1] in the units of the sections; where there are phases, their levels (1, *S)."""
+        """Samples (C, *S), held to [0, 1], in the units of the sections; where there are phases, their levels
+        (1, *S)."""
         if self.phases is not None and self.nearer is not None:
             samples = self.phases.cut(samples, self.nearer)
+        else:
+            samples = samples.clamp(0, 1)
         return samples * (self.high - self.low) + self.low
 
 

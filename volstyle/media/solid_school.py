@@ -139,7 +139,7 @@ class _Pieces(Sequence[Example]):
         side = max(_COARSER_SIDE, max(shape))
         for number in range(_COARSER if before else 0):
             solid = EndlessSolid.of(before, run.recipe.seed + number, run.machine)
-            coarser.append(solid.part((slice(0, side),) * len(shape)))
+            coarser.append(solid.part((slice(0, side),) * len(shape)).clamp_(0, 1))
         device = run.machine.device
         return _Pieces(len(before), shape, plan.channels, _halo(plan), tuple(coarser), variance, device)
 
@@ -334,7 +334,7 @@ def _planned(order: Order, opened: Solid) -> Outline:
 def _shown(before: Sequence[StageGenerator], generator: StageGenerator, run: Outline) -> Tensor:
     """What the network of a stage makes now."""
     solid = EndlessSolid.of((*before, generator), 0, run.machine)
-    return solid.part(tuple(slice(0, side) for side in run.stages[len(before)].shape))
+    return solid.part(tuple(slice(0, side) for side in run.stages[len(before)].shape)).clamp_(0, 1)
 
 
 def _material(generators: Sequence[StageGenerator], opened: Solid, run: Outline) -> Material:
