@@ -66,7 +66,7 @@ class EndlessSolid:
         return max(painter.stride << last - number for number, painter in enumerate(self.painters))
 
     def pieces(self, box: Box) -> Iterator[tuple[Box, Tensor]]:
-        """The part in a box, in pieces: where each lies in the box, and its samples (C, *S), as `part` gives them."""
+        """The part in a box, in pieces: where each lies in the box, and its samples (C, *S), as of `part`."""
         for tile in _tiles(box):
             yield _within(tile, box), self.part(tile)
 
@@ -75,8 +75,8 @@ class EndlessSolid:
         return len(_tiles(box))
 
     def part(self, box: Box, stage: int = -1) -> Tensor:
-        """The samples (C, *S) of a box, made at once, not held to [0, 1]: phases are cut of the finest, and samples
-        that were held would be alike. stage: on whose grid the box lies; -1 is the finest."""
+        """The samples (C, *S) of a box, made at once, not held to [0, 1]: phases are cut of the finest ones, and
+        those that were held would be alike. stage: on whose grid the box lies; -1 is the finest."""
         number = range(len(self.painters))[stage]
         outer = self.around(box, number)
         with torch.no_grad():
