@@ -80,8 +80,7 @@ after 300 steps 1.14, else 1.05): those of flat pieces are noise, and would be h
 
 With networks that enlarge linearly (`networks.generator`) it is .0085, .731, .58, 2.8, 3.1, and .0236, .728, .55,
 5.6, 6.9 on the last 40 frames, which are painted as much as the others now. Before, each sample of a block was
-made in a way of its own, and a weave of four samples was a part of the grain. Both are as fast. What was enlarged
-was still rectified then (see `tests.benchmarks.photographs`).
+made in a way of its own, and a weave of four samples was a part of the grain. Both are as fast.
 
 A style learned on a volume (candy, the CT at 112 samples, 300 steps), where a weight holds what is made of a piece
 to what is made of it moved by less than a block; as texture, and as the share of a pattern that repeats with the

@@ -177,7 +177,7 @@ def _enlarging(kernel: Tensor, times: int) -> Tensor:
 
     A kernel that is free to make each sample of a block in its own way finds first of all a pattern that repeats
     with the blocks: a weave on every wall (Odena et al. 2016, "Deconvolution and checkerboard artifacts", Distill,
-    whose remedy this is). After this one the means over all samples that lie alike in their blocks are the same.
+    whose remedy this is).
     """
     axes, near = kernel.dim() - 2, torch.arange(_WIDTH).to(kernel) - _WIDTH // 2
     first = (torch.arange(times).to(kernel) + 0.5) / times - 0.5  # of a block's samples, on the slabs' grid
@@ -216,10 +216,10 @@ def _layers(plan: Plan, convolutions: Iterator[Convolution]) -> Iterator[Layer]:
         Residual((Chain((next(convolutions), Rectifier(inner), next(convolutions))), Chain(())))
         for _ in range(plan.residuals)
     ]
-    # What was enlarged is not rectified: the means over samples that lie alike in their blocks would differ.
     if plan.deep:
         yield Residual((Chain((*down, *body, next(convolutions), FromBlocks(halves))), Chain(())))
     else:
-        yield from (*body, Rectifier(plan.width))
+        yield from body
+    yield Rectifier(plan.width)
     yield next(convolutions)
     yield FromBlocks(widths)
