@@ -104,3 +104,11 @@ def test_a_grid_twice_as_fine_is_that_of_lines(axes: int) -> None:
     inner = (slice(None), *[slice(2, -2)] * axes)
     wanted = resize(coarse, (14,) * axes, kind="linear")[inner]
     assert torch.allclose(doubled(coarse), wanted, atol=1e-6)
+
+
+def test_the_finest_samples_are_not_held_and_what_they_are_made_of_is() -> None:
+    """Phases are cut of them, and samples that are held to [0, 1] are alike."""
+    made = solid(SPACE)
+    finest, (_, coarse) = made.part(at(0, 0, 0)), made.given(at(0, 0, 0), 2)
+    assert finest.min() < -0.01 or finest.max() > 1.01
+    assert coarse.min() >= 0 and coarse.max() <= 1
