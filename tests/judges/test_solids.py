@@ -111,6 +111,13 @@ def test_what_cannot_be_measured_is_said() -> None:
         judge_solid(cube(numbers(16, 16, 16)), [(None, flat)])
 
 
+def test_a_part_of_the_extra_that_cannot_be_imported_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "porespy.metrics", None)  # as where something that it imports is missing
+    solid = cube(blobs(8))
+    with pytest.raises(VolstyleError, match=r"porespy.metrics cannot be imported \(.*volstyle\[solids\]'"):
+        judge_solid(solid, [(None, solid)])
+
+
 @pytest.mark.parametrize("name", ["porespy", "skimage", "taufactor"])
 def test_without_what_measures_the_extra_is_named(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, name, None)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -11,18 +10,14 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from volstyle.engine.checkpoint import save_tensors
 from volstyle.engine.endless import EndlessSolid
-from volstyle.engine.painting import generator_of
-from volstyle.errors import InputError, WeightsError
+from volstyle.engine.network_file import NetworkFile, generator_of
 from volstyle.grid.phases import Phases
 from volstyle.grid.tiles import Box
-from volstyle.networks.generator import Plan, StageGenerator
-from volstyle.networks.weights import Weights, load_weights
+from volstyle.networks.generator import StageGenerator
+from volstyle.networks.weights import Weights
 
-FORMAT = 2
-_ABOUT = "volstyle_solid"
-"""The entry of a file's metadata that says all of it, as JSON."""
+_FILE = NetworkFile("learned solid", "volstyle_solid", 2, "volstyle learn --shape")
 
 
 @dataclass(frozen=True)
@@ -73,21 +68,11 @@ class LearnedSolid:
 
     def save(self, path: Path, facts: Mapping[str, Any]) -> None:
         """Write it as safetensors. facts: more to be kept with it, as JSON. Raises OSError."""
-        tensors = {
-            f"stage{number}.{name}": weight
-            for number, generator in enumerate(self.generators)
-            for name, weight in generator.weights.items()
-        }
-        material = self.material
+        material, tensors = self.material, {}
         if material.phases is not None and material.nearer is not None:
-            phases = {
-                "levels": material.phases.levels,
-                "shares": material.phases.shares,
-                "nearer": material.nearer,
-            }
-            tensors |= {f"phases.{name}": tensor for name, tensor in phases.items()}
+            levels, shares = material.phases.levels, material.phases.shares
+            tensors = {"phases.levels": levels, "phases.shares": shares, "phases.nearer": material.nearer}
         about = {
-            "format": FORMAT,
             "stages": [asdict(generator.plan) for generator in self.generators],
             "names": self.names,
             "network": self.network,
@@ -95,49 +80,33 @@ class LearnedSolid:
             "stored": material.stored,
             **facts,
         }
-        save_tensors(tensors, path, {_ABOUT: json.dumps(about)})
+        _FILE.save(path, self.generators, tensors, about)
 
     @staticmethod
     def load(path: Path) -> LearnedSolid:
         """Raises InputError for a file that is no learned solid, or one of another version."""
-        weights = _weights(path)
-        try:
-            about = json.loads(weights.metadata.get(_ABOUT, "{}"))
-            found = about.get("format")
-            if found != FORMAT:
-                says = "is no learned solid" if found is None else f"is a learned solid of version {found}"
-                raise InputError(f"{path}: {says}; must be one of version {FORMAT}, by `volstyle learn --shape`")
-            generators = tuple(
-                generator_of(Plan(**plan), weights.tensors, number) for number, plan in enumerate(about["stages"])
-            )
-            if len({(g.plan.axes, g.plan.channels, g.plan.styles) for g in generators}) != 1:
-                raise ValueError("its stages disagree")
-            low, high = (float(end) for end in about["units"])
-            phases = nearer = None
-            if "phases.levels" in weights.tensors:
-                levels, shares, nearer = (weights.tensors[f"phases.{n}"] for n in ("levels", "shares", "nearer"))
-                if not levels.shape == shares.shape == nearer.shape:
-                    raise ValueError("its phases disagree")
-                phases = Phases(levels, shares)
-            stored = str(about["stored"])
-            if not low < high or (stored and np.dtype(stored).kind not in "uif"):
-                raise ValueError(f"its samples are from {low} to {high}, as {stored}")
-            material = Material(low, high, phases, nearer, stored)
-            names = tuple(str(name) for name in about["names"])
-            return LearnedSolid(generators, names, str(about["network"]), material, weights.digest)
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise InputError(f"{path}: a learned solid with a damaged entry ({error})") from error
+        return _FILE.load(path, _read)
 
 
 def is_solid(path: Path) -> bool:
     """Whether a file of networks makes a solid. Raises InputError for a file that holds no tensors."""
-    return _ABOUT in _weights(path).metadata
+    return _FILE.holds(path)
 
 
-def _weights(path: Path) -> Weights:
-    if not path.exists():
-        raise InputError(f"style {path}: no such file")
-    try:
-        return load_weights(path)
-    except WeightsError as error:
-        raise InputError(str(error)) from error
+def _read(about: Mapping[str, Any], weights: Weights) -> LearnedSolid:
+    generators = tuple(generator_of(plan, weights.tensors, number) for number, plan in enumerate(about["stages"]))
+    if len({(g.plan.axes, g.plan.channels, g.plan.styles) for g in generators}) != 1:
+        raise ValueError("its stages disagree")
+    low, high = (float(end) for end in about["units"])
+    phases = nearer = None
+    if "phases.levels" in weights.tensors:
+        levels, shares, nearer = (weights.tensors[f"phases.{n}"] for n in ("levels", "shares", "nearer"))
+        if not levels.shape == shares.shape == nearer.shape:
+            raise ValueError("its phases disagree")
+        phases = Phases(levels, shares)
+    stored = str(about["stored"])
+    if not low < high or (stored and np.dtype(stored).kind not in "uif"):
+        raise ValueError(f"its samples are from {low} to {high}, as {stored}")
+    names = tuple(str(name) for name in about["names"])
+    material = Material(low, high, phases, nearer, stored)
+    return LearnedSolid(generators, names, str(about["network"]), material, weights.digest)

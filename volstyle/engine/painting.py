@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -12,21 +11,18 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from volstyle.engine.checkpoint import save_tensors
 from volstyle.engine.machine import Machine
+from volstyle.engine.network_file import NetworkFile, generator_of
 from volstyle.engine.schedule import stage_sizes
-from volstyle.errors import InputError, WeightsError, nearest
+from volstyle.errors import InputError, nearest
 from volstyle.grid.color import NOISE, Colors
 from volstyle.grid.resample import fitted, resize
 from volstyle.grid.tiles import plan
 from volstyle.networks.generator import Painter, Plan, StageGenerator
 from volstyle.networks.inflation import Placement
-from volstyle.networks.weights import load_weights
+from volstyle.networks.weights import Weights
 
-FORMAT = 3
-SUFFIX = ".safetensors"
-_ABOUT = "volstyle_learned"
-"""The entry of a file's metadata that says all of it, as JSON."""
+_FILE = NetworkFile("learned style", "volstyle_learned", 3, "volstyle learn")
 
 _TILE = 2**22
 """Samples of the largest tile that is painted at once."""
@@ -76,53 +72,24 @@ class LearnedStyle:
 
     def save(self, path: Path, facts: Mapping[str, Any]) -> None:
         """Write it as safetensors. facts: more to be kept with it, as JSON. Raises OSError."""
-        tensors = {
-            f"stage{number}.{name}": weight
-            for number, stage in enumerate(self.stages)
-            for name, weight in stage.generator.weights.items()
+        colors = {
+            f"colors{number}.{name}": tensor
+            for number, each in enumerate(self.colors)
+            for name, tensor in {"mean": each.mean, "spread": each.spread}.items()
         }
-        for number, colors in enumerate(self.colors):
-            tensors |= {f"colors{number}.mean": colors.mean, f"colors{number}.spread": colors.spread}
         about = {
-            "format": FORMAT,
             "stages": [{"size": stage.size, "plan": asdict(stage.generator.plan)} for stage in self.stages],
             "names": self.names,
             "network": self.network,
             "ratio": self.ratio,
             **facts,
         }
-        save_tensors(
-            tensors, path, {_ABOUT: json.dumps(about)}
-        )  # of one entry, since their order is left to chance
+        _FILE.save(path, [stage.generator for stage in self.stages], colors, about)
 
     @staticmethod
     def load(path: Path) -> LearnedStyle:
         """Raises InputError for a file that is no learned style, or one of another version."""
-        if not path.exists():
-            raise InputError(f"style {path}: no such file")
-        try:
-            weights = load_weights(path)
-        except WeightsError as error:
-            raise InputError(str(error)) from error
-        try:
-            about = json.loads(weights.metadata.get(_ABOUT, "{}"))
-            found = about.get("format")
-            if found != FORMAT:
-                says = "is no learned style" if found is None else f"is a learned style of version {found}"
-                raise InputError(f"{path}: {says}; must be one of version {FORMAT}, made by `volstyle learn`")
-            stages = tuple(
-                LearnedStage(int(stage["size"]), generator_of(Plan(**stage["plan"]), weights.tensors, number))
-                for number, stage in enumerate(about["stages"])
-            )
-            names = tuple(str(name) for name in about["names"])
-            colors = _colors(weights.tensors, len(names), stages[0].generator.plan.channels)
-            network, ratio = str(about["network"]), float(about["ratio"])
-            style = LearnedStyle(stages, names, network, ratio, colors, weights.digest)
-            if len({(s.generator.plan.axes, s.generator.plan.channels) for s in stages}) != 1 or not names:
-                raise ValueError("its stages disagree")
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise InputError(f"{path}: a learned style with a damaged entry ({error})") from error
-        return style
+        return _FILE.load(path, _read)
 
 
 @dataclass(frozen=True)
@@ -171,14 +138,16 @@ def painted_at(longest: int, learned: Sequence[int], ratio: float) -> tuple[tupl
     )
 
 
-def generator_of(plan: Plan, tensors: Mapping[str, Tensor], number: int) -> StageGenerator:
-    """The network of a stage from a file's tensors. Raises ValueError or KeyError unless they are as planned."""
-    wanted = plan.shapes()
-    weights = {name: tensors[f"stage{number}.{name}"].float() for name in wanted}
-    for name, shape in wanted.items():
-        if tuple(weights[name].shape) != shape:
-            raise ValueError(f"stage {number}, {name} is {tuple(weights[name].shape)}, must be {shape}")
-    return StageGenerator(plan, weights)
+def _read(about: Mapping[str, Any], weights: Weights) -> LearnedStyle:
+    stages = tuple(
+        LearnedStage(int(stage["size"]), generator_of(stage["plan"], weights.tensors, number))
+        for number, stage in enumerate(about["stages"])
+    )
+    names = tuple(str(name) for name in about["names"])
+    if len({(s.generator.plan.axes, s.generator.plan.channels) for s in stages}) != 1 or not names:
+        raise ValueError("its stages disagree")
+    colors = _colors(weights.tensors, len(names), stages[0].generator.plan.channels)
+    return LearnedStyle(stages, names, str(about["network"]), float(about["ratio"]), colors, weights.digest)
 
 
 def _colors(tensors: Mapping[str, Tensor], styles: int, channels: int) -> tuple[Colors, ...]:

@@ -10,7 +10,7 @@ from itertools import product, takewhile
 from pathlib import Path
 
 from volstyle.codecs import CODECS, SIGNALS, is_dicom, suffix_of
-from volstyle.engine.painting import SUFFIX as LEARNED
+from volstyle.engine.network_file import SUFFIX as LEARNED
 from volstyle.errors import InputError, OutputError
 from volstyle.media.order import StyleOrder, style_named
 

@@ -11,7 +11,7 @@ from typing import Any
 from volstyle.codecs import PICTURES, Encoding, Selection, is_clip, open_clip, read, suffix_of
 from volstyle.codecs.atomic import check_target
 from volstyle.codecs.clip import Clip
-from volstyle.engine.painting import SUFFIX
+from volstyle.engine.network_file import SUFFIX
 from volstyle.errors import InputError, OutputError, RecipeError
 from volstyle.grid.field import Field
 from volstyle.media.defaults import composed, learned
@@ -82,13 +82,7 @@ def lesson(
 
 def check_lesson(order: Order) -> None:
     """Raises OutputError or RecipeError for an order to learn that cannot be carried out."""
-    if order.output is None:
-        raise OutputError("output: none is named; a learned style is a file, as in starry.safetensors")
-    if order.output.suffix.lower() != SUFFIX:
-        raise OutputError(f"{order.output}: suffix {order.output.suffix!r}, must be {SUFFIX}")
-    check_target(order.output, order.encoding.force)
-    if not order.styles:
-        raise RecipeError("style: none given, must be at least one")
+    check_file_and_styles(order, "a learned style is a file, as in starry.safetensors")
     for name, is_given in {
         "@TIME": any(style.at for style in order.styles),
         "--style-mask": any(style.source_mask is not None for style in order.styles),
@@ -108,6 +102,18 @@ def check_lesson(order: Order) -> None:
         raise RecipeError("init: noise is for samples; a lesson starts from content or a learned style")
     if order.recipe.learn.others and "z" in medium_named(order.kind).axes:
         raise RecipeError("learn.others: is for pictures and clips, not for volumes; leave it out")
+
+
+def check_file_and_styles(order: Order, is_a_file: str) -> None:
+    """Raises OutputError unless a file of networks can be written where an order wants it, and RecipeError for an
+    order without styles. is_a_file: what to say where no file is named."""
+    if order.output is None:
+        raise OutputError(f"output: none is named; {is_a_file}")
+    if order.output.suffix.lower() != SUFFIX:
+        raise OutputError(f"{order.output}: suffix {order.output.suffix!r}, must be {SUFFIX}")
+    check_target(order.output, order.encoding.force)
+    if not order.styles:
+        raise RecipeError("style: none given, must be at least one")
 
 
 def style_names(styles: Sequence[StyleOrder]) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ from typing import Any
 from volstyle.codecs import Moment, probe
 from volstyle.codecs.frames import RATE
 from volstyle.codecs.incoming import STREAM
-from volstyle.engine.painting import SUFFIX
+from volstyle.engine.network_file import SUFFIX
 from volstyle.errors import InputError, RecipeError, nearest
 from volstyle.grid.field import Field
 from volstyle.media.command import command_of

@@ -15,7 +15,8 @@ from volstyle.codecs import check, write
 from volstyle.codecs.clip import Clip
 from volstyle.engine.learned_solid import LearnedSolid, is_solid
 from volstyle.engine.machine import Machine
-from volstyle.engine.painting import SUFFIX, Brush, LearnedStyle
+from volstyle.engine.network_file import SUFFIX
+from volstyle.engine.painting import Brush, LearnedStyle
 from volstyle.engine.scene import Style, shares_over_time
 from volstyle.errors import RecipeError
 from volstyle.grid.color import luma

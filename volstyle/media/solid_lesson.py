@@ -7,11 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from volstyle.codecs import Encoding, Selection
-from volstyle.codecs.atomic import check_target
-from volstyle.engine.painting import SUFFIX
-from volstyle.errors import OutputError, RecipeError
+from volstyle.errors import RecipeError
 from volstyle.media.defaults import composed, learned
-from volstyle.media.lesson import lesson
+from volstyle.media.lesson import check_file_and_styles, lesson
 from volstyle.media.order import Order, Source, StyleOrder
 from volstyle.recipe import LearnChoice, Recipe, merged
 
@@ -72,13 +70,7 @@ def lesson_of(
 
 def check_solid_lesson(order: Order) -> None:
     """Raises OutputError or RecipeError for an order to learn a solid that cannot be carried out."""
-    if order.output is None:
-        raise OutputError("output: none is named; a learned solid is a file, as in rock.safetensors")
-    if order.output.suffix.lower() != SUFFIX:
-        raise OutputError(f"{order.output}: suffix {order.output.suffix!r}, must be {SUFFIX}")
-    check_target(order.output, order.encoding.force)
-    if not order.styles:
-        raise RecipeError("style: none given, must be at least one")
+    check_file_and_styles(order, "a learned solid is a file, as in rock.safetensors")
     recipe, usual = order.recipe, Recipe()
     unused = [
         *(f"learn.{name}" for name in _UNUSED if getattr(recipe.learn, name) != _usual(name)),
