@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from volstyle.engine.targets import objective_of, style_targets
 from volstyle.errors import InputError, RecipeError
 from volstyle.grid.color import NOISE, Colors
 from volstyle.grid.resample import resize
-from volstyle.loss.terms import NearnessTerm
+from volstyle.loss.terms import EvennessTerm, NearnessTerm
 from volstyle.networks.generator import Plan, StageGenerator
 from volstyle.networks.inflation import Placement
 from volstyle.networks.registry import PACKAGED
@@ -183,6 +184,37 @@ def test_nearness_keeps_means_and_leaves_the_rest(frames: bool) -> None:
     assert torch.allclose(gradient, torch.full_like(near, 2 * 2 * 0.1 / 0.05 / near.numel()), rtol=1e-3)
 
 
+@pytest.mark.parametrize(
+    ("shape", "axes"), [((17,), (0,)), ((9, 14), (0, 1)), ((3, 9, 14), (1, 2)), ((8, 9, 13), (0, 1, 2))]
+)
+def test_evenness_is_the_power_of_a_pattern_that_repeats_with_blocks(
+    shape: tuple[int, ...], axes: tuple[int, ...]
+) -> None:
+    term, side = EvennessTerm(2.0, 4, axes, variance=0.05), 4
+    samples = numbers(2, *shape).double().requires_grad_()
+    whole = samples[
+        (slice(None), *(slice(0, n - n % side if axis in axes else n) for axis, n in enumerate(shape)))
+    ]
+    every = [range(side) if axis in axes else (None,) for axis in range(len(shape))]
+    alike = [
+        whole[(slice(None), *(slice(first, None, 1 if first is None else side) for first in place))]
+        for place in itertools.product(*every)
+    ]
+    means = torch.stack([one.flatten(1).mean(1) for one in alike])
+    cost = 2 * (means - means.mean(0)).square().mean() / 0.05
+    (slope,) = torch.autograd.grad(cost, samples)
+    gradient = torch.zeros_like(slope)
+    assert term.add_gradient(samples.detach(), gradient) == pytest.approx(cost.item(), rel=1e-9)
+    torch.testing.assert_close(gradient, slope)
+
+
+def test_evenness_is_blind_to_all_else_and_to_what_is_smaller_than_a_block() -> None:
+    term, gradient = EvennessTerm(1.0, 4, (0, 1), variance=1.0), torch.zeros(3, 16, 16)
+    columns = torch.arange(16.0).div(8, rounding_mode="floor").expand(3, 16, 16)
+    assert term.add_gradient(columns, gradient) == 0 and not gradient.any()
+    assert term.add_gradient(numbers(3, 3, 16), torch.zeros(3, 3, 16)) == 0
+
+
 _DARK, _LIGHT = (Colors.of(low + 0.2 * numbers(3, 9, 9, seed=seed)) for low, seed in ((0.1, 1), (0.6, 2)))
 
 
@@ -213,7 +245,7 @@ def test_files_that_are_no_learned_style_are_refused(tmp_path: Path) -> None:
     path.write_bytes(b"nothing")
     with pytest.raises(InputError, match="not a whole file"):
         LearnedStyle.load(path)
-    with pytest.raises(InputError, match="is no learned style; must be one of version 3"):
+    with pytest.raises(InputError, match="is no learned style; must be one of version 4"):
         LearnedStyle.load(PACKAGED["builtin"])
     _style().save(path, {"names": []})
     with pytest.raises(InputError, match="a damaged entry"):

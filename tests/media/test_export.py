@@ -204,7 +204,7 @@ BAD = {
     "export s.safetensors nowhere/out.onnx": "no folder nowhere",
     "export none.safetensors out.onnx": "none.safetensors: ",
     "export s.onnx out.onnx": "s.onnx: ",
-    "export other.safetensors out.onnx": "is no learned style; must be one of version 3, made by `volstyle learn`",
+    "export other.safetensors out.onnx": "is no learned style; must be one of version 4, made by `volstyle learn`",
     "export s.safetensors s.onnx": "s.onnx: is there already; give another name or --force",
     "export s.safetensors out.onnx --style three": "no style 'three' in it; allowed: one, two",
     "export s.safetensors out.onnx --style one@0": "style: one@0 have weights of 0 alone, must be one above it",

@@ -14,7 +14,7 @@ from torch.nn import functional
 from tests.tiny import numbers
 from volstyle.engine.painting import in_tiles
 from volstyle.errors import ShapeError
-from volstyle.networks.generator import Plan, StageGenerator, _enlarging
+from volstyle.networks.generator import Plan, StageGenerator, _enlarging, _steepened
 from volstyle.networks.inflation import Placement, from_blocks, to_blocks
 
 ONE = torch.ones(1)
@@ -76,6 +76,18 @@ def test_a_kernel_that_enlarges_is_one_after_linear_interpolation(axes: int, tim
     at_once = from_blocks(convolved(slab, _enlarging(kernel, times)), (times,) * axes)
     enlarged = functional.interpolate(slab, scale_factor=times, mode=kind, align_corners=False)
     torch.testing.assert_close(at_once, convolved(enlarged, kernel), atol=1e-12, rtol=0)
+
+
+@pytest.mark.parametrize("axes", [1, 2, 3])
+def test_gains_grow_what_is_made_of_changes_and_nothing_else(axes: int) -> None:
+    kernel, gains = numbers(4, 2, *(3,) * axes), torch.tensor([0.0, 0.5, -0.25, 1.0])
+    convolve = (functional.conv1d, functional.conv2d, functional.conv3d)[axes - 1]
+    steep, slab = _steepened(kernel, gains), numbers(1, 2, *(9,) * axes)
+    flat = torch.full_like(slab, 0.7)
+    torch.testing.assert_close(convolve(flat, steep), convolve(flat, kernel))
+    averages = convolve(slab, kernel.mean(tuple(range(2, 2 + axes)), keepdim=True).expand_as(kernel))
+    grown = (1 + gains).view(-1, *(1,) * axes) * (convolve(slab, kernel) - averages)
+    torch.testing.assert_close(convolve(slab, steep), averages + grown, atol=1e-5, rtol=1e-4)
 
 
 def test_frames_of_a_clip_are_painted_each_for_itself() -> None:

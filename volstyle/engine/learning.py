@@ -28,10 +28,10 @@ from volstyle.loss.mean_terms import in_the_mean, named
 from volstyle.loss.objective import Objective
 from volstyle.loss.statistics import Sums
 from volstyle.loss.temporal import TemporalTerm
-from volstyle.loss.terms import NearnessTerm
+from volstyle.loss.terms import EvennessTerm, NearnessTerm
 from volstyle.loss.weighed import weighed
 from volstyle.motion.links import Link
-from volstyle.networks.generator import StageGenerator
+from volstyle.networks.generator import Plan, StageGenerator
 from volstyle.networks.inflation import Placement
 
 _BETAS = (0.9, 0.99)
@@ -65,6 +65,10 @@ _SLOWEST = 1 / 16
 _OUTSIDE = 10.0
 """How much it costs samples to lie outside of [0, 1], where they are cut off: the mean of the squared distances
 times this."""
+
+_EVENNESS = 20.0
+"""The weight with which what is made is kept from a pattern that repeats with the blocks a network works in. At
+100 a network learns little else at first, and paints less in the end."""
 
 _FRESH = 0.1
 """The share of a piece in the means of what terms measure, where the same is asked of all pieces."""
@@ -265,8 +269,8 @@ def _looked_at(
         made = lesson.as_seen(made)
     samples = made.detach().clamp(0, 1)
     if lesson.given is None and id(example) not in seen:
-        seen[id(example)] = _objective(lesson, example)
-    objective, plans = _objective(lesson, example) if lesson.given else seen[id(example)]
+        seen[id(example)] = _objective(lesson, example, generator.plan)
+    objective, plans = _objective(lesson, example, generator.plan) if lesson.given else seen[id(example)]
     told: Mapping[str, Sequence[Tensor]] = {}
     if lesson.given is not None and means is not None:
         objective, told = in_the_mean(objective, means, max(_FRESH, 1 / (1 + step)))
@@ -279,18 +283,20 @@ def _looked_at(
     return made, Evaluation({**found.costs, "outside": float(_OUTSIDE * outside.square().mean())}, gradient)
 
 
-def _objective(lesson: Lesson, example: Example) -> tuple[Objective, Plans]:
-    """What is minimized for an example: the terms of its stage, and in finer stages nearness to what the one
-    before made."""
+def _objective(lesson: Lesson, example: Example, plan: Plan) -> tuple[Objective, Plans]:
+    """What is minimized for an example: the terms of its stage, evenness where a network built by a plan rectifies
+    what it has enlarged, and in finer stages nearness to what the one before made."""
     objective, plans = lesson.given or objective_of(
         example.content, lesson.targets[example.style], lesson.run, example.links, variance=example.variance
     )
-    weight = 0.0 if lesson.is_first else lesson.run.recipe.learn.nearness
-    if not weight:
-        return objective, plans
-    before = example.before[(slice(None), *example.inner)]
-    near = NearnessTerm(weight, before, _BLOCK, lesson.run.kept[0], example.variance)
-    return replace(objective, sample_terms={**objective.sample_terms, "nearness": near}), plans
+    terms = dict(objective.sample_terms)
+    if plan.deep:
+        terms["evenness"] = EvennessTerm(_EVENNESS, plan.stride, lesson.placement.own, example.variance)
+    if not lesson.is_first and lesson.run.recipe.learn.nearness:
+        before = example.before[(slice(None), *example.inner)]
+        frames, weight = lesson.run.kept[0], lesson.run.recipe.learn.nearness
+        terms["nearness"] = NearnessTerm(weight, before, _BLOCK, frames, example.variance)
+    return replace(objective, sample_terms=terms), plans
 
 
 def _held(objective: Objective, share: float) -> Objective:

@@ -22,7 +22,7 @@ from volstyle.networks.generator import Painter, Plan, StageGenerator
 from volstyle.networks.inflation import Placement
 from volstyle.networks.weights import Weights
 
-_FILE = NetworkFile("learned style", "volstyle_learned", 3, "volstyle learn")
+_FILE = NetworkFile("learned style", "volstyle_learned", 4, "volstyle learn")
 
 _TILE = 2**22
 """Samples of the largest tile that is painted at once."""

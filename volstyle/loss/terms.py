@@ -157,6 +157,45 @@ class NearnessTerm:
         return float(scale * means.square().sum())
 
 
+@dataclass(frozen=True)
+class EvennessTerm:
+    """How unlike the samples at one place of their blocks are to those at the others: weight · Σ d² / (places ·
+    variance), where d is by how much their mean over all blocks differs from that of all samples.
+
+    It is the power of a pattern that repeats with the blocks, and blind to all others; before it is weighted, a
+    cost of 1 is one with the field's own variance. side: how many samples a block has along each of `axes`; what
+    is left at their ends does not count. The term is ours.
+    """
+
+    weight: float
+    side: int
+    axes: tuple[int, ...]
+    variance: float
+
+    def add_gradient(self, samples: Tensor, gradient: Tensor) -> float:
+        """The cost of samples (C, *S); its gradient is added to gradient."""
+        blocks, places = self._split(samples)
+        if not blocks.numel():
+            return 0.0
+        others = [axis for axis in range(1, blocks.dim()) if axis not in places]
+        means = blocks.mean(others, keepdim=True)
+        apart = means - means.mean(places, keepdim=True)
+        scale = self.weight / (apart.numel() * self.variance)
+        self._split(gradient)[0].add_(apart, alpha=2 * scale * apart.numel() / blocks.numel())
+        return float(scale * apart.square().sum())
+
+    def _split(self, samples: Tensor) -> tuple[Tensor, list[int]]:
+        """A view of samples in whole blocks, and the axes of it that go through the places in a block."""
+        places = []
+        for number, axis in enumerate(sorted(self.axes)):
+            along = 1 + axis + number
+            shape, count = samples.shape, samples.shape[along] // self.side
+            whole = samples.narrow(along, 0, count * self.side)
+            samples = whole.view(*shape[:along], count, self.side, *shape[along + 1 :])
+            places.append(along + 1)
+        return samples, places
+
+
 class SampleTerm(Protocol):
     """A cost of the samples themselves, without a network."""
 

@@ -25,7 +25,7 @@ from volstyle.media.order import Order, Source
 from volstyle.recipe import Recipe
 from volstyle.record import threads, versions
 
-FORMAT = 6
+FORMAT = 7
 
 _State = TypeVar("_State")
 

@@ -34,7 +34,7 @@ from volstyle.networks.layers import (
 )
 
 Weights = Mapping[str, Tensor]
-"""Name -> a kernel (O, I, *k), or a bias (S, O) with a row for each style."""
+"""Name -> a kernel (O, I, *k), its gains (O · times^d,), or a bias (S, O) with a row for each style."""
 
 _WIDTH = 3
 """Samples across a kernel, along each axis."""
@@ -61,9 +61,11 @@ class Plan:
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """Name -> shape of each weight."""
         found: dict[str, tuple[int, ...]] = {}
-        for name, into, out, *_ in _convolutions(self):
+        for name, into, out, _, times in _convolutions(self):
             found[f"{name}.kernel"] = (out, into, *(_WIDTH,) * self.axes)
             found[f"{name}.bias"] = (self.styles, out)
+            if name == "up":
+                found["up.gain"] = (out * times**self.axes,)
         return found
 
     @property
@@ -91,12 +93,11 @@ class StageGenerator:
         """One that adds nothing yet: kernels of He et al. 2015 (arXiv 1502.01852), but zeros where something is
         added to what is there."""
         generator = torch.Generator().manual_seed(seed)
-        weights = {}
-        for name, into, out, is_added, _ in _convolutions(plan):
-            kernel = torch.randn(out, into, *(_WIDTH,) * plan.axes, generator=generator)
+        weights = {name: torch.zeros(shape) for name, shape in plan.shapes().items()}
+        for name, into, _, is_added, _ in _convolutions(plan):
+            kernel = weights[f"{name}.kernel"]
             spread = 0.0 if is_added else math.sqrt(2 / (into * _WIDTH**plan.axes))
-            weights[f"{name}.kernel"] = kernel * spread
-            weights[f"{name}.bias"] = torch.zeros(plan.styles, out)
+            weights[f"{name}.kernel"] = torch.randn(kernel.shape, generator=generator) * spread
         return StageGenerator(plan, weights)
 
     def begun(self, styles: Sequence[int | None]) -> StageGenerator:
@@ -114,19 +115,16 @@ class StageGenerator:
 
     def chain(self, shares: Tensor) -> Chain:
         """Its layers for a blend of styles. shares: (S,), how much of each."""
-        once, alike = (1,) * self.plan.axes, (True,) * self.plan.axes
-        convolutions = iter(
-            Convolution(
-                _enlarging(self.weights[f"{name}.kernel"], times),
-                torch.tensordot(shares, self.weights[f"{name}.bias"], dims=1).repeat_interleave(
-                    times**self.plan.axes
-                ),
-                once,
-                alike,
-            )
-            for name, *_, times in _convolutions(self.plan)
-        )
+        convolutions = (self._convolution(name, times, shares) for name, *_, times in _convolutions(self.plan))
         return Chain(tuple(_layers(self.plan, convolutions)))
+
+    def _convolution(self, name: str, times: int, shares: Tensor) -> Convolution:
+        kernel = _enlarging(self.weights[f"{name}.kernel"], times)
+        if f"{name}.gain" in self.weights:
+            kernel = _steepened(kernel, self.weights[f"{name}.gain"])
+        bias = torch.tensordot(shares, self.weights[f"{name}.bias"], dims=1)
+        axes = self.plan.axes
+        return Convolution(kernel, bias.repeat_interleave(times**axes), (1,) * axes, (True,) * axes)
 
     def painter(self, placement: Placement, shares: Tensor) -> Painter:
         """It on the axes of a field, for a blend of styles."""
@@ -187,6 +185,18 @@ def _enlarging(kernel: Tensor, times: int) -> Tensor:
         kernel = torch.tensordot(kernel, shares, dims=([2], [2]))
     within, widths = range(2, 2 + 2 * axes, 2), range(3, 3 + 2 * axes, 2)
     return kernel.permute(0, *within, 1, *widths).flatten(0, axes)
+
+
+def _steepened(kernel: Tensor, gains: Tensor) -> Tensor:
+    """A kernel (O, I, *k) that makes more by a share, gains (O,), of how the slabs change, and the same where they
+    do not.
+
+    After linear interpolation samples of a block do not vary alike. Where they are rectified, those that vary more
+    have a larger mean, and there is a pattern again, wherever something is painted. With gains of their own they
+    can be made to vary alike; what is flat stays flat.
+    """
+    gains = gains.view(-1, *(1,) * (kernel.dim() - 1))
+    return kernel + gains * (kernel - kernel.mean(tuple(range(2, kernel.dim())), keepdim=True))
 
 
 def _convolutions(plan: Plan) -> list[tuple[str, int, int, bool, int]]:
