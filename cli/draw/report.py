@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
 from html import escape
-from itertools import accumulate
+from itertools import accumulate, cycle
 from math import nan
 from pathlib import Path
 
@@ -150,6 +150,9 @@ def _over_time(verdicts: Sequence[Verdict], cuts: Sequence[int]) -> str:
     return _svg(figure)
 
 
+_COLORS = ("#b4472e", "#3b6ea5", "#5b8c5a", "#8a6fae", "#c49a3a", "#5f9ea0", "#8b5a3c", "#6b6b6b")
+
+
 def _costs(record: Record) -> list[str]:
     """A drawing of the cost of each term over the steps of all stages, if there were steps. Dotted lines mark new
     stages."""
@@ -158,7 +161,7 @@ def _costs(record: Record) -> list[str]:
         return []
     figure = Figure(figsize=(11, 3), layout="constrained")
     panel = figure.subplots()
-    for name, color in zip(names, ("#b4472e", "#3b6ea5", "#5b8c5a", "#8a6fae", "#c49a3a"), strict=False):
+    for name, color in zip(names, cycle(_COLORS), strict=False):
         values = [cost or nan for stage in record.stages for cost in stage.costs.get(name, [nan] * stage.steps)]
         panel.plot(range(1, len(values) + 1), values, label=name, color=color)
     for end in list(accumulate(stage.steps for stage in record.stages))[:-1]:

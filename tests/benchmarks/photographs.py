@@ -19,8 +19,8 @@ after 600 of .002. The whole lesson at 256 pixels with content.weight=0.05: .013
 
 With networks that enlarge linearly (`networks.generator`) the others are .0184, .717, with grain .51 where it was
 .72: clean forms, and ticks of 4 samples, 1 % of all power, where it was a grid. They come of the rectifier after
-what was enlarged; without it .0231, .716, .54, no ticks, and a faint canvas. What is kept, gains and a term that
-asks for evenness: .0201, .718, .51, and neither (.0221, .775, .54 on ten that were shown). Nine of the others are
+what was enlarged; without it .0231, .716, .54, no ticks, and a faint canvas. What is kept, gains and a term for
+the pattern: .0201, .718, .51, and neither (.0221, .775, .54 on ten that were shown). Nine of the others are
 .0197, .717, .51 so, and optimized .0087, .753, .78. Ways there, as texture, structure, grain of the first stage
 alone at 112 pixels after 400 steps:
 

@@ -20,7 +20,7 @@ from volstyle.engine.targets import objective_of, style_targets
 from volstyle.errors import InputError, RecipeError
 from volstyle.grid.color import NOISE, Colors
 from volstyle.grid.resample import resize
-from volstyle.loss.terms import EvennessTerm, NearnessTerm
+from volstyle.loss.terms import NearnessTerm, PatternTerm
 from volstyle.networks.generator import Plan, StageGenerator
 from volstyle.networks.inflation import Placement
 from volstyle.networks.registry import PACKAGED
@@ -150,8 +150,9 @@ def test_what_broke_down_goes_back_to_its_best_and_takes_smaller_steps(tmp_path:
     assert learned.checks[-1][1] < 1.1 * min(cost for _, cost in back.checks)
 
 
-def test_it_goes_on_with_the_same_bytes(tmp_path: Path) -> None:
-    lesson, generator = _lesson(_run()), StageGenerator.new(PLAN, 0)
+@pytest.mark.parametrize("deep", [0, 8])
+def test_it_goes_on_with_the_same_bytes(deep: int, tmp_path: Path) -> None:
+    lesson, generator = _lesson(_run()), StageGenerator.new(replace(PLAN, deep=deep), 0)
     whole, _ = learn_stage(lesson, generator, None, lambda _: None)
 
     def cut(now: Learned) -> bool:
@@ -187,10 +188,10 @@ def test_nearness_keeps_means_and_leaves_the_rest(frames: bool) -> None:
 @pytest.mark.parametrize(
     ("shape", "axes"), [((17,), (0,)), ((9, 14), (0, 1)), ((3, 9, 14), (1, 2)), ((8, 9, 13), (0, 1, 2))]
 )
-def test_evenness_is_the_power_of_a_pattern_that_repeats_with_blocks(
+def test_a_pattern_costs_the_power_of_what_repeats_with_blocks(
     shape: tuple[int, ...], axes: tuple[int, ...]
 ) -> None:
-    term, side = EvennessTerm(2.0, 4, axes, variance=0.05), 4
+    term, side = PatternTerm(2.0, 4, axes, variance=0.05), 4
     samples = numbers(2, *shape).double().requires_grad_()
     whole = samples[
         (slice(None), *(slice(0, n - n % side if axis in axes else n) for axis, n in enumerate(shape)))
@@ -208,11 +209,25 @@ def test_evenness_is_the_power_of_a_pattern_that_repeats_with_blocks(
     torch.testing.assert_close(gradient, slope)
 
 
-def test_evenness_is_blind_to_all_else_and_to_what_is_smaller_than_a_block() -> None:
-    term, gradient = EvennessTerm(1.0, 4, (0, 1), variance=1.0), torch.zeros(3, 16, 16)
-    columns = torch.arange(16.0).div(8, rounding_mode="floor").expand(3, 16, 16)
-    assert term.add_gradient(columns, gradient) == 0 and not gradient.any()
+def test_a_pattern_is_of_blocks_and_whole_ones() -> None:
+    """What changes from block to block, and what is smaller than one, costs nothing, and a slope little."""
+    term, gradient = PatternTerm(1.0, 4, (0, 1), variance=1.0), torch.zeros(3, 64, 64)
+    slope = torch.linspace(0, 1, 64).expand(3, 64, 64)
+    stairs = slope[:, :, ::4].repeat_interleave(4, 2)
+    assert term.add_gradient(stairs, gradient) < 1e-12 and gradient.abs().max() < 1e-9
+    ticks = torch.tensor([1.0, 0.0, 0.0, 0.0]).repeat(16).expand(3, 64, 64)
+    of_slope, of_ticks = (term.add_gradient(each, torch.zeros_like(each)) / each.var() for each in (slope, ticks))
+    assert of_ticks > 0.9 and of_slope < 0.005
     assert term.add_gradient(numbers(3, 3, 16), torch.zeros(3, 3, 16)) == 0
+
+
+@pytest.mark.parametrize("deep", [0, 8])
+def test_a_network_that_rectifies_what_it_enlarged_is_kept_from_ticks(deep: int) -> None:
+    lesson = _lesson(_run(), steps=12)
+    taught, learned = learn_stage(lesson, StageGenerator.new(replace(PLAN, deep=deep), 0), None, lambda _: None)
+    assert ("pattern" in learned.costs) == (deep > 0)
+    if deep:
+        assert taught.weights["up.gain"].abs().max() > 1e-4
 
 
 _DARK, _LIGHT = (Colors.of(low + 0.2 * numbers(3, 9, 9, seed=seed)) for low, seed in ((0.1, 1), (0.6, 2)))

@@ -90,6 +90,16 @@ def test_gains_grow_what_is_made_of_changes_and_nothing_else(axes: int) -> None:
     torch.testing.assert_close(convolve(slab, steep), averages + grown, atol=1e-5, rtol=1e-4)
 
 
+def test_a_deep_network_paints_by_its_gains() -> None:
+    network, content = painted(Plan(width=4, deep=6, residuals=1)), numbers(3, 12, 16)
+    weights = {**network.weights, "up.gain": network.weights["up.gain"] + 0.5}
+    made, other = (
+        each.painter(Placement((0, 1)), ONE)(content, content)
+        for each in (network, replace(network, weights=weights))
+    )
+    assert (made - other).abs().max() > 1e-4
+
+
 def test_frames_of_a_clip_are_painted_each_for_itself() -> None:
     painter = painted(Plan(width=4, residuals=1)).painter(Placement(("center", 0, 1)), ONE)
     clip = numbers(3, 4, 12, 16)

@@ -11,13 +11,11 @@ import numpy as np
 from torch import Tensor
 
 from volstyle.engine.endless import EndlessSolid
-from volstyle.engine.network_file import NetworkFile, generator_of
+from volstyle.engine.network_file import SOLID, generator_of
 from volstyle.grid.phases import Phases
 from volstyle.grid.tiles import Box
 from volstyle.networks.generator import StageGenerator
 from volstyle.networks.weights import Weights
-
-_FILE = NetworkFile("learned solid", "volstyle_solid", 2, "volstyle learn --shape")
 
 
 @dataclass(frozen=True)
@@ -80,17 +78,17 @@ class LearnedSolid:
             "stored": material.stored,
             **facts,
         }
-        _FILE.save(path, self.generators, tensors, about)
+        SOLID.save(path, self.generators, tensors, about)
 
     @staticmethod
     def load(path: Path) -> LearnedSolid:
         """Raises InputError for a file that is no learned solid, or one of another version."""
-        return _FILE.load(path, _read)
+        return SOLID.load(path, _read)
 
 
 def is_solid(path: Path) -> bool:
     """Whether a file of networks makes a solid. Raises InputError for a file that holds no tensors."""
-    return _FILE.holds(path)
+    return SOLID.holds(path)
 
 
 def _read(about: Mapping[str, Any], weights: Weights) -> LearnedSolid:

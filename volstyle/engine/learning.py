@@ -28,7 +28,7 @@ from volstyle.loss.mean_terms import in_the_mean, named
 from volstyle.loss.objective import Objective
 from volstyle.loss.statistics import Sums
 from volstyle.loss.temporal import TemporalTerm
-from volstyle.loss.terms import EvennessTerm, NearnessTerm
+from volstyle.loss.terms import NearnessTerm, PatternTerm
 from volstyle.loss.weighed import weighed
 from volstyle.motion.links import Link
 from volstyle.networks.generator import Plan, StageGenerator
@@ -66,9 +66,9 @@ _OUTSIDE = 10.0
 """How much it costs samples to lie outside of [0, 1], where they are cut off: the mean of the squared distances
 times this."""
 
-_EVENNESS = 20.0
-"""The weight with which what is made is kept from a pattern that repeats with the blocks a network works in. At
-100 a network learns little else at first, and paints less in the end."""
+_PATTERN = 20.0
+"""The weight of a pattern that repeats with the blocks a network works in. At 100 a network learns little else at
+first, and paints less in the end."""
 
 _FRESH = 0.1
 """The share of a piece in the means of what terms measure, where the same is asked of all pieces."""
@@ -284,14 +284,15 @@ def _looked_at(
 
 
 def _objective(lesson: Lesson, example: Example, plan: Plan) -> tuple[Objective, Plans]:
-    """What is minimized for an example: the terms of its stage, evenness where a network built by a plan rectifies
-    what it has enlarged, and in finer stages nearness to what the one before made."""
+    """What is minimized for an example: the terms of its stage, in finer stages nearness to what the one before
+    made, and a pattern of blocks where a network that is built by a plan rectifies what it has enlarged. Volumes
+    are painted at several places of their blocks instead."""
     objective, plans = lesson.given or objective_of(
         example.content, lesson.targets[example.style], lesson.run, example.links, variance=example.variance
     )
     terms = dict(objective.sample_terms)
-    if plan.deep:
-        terms["evenness"] = EvennessTerm(_EVENNESS, plan.stride, lesson.placement.own, example.variance)
+    if plan.deep and plan.axes < 3:
+        terms["pattern"] = PatternTerm(_PATTERN, plan.stride, lesson.placement.own, example.variance)
     if not lesson.is_first and lesson.run.recipe.learn.nearness:
         before = example.before[(slice(None), *example.inner)]
         frames, weight = lesson.run.kept[0], lesson.run.recipe.learn.nearness

@@ -17,7 +17,7 @@ from volstyle.networks.weights import Weights, load_weights
 
 SUFFIX = ".safetensors"
 
-Read = TypeVar("Read")
+_Read = TypeVar("_Read")
 
 
 @dataclass(frozen=True)
@@ -47,24 +47,30 @@ class NetworkFile:
         said = {self.entry: json.dumps({"format": self.version, **about})}
         save_tensors({**weights, **tensors}, path, said)
 
-    def load(self, path: Path, read: Callable[[Mapping[str, Any], Weights], Read]) -> Read:
+    def load(self, path: Path, read: Callable[[Mapping[str, Any], Weights], _Read]) -> _Read:
         """What a function makes of a file's entry and its tensors. It may raise the errors of what is not as it
-        should be: ValueError, KeyError, TypeError, AttributeError. Raises InputError for them, for a file of
-        another kind, and for one of another version."""
+        should be: ValueError, LookupError, TypeError, AttributeError, ArithmeticError. Raises InputError for them,
+        for a file of another kind, and for one of another version."""
         weights = _weights(path)
         try:
             about = json.loads(weights.metadata.get(self.entry, "{}"))
             found = about.get("format")
             if found != self.version:
-                says = f"is no {self.what}" if found is None else f"is a {self.what} of version {found}"
+                kind = next((kind for kind in (STYLE, SOLID) if kind.entry in weights.metadata), None)
+                says = f"is no {self.what}" if kind is None else f"is a {kind.what}"
+                says += f" of version {found}" if kind == self else ""
                 raise InputError(f"{path}: {says}; must be one of version {self.version}, made by `{self.by}`")
             return read(about, weights)
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+        except (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError) as error:
             raise InputError(f"{path}: a {self.what} with a damaged entry ({error})") from error
 
     def holds(self, path: Path) -> bool:
         """Whether a file is of this kind. Raises InputError for a file that holds no tensors."""
         return self.entry in _weights(path).metadata
+
+
+STYLE = NetworkFile("learned style", "volstyle_learned", 4, "volstyle learn")
+SOLID = NetworkFile("learned solid", "volstyle_solid", 2, "volstyle learn --shape")
 
 
 def generator_of(plan: Mapping[str, Any], tensors: Mapping[str, Tensor], number: int) -> StageGenerator:

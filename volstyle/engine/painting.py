@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from volstyle.engine.machine import Machine
-from volstyle.engine.network_file import NetworkFile, generator_of
+from volstyle.engine.network_file import STYLE, generator_of
 from volstyle.engine.schedule import stage_sizes
 from volstyle.errors import InputError, nearest
 from volstyle.grid.color import NOISE, Colors
@@ -21,8 +21,6 @@ from volstyle.grid.tiles import plan
 from volstyle.networks.generator import Painter, Plan, StageGenerator
 from volstyle.networks.inflation import Placement
 from volstyle.networks.weights import Weights
-
-_FILE = NetworkFile("learned style", "volstyle_learned", 4, "volstyle learn")
 
 _TILE = 2**22
 """Samples of the largest tile that is painted at once."""
@@ -84,12 +82,12 @@ class LearnedStyle:
             "ratio": self.ratio,
             **facts,
         }
-        _FILE.save(path, [stage.generator for stage in self.stages], colors, about)
+        STYLE.save(path, [stage.generator for stage in self.stages], colors, about)
 
     @staticmethod
     def load(path: Path) -> LearnedStyle:
         """Raises InputError for a file that is no learned style, or one of another version."""
-        return _FILE.load(path, _read)
+        return STYLE.load(path, _read)
 
 
 @dataclass(frozen=True)
@@ -144,10 +142,14 @@ def _read(about: Mapping[str, Any], weights: Weights) -> LearnedStyle:
         for number, stage in enumerate(about["stages"])
     )
     names = tuple(str(name) for name in about["names"])
-    if len({(s.generator.plan.axes, s.generator.plan.channels) for s in stages}) != 1 or not names:
-        raise ValueError("its stages disagree")
-    colors = _colors(weights.tensors, len(names), stages[0].generator.plan.channels)
-    return LearnedStyle(stages, names, str(about["network"]), float(about["ratio"]), colors, weights.digest)
+    plans = [stage.generator.plan for stage in stages]
+    if len({(plan.axes, plan.channels, plan.styles) for plan in plans}) != 1 or plans[0].styles != len(names):
+        raise ValueError("its stages and names disagree")
+    ratio = float(about["ratio"])
+    if not 1 < ratio < math.inf:
+        raise ValueError(f"its ratio is {ratio:g}")
+    colors = _colors(weights.tensors, len(names), plans[0].channels)
+    return LearnedStyle(stages, names, str(about["network"]), ratio, colors, weights.digest)
 
 
 def _colors(tensors: Mapping[str, Tensor], styles: int, channels: int) -> tuple[Colors, ...]:

@@ -18,7 +18,6 @@ from importlib import import_module
 from importlib.util import find_spec
 from io import StringIO
 from statistics import fmean
-from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -139,11 +138,11 @@ def check_extra() -> None:
             )
 
 
-def _from(module: str) -> ModuleType:
-    """A module of the extra. Raises VolstyleError where one of those that it needs is missing."""
+def _from(module: str, name: str) -> Any:
+    """What a module of the extra calls by a name. Raises VolstyleError where it, or what it needs, is missing."""
     try:
-        return import_module(module)
-    except ImportError as error:
+        return getattr(import_module(module), name)
+    except (ImportError, AttributeError) as error:
         raise VolstyleError(
             f"solids: {module} cannot be imported ({error}); pip install 'volstyle[solids]'"
         ) from error
@@ -177,8 +176,8 @@ def _measured(
     labels: Tensor, shape: tuple[int, ...] | None, number: int, count: int, reach: int, solve: bool
 ) -> Measured:
     """The behavior of a volume. shape: that of the block in its middle in which sizes are measured."""
-    is_percolating = _from("porespy.metrics").is_percolating
-    euler_number = _from("skimage.measure").euler_number
+    is_percolating = _from("porespy.metrics", "is_percolating")
+    euler_number = _from("skimage.measure", "euler_number")
     there = labels == number
     inner: NDArray[Any] = (there if shape is None else _middle(there, shape)).numpy()
     percolates = {name: bool(is_percolating(inner, axis=axis)) for axis, name in enumerate(AXES)}
@@ -236,7 +235,7 @@ def _two_points(there: Tensor, axis: int, reach: int) -> Tensor:
 def _lines(there: NDArray[Any], axis: int, reach: int) -> Tensor:
     """(reach,): the share of places for a line of r + 1 samples along an axis that lie in the phase as a whole
     (Lu & Torquato 1992)."""
-    behind = _from("porespy.filters").distance_transform_lin(
+    behind = _from("porespy.filters", "distance_transform_lin")(
         there, axis=axis, mode="forward"
     )  # samples of the phase up to this one
     counts = np.bincount(behind.ravel(), minlength=reach + 1)
@@ -248,7 +247,7 @@ def _lines(there: NDArray[Any], axis: int, reach: int) -> Tensor:
 def _tortuosity(there: NDArray[Any], axis: int, ends: bool) -> float:
     if not ends:
         return math.inf
-    solver = _from("taufactor").Solver(np.moveaxis(there, axis, 0).astype(np.uint8), device="cpu")
+    solver = _from("taufactor", "Solver")(np.moveaxis(there, axis, 0).astype(np.uint8), device="cpu")
     with redirect_stdout(StringIO()):  # where it would print that it has not converged
         found = float(np.ravel(solver.solve(verbose=False))[0])
     return found if solver.converged else math.nan

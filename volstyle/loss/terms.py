@@ -158,13 +158,13 @@ class NearnessTerm:
 
 
 @dataclass(frozen=True)
-class EvennessTerm:
-    """How unlike the samples at one place of their blocks are to those at the others: weight · Σ d² / (places ·
-    variance), where d is by how much their mean over all blocks differs from that of all samples.
+class PatternTerm:
+    """The power of a pattern that repeats with blocks: weight · mean d² / variance over channels and places in a
+    block, where d is by how much the mean of the samples at that place, over all blocks, differs from that of all.
 
-    It is the power of a pattern that repeats with the blocks, and blind to all others; before it is weighted, a
-    cost of 1 is one with the field's own variance. side: how many samples a block has along each of `axes`; what
-    is left at their ends does not count. The term is ours.
+    Before it is weighted, a cost of 1 is a pattern with the field's own variance. A slope from end to end, whose
+    samples rise within each block, costs something too, and so does chance: less, the more blocks there are. side:
+    how many samples a block has along each of `axes`; what is left at their ends does not count. The term is ours.
     """
 
     weight: float

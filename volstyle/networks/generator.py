@@ -80,9 +80,9 @@ class StageGenerator:
     brought up to that size (in the first stage the content itself), and adds to the latter.
 
     Source: an image transformation network (Johnson et al. 2016, arXiv 1603.08155), without its normalization of
-    each instance; styles share all kernels and have biases of their own, the shift of Dumoulin et al. 2017
-    (arXiv 1610.07629). That a network for each scale takes what the one before made follows Wang et al. 2017
-    (arXiv 1612.01895); that each is fitted by the objective of its own stage is ours.
+    each instance; styles share all kernels and their gains and have biases of their own, the shift of Dumoulin et
+    al. 2017 (arXiv 1610.07629). That a network for each scale takes what the one before made follows Wang et al.
+    2017 (arXiv 1612.01895); that each is fitted by the objective of its own stage is ours.
     """
 
     plan: Plan
@@ -188,12 +188,12 @@ def _enlarging(kernel: Tensor, times: int) -> Tensor:
 
 
 def _steepened(kernel: Tensor, gains: Tensor) -> Tensor:
-    """A kernel (O, I, *k) that makes more by a share, gains (O,), of how the slabs change, and the same where they
-    do not.
+    """k + g · (k − its mean over its width): where the slabs are constant it makes what k makes, and 1 + g of all
+    else. kernel: (O, I, *k). gains: (O,).
 
     After linear interpolation samples of a block do not vary alike. Where they are rectified, those that vary more
     have a larger mean, and there is a pattern again, wherever something is painted. With gains of their own they
-    can be made to vary alike; what is flat stays flat.
+    can be made to vary alike, and what is flat stays flat. The gains are ours.
     """
     gains = gains.view(-1, *(1,) * (kernel.dim() - 1))
     return kernel + gains * (kernel - kernel.mean(tuple(range(2, kernel.dim())), keepdim=True))
