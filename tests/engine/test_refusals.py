@@ -104,6 +104,8 @@ def test_a_field_below_the_networks_minimum(axes: int) -> None:
     said = r"content: has .*3 samples, must have at least .*4 for the taps of network .*; give a larger one"
     with pytest.raises(ShapeError, match=said):
         stylized(small, [STYLE], RECIPE)
+    with pytest.raises(ShapeError, match=said.replace("content", "result")):  # of a texture, which has no content
+        stylized(small, [STYLE], RECIPE.updated({"content": {"weight": 0.0}}))
 
 
 def test_a_style_below_the_networks_minimum() -> None:

@@ -66,8 +66,9 @@ class Outline:
         machine and choices stay, the stages are laid out anew. Raises ShapeError for a grid too small."""
         run, recipe = replace(self, kept=kept_axes(content)), self.recipe
         shape = optimized_shape(content.shape, content.axes, run.kept, recipe.schedule.largest)
+        what = "content" if recipe.content.weight else "result"  # a solid has a shape and no content
         for extractor in run.extractors:
-            extractor.check(content.channels, shape, run.taps, "content")
+            extractor.check(content.channels, shape, run.taps, what)
         stages = plan_stages(shape, run.kept, tuple(2 * step for step in run.stride), recipe.schedule)
         return replace(run, stages=_periodic(stages, run.stride) if recipe.periodic else stages)
 
