@@ -42,7 +42,7 @@ def write_report(record_path: Path, target: Path, *, force: bool) -> None:
     body = [
         f"<h1>{escape(output.name)}</h1>",
         facts(_facts(record, order)),
-        *(_pictures(order, output) if medium_named(order.kind).axes in JUDGED else []),
+        *(_pictures(order, output) if _shows(order) else []),
         *_costs(record),
         "<h2>Recipe</h2>",
         f"<pre>{escape(record.recipe.to_toml())}</pre>",
@@ -53,9 +53,16 @@ def write_report(record_path: Path, target: Path, *, force: bool) -> None:
         temporary.write_text(html, encoding="utf-8")
 
 
+def _shows(order: Order) -> bool:
+    """Whether a result is to be looked at and judged, and not a file of networks."""
+    return not order.examples and not order.learns_solid and medium_named(order.kind).axes in JUDGED
+
+
 def _facts(record: Record, order: Order) -> dict[str, str]:
     seconds = sum(stage.seconds for stage in record.stages)
     entries = {"content": str(order.content and path_of(order.content).name)}
+    if order.examples or order.learns_solid:
+        entries = {"learned on": ", ".join(path_of(one).name for one in order.examples) or "its sections"}
     entries["styles"] = ", ".join(style.path.name for style in order.styles)
     if record.stages:
         entries["optimized at"] = medium_named(order.kind).sized(record.stages[-1].shape)

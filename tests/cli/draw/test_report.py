@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.lessons import learn
 from tests.tiny import numbers
 from volstyle.codecs import read, write
 from volstyle.grid.field import Axis, Field
@@ -69,6 +70,18 @@ def test_what_took_no_steps_has_no_curves_of_costs() -> None:
     page = Path("page.html").read_text()
     assert "Costs over steps" not in page
     assert "<svg" not in page
+
+
+def test_a_lesson_has_its_examples_and_the_costs_of_all_terms() -> None:
+    learn("s.safetensors", ("art<1>.png",), "photo.png", "image")
+    path = Path("s.safetensors.json")
+    record = Record.load(path)
+    stage = replace(record.stages[0], costs={name: [1.0] for name in "abcdefghi"})
+    path.write_text(replace(record, stages=(stage,)).to_json())
+    assert main(["report", str(path), "-o", "page.html"]) == 0
+    page = Path("page.html").read_text()
+    assert "learned on" in page and "photo.png" in page and "<img" not in page
+    assert all(f"<!-- {name} -->" in page for name in "abcdefghi")
 
 
 @pytest.mark.parametrize("record", ["nope.json", "photo.json"])
