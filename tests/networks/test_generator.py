@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
 
 import pytest
 import torch
@@ -116,22 +114,6 @@ def test_a_large_field_in_tiles_is_the_same_as_at_once(shape: tuple[int, ...], d
     whole = in_tiles(painter, content, before)
     tiles = in_tiles(painter, content, before, most=content[0].numel() // 5)
     assert torch.allclose(tiles, whole, atol=1e-5)
-
-
-@pytest.mark.parametrize("deep", [0, 6])
-def test_a_volume_is_painted_alike_wherever_its_blocks_lie(deep: int) -> None:
-    """What is moved by a sample along all axes is painted the same: no hatch that repeats with the blocks."""
-    painter = painted(Plan(axes=3, width=4, deep=deep, residuals=1)).painter(Placement((0, 1, 2)), ONE)
-    content = torch.full((3, 60, 60, 60), 0.5)
-    content[:, 24:36, 24:36, 24:36] = numbers(3, 12, 12, 12)
-    moved = content.roll((1, 1, 1), (1, 2, 3))
-
-    def apart(paint: Callable[[Tensor, Tensor], Tensor]) -> float:
-        there = paint(moved, moved).roll((-1, -1, -1), (1, 2, 3))
-        return float((there - paint(content, content)).abs().max())
-
-    assert apart(painter) > 1e-3
-    assert apart(partial(in_tiles, painter)) < 1e-5
 
 
 def test_a_tile_needs_its_halo() -> None:

@@ -171,14 +171,15 @@ def apart(a: int, b: int) -> float:
     return max(a, b) / min(a, b)
 
 
+@torch.no_grad()
 def in_tiles(painter: Painter, content: Tensor, before: Tensor, most: int = _TILE) -> Tensor:
     """What a painter makes of a field, tile by tile where it is large: the same as at once, for a painter looks no
-    further than its halo, at whatever place of its blocks a sample lies.
+    further than its halo.
 
     content, before: (C, *S). most: samples of a tile's core."""
     shape = tuple(content.shape[1:])
     if content[0].numel() <= most:
-        return _painted(painter, content, before)
+        return painter(content, before)
     stride, halo = painter.cut
     side = max(round(most ** (1 / len(painter.placement.own))), max(stride))
     core = tuple(
@@ -188,39 +189,6 @@ def in_tiles(painter: Painter, content: Tensor, before: Tensor, most: int = _TIL
     result = torch.empty_like(before)
     for tile in (tile for block in plan(shape, core, stride, halo) for tile in block.tiles):
         window = (slice(None), *tile.window)
-        made = _painted(painter, content[window], before[window])
+        made = painter(content[window], before[window])
         result[(slice(None), *tile.core)] = made[(slice(None), *tile.core_in_window())]
     return result
-
-
-def places(axes: int, stride: int) -> range:
-    """The places at which a field lies in the blocks of a network when it paints it, in samples along each axis;
-    what it makes is the mean over them (cycle spinning, Coifman & Donoho 1995).
-
-    A network of three axes, which learns from few pieces, paints a sample otherwise where it is first in its block
-    than where it is last: a hatch in all planes, and slices that flicker. Pictures are painted once: in them the
-    mean leaves streaks along the diagonal, which are worse than what it mends.
-
-    axes: of the network. stride: the side of its blocks.
-    """
-    return range(stride if axes > 2 else 1)
-
-
-def _painted(painter: Painter, content: Tensor, before: Tensor) -> Tensor:
-    own = painter.placement.own
-    found = places(len(own), painter.stride)
-    made = torch.zeros_like(before)
-    with torch.no_grad():
-        for place in found:
-            moved = painter(_moved(content, own, place), _moved(before, own, place))
-            inner = tuple(slice(place if axis in own else 0, None) for axis in range(before.dim() - 1))
-            made += moved[(slice(None), *inner)] / len(found)
-    return made
-
-
-def _moved(field: Tensor, own: Sequence[int], place: int) -> Tensor:
-    """A field (C, *S) that begins so many samples later along some axes, with its first ones before it."""
-    for axis in own if place else ():
-        at = torch.arange(-place, field.shape[1 + axis], device=field.device).clamp_(min=0)
-        field = field.index_select(1 + axis, at)
-    return field

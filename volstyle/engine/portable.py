@@ -12,11 +12,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from volstyle.engine.painting import LearnedStage, LearnedStyle, painted_at, places
+from volstyle.engine.painting import LearnedStage, LearnedStyle, painted_at
 from volstyle.grid.color import NOISE, Colors
-from volstyle.networks.generator import Plan
 from volstyle.networks.graph import Graph, Slab, Value, cast, real, resized, roots, whole, written
-from volstyle.networks.layers import Chain
 from volstyle.record import versions
 
 if TYPE_CHECKING:
@@ -153,23 +151,15 @@ def _painted(graph: Graph, stage: LearnedStage, seen: Slab, before: Slab, shares
     plan = stage.generator.plan
     both = Slab(graph("Concat", seen.samples, before.samples, axis=1), seen.sizes, 2 * plan.channels)
     chains = [stage.generator.chain(one) for one in torch.eye(plan.styles)]
-    added = [_added(graph, plan, chains, both, shares, place) for place in places(plan.axes, plan.stride)]
-    mean = graph("Mean", *added) if added[1:] else added[0]
-    return replace(before, samples=graph("Add", before.samples, mean))
-
-
-def _added(graph: Graph, plan: Plan, chains: Sequence[Chain], both: Slab, shares: Value, place: int) -> Value:
-    """What a network adds to what it sees, which lies at a place of its blocks."""
-    step, axes = whole(plan.stride), range(2, 2 + plan.axes)
-    ends = tuple(graph("Add", size, whole(place)) for size in both.sizes)
-    room = whole(plan.stride - 1)
-    full = tuple(graph("Mul", graph("Div", graph("Add", end, room), step), step) for end in ends)
-    beyond = [graph("Sub", more, end) for more, end in zip(full, ends, strict=True)]
-    sides = graph("Concat", whole(0, 0, *[place] * plan.axes, 0, 0), *beyond, axis=0)
+    step, room, axes = whole(plan.stride), whole(plan.stride - 1), range(2, 2 + plan.axes)
+    full = tuple(graph("Mul", graph("Div", graph("Add", side, room), step), step) for side in both.sizes)
+    beyond = [graph("Sub", more, side) for more, side in zip(full, both.sizes, strict=True)]
+    sides = graph("Concat", whole(*[0] * (4 + plan.axes)), *beyond, axis=0)
     slab = Slab(graph("Pad", both.samples, sides, mode="edge"), full, both.channels)
-    made = written(graph, chains, slab, shares).samples
-    starts = whole(*[place] * plan.axes)
-    return graph("Slice", made, starts, graph("Concat", *ends, axis=0), whole(*axes))
+    added = written(graph, chains, slab, shares).samples
+    ends = graph("Concat", *both.sizes, axis=0)
+    added = graph("Slice", added, whole(*[0] * plan.axes), ends, whole(*axes))
+    return replace(before, samples=graph("Add", before.samples, added))
 
 
 def _facts(style: LearnedStyle, form: Form) -> dict[str, str]:
