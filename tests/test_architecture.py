@@ -19,10 +19,10 @@ ORDER = (
     {"errors"},
     {"grid", "recipe", "world"},
     {"networks", "codecs", "record"},
-    {"motion", "training"},
+    {"motion"},
     {"loss"},
     {"engine"},
-    {"media", "judges"},
+    {"media", "judges", "training"},
     {"napari", "torchio"},
 )
 """Rooms of the package, each a folder or a module; a room imports itself and what stands in a line above it."""

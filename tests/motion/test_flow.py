@@ -160,7 +160,7 @@ def test_raft_without_weights_is_one_line(monkeypatch: pytest.MonkeyPatch, tmp_p
 
 LINE = (
     "video clip.mp4 --style art.png -o a.mp4 --network random --precision float32 --memory 64MB --size 64 -q "
-    "--set schedule.steps=2 --set temporal.window=3 --shots none --flow"
+    "--set schedule.steps=2 --set temporal.window=3 --shots none --end 5f --flow"
 )
 
 

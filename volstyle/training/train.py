@@ -19,9 +19,11 @@ from torch import Tensor
 from torch.nn import functional
 
 from volstyle.codecs.atomic import replacing
+from volstyle.engine.machine import choose_precision
 from volstyle.errors import InputError
 from volstyle.networks.inflation import channels_last
 from volstyle.networks.weights import load_weights
+from volstyle.recipe import AUTO
 from volstyle.training.batches import Batch, draw_batch
 from volstyle.training.model import (
     ARCHITECTURES,
@@ -132,6 +134,7 @@ def train(
     past = _take_up(trunk, start, _paint_batch(plan, programs, 0, device)[0].pictures) if start else {}
     parts: dict[str, Any] = {"trunk": trunk, "heads": heads, "solver": solver}
     first, seconds = _restore(plan, state_path, parts, device) if resume and state_path.is_file() else (0, 0.0)
+    is_short = choose_precision(AUTO, device) == torch.bfloat16  # elsewhere it takes many times as long
     began = marked = time.perf_counter()
     generating, scores = 0.0, []
     batches = _batches(plan, programs, first, device)
@@ -141,7 +144,7 @@ def train(
         for group in solver.param_groups:
             group["lr"] = group["gain"] * plan.rate * _share(step, plan.steps)
         trunk.train()
-        with torch.autocast(device.type, torch.bfloat16):
+        with torch.autocast(device.type, torch.bfloat16, enabled=is_short):
             features = trunk(batch.pictures)
             answers: Answers = heads(features)
         score = _score(plan, batch, features, answers, traits[batch.labels])
