@@ -84,7 +84,8 @@ made in a way of its own, and a weave of four samples was a part of the grain. B
 
 With gains, and a term for the pattern of their blocks (`networks.generator`, `engine.learning`), the Starry Night
 learned on all 280 frames at 1280×720 is .0179, .792, .56, 1.9, 1.6 where it was .0202, .812, .58, 1.8, 1.5. Candy
-is .0094, .739, .59, 3.0, 3.6 there, and .0260, .766, .48, 3.9, 4.4 on the last 40.
+is .0094, .739, .59, 3.0, 3.6 there, and .0260, .766, .48, 3.9, 4.4 on the last 40; samples/swirl.jpg .0068, .767,
+.63, 1.0, 1.1, and .0327, .809, .52, 1.7, 1.5. With --compared 12 three frames are judged, and two pairs of E10.
 
 A style learned on a volume (candy, the CT at 112 samples, 300 steps), where a weight holds what is made of a piece
 to what is made of it moved by less than a block; as texture, and as the share of a pattern that repeats with the
@@ -96,11 +97,11 @@ With networks that enlarge linearly and have gains a volume needs none of this: 
 .058, where the CT's own pattern and flicker are .0004, .050; at four places .023, .0004, .033, in four times the
 time. The term for the pattern of blocks, which pictures have, would keep it from learning: .137, .0002.
 
-So what holds a clip together is best left to carrying: it costs a tenth of the texture, where the temporal term of
-the lesson costs as much for a quarter of the way. Finer stages need this most: at 569 px the texture of a frame is
-.0265 held twice as hard and .0136 held a quarter as hard; at 1280 px, held twice as hard, they learn to copy what
-they are given (.051), and at a quarter they add a brush (.035). With a step size of .002 they broke down after
-some hundred steps on a clip that moves much; at half of it they learn.
+Of clips: what holds one together is best left to carrying. It costs a tenth of the texture, where the temporal
+term of the lesson costs as much for a quarter of the way. Finer stages need this most: at 569 px the texture of a
+frame is .0265 held twice as hard and .0136 held a quarter as hard; at 1280 px, held twice as hard, they learn to
+copy what they are given (.051), and at a quarter they add a brush (.035). With a step size of .002 they broke down
+after some hundred steps on a clip that moves much; at half of it they learn.
 """
 
 from __future__ import annotations

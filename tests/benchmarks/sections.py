@@ -24,15 +24,16 @@ What was tried for solids that are learned, with three slices of Berea sandstone
     finer stages with steps of .004         networks in blocks die in 50 steps; others live with .005, no faster
     finer stages near the one before, 1000  blurred: it outweighs values and variation; 200 is kept
     the last stage as cut by a steep step   smooth, with 35 % less surface: nothing grows where there is no slope
-    by a step that grows five times steeper the same, 33 % less where it is 34
+    by a step that becomes five times as    the same: 33 % less surface where it is 34
+    steep as it learns
     the last stage four times as long       17 % too much surface, and ugly: of dust, 1500 specks of less than 8
                                             samples in a million, where the rock has 22
     painted at two places, and their mean   parts are washed out, and dots stay
     networks in bfloat16                    convolutions of three axes take 30 to 100 times as long on a CPU
 
-What is kept, four parts of 128³ beside nine blocks of the rock: porosity .191 ± .022 and .196 ± .019, two points
-.0099 and .0074 from those of the sections (.0042 and .0019 of their means), surface −34 and 0 %. Parts differ as
-much as blocks do, and are too smooth.
+What is kept, four parts of 128³ beside nine blocks of the rock, by the functions of `judges.solids`: porosity .191
+± .022 and .196 ± .019, two points .0099 and .0074 from those of the sections (.0042 and .0019 of their means), surface
+−34 and 0 %. Parts differ as much as blocks do, and are too smooth.
 """
 
 from __future__ import annotations

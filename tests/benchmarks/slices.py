@@ -43,6 +43,12 @@ MRI of 57×67×56 by default, before and now:
     Starry Night                                    1.80, 1.24
     candy, on a stack of nuclei of 31×61×57         1.37, 1.23
 
+Others as they are judged now, as distance, worst over orthogonal; of small distances much is chance:
+
+    candy, on that MRI                              .024, 1.23
+    the CT at 64, candy; Starry Night; woodcut      .063, 1.17; .070, 1.27; .103, 1.09
+    the nuclei, Starry Night; woodcut               .009, 1.63; .012, 2.12
+
 Planes at any angle were tried as a fourth view: at each step a cube is sampled out of the volume that is tilted at
 random, masked where it ends, and its gradient is brought back, as seconds, distance, worst over orthogonal as
 judged now, and the style cost of VGG-19 in straight and in tilted planes. It asks for what is judged well already:
