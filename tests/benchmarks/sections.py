@@ -32,8 +32,8 @@ What was tried for solids that are learned, with three slices of Berea sandstone
     networks in bfloat16                    convolutions of three axes take 30 to 100 times as long on a CPU
 
 What is kept, four parts of 128³ beside nine blocks of the rock, by the functions of `judges.solids`: porosity .191
-± .022 and .196 ± .019, two points .0099 and .0074 from those of the sections (.0042 and .0019 of their means), surface
-−34 and 0 %. Parts differ as much as blocks do, and are too smooth.
+± .022 and .196 ± .019, two points .0099 and .0074 from those of the sections (.0042 and .0019 of their means),
+surface −34 and 0 %. Parts differ as much as blocks do, and are too smooth.
 """
 
 from __future__ import annotations
