@@ -88,6 +88,25 @@ def test_gains_grow_what_is_made_of_changes_and_nothing_else(axes: int) -> None:
     torch.testing.assert_close(convolve(slab, steep), averages + grown, atol=1e-5, rtol=1e-4)
 
 
+@pytest.mark.parametrize("axes", [1, 2, 3])
+def test_gains_can_take_the_pattern_of_blocks_away(axes: int) -> None:
+    """What is rectified after linear interpolation has a mean for each place in a block, unless all vary alike."""
+    kernel = _enlarging(numbers(1, 3, *(3,) * axes) - 0.5, 2)
+    widths = tuple(range(2, 2 + axes))
+    flat = kernel.mean(widths, keepdim=True).expand_as(kernel)
+    still, moving = (each.square().flatten(1).sum(1) for each in (flat, kernel - flat))
+    alike = ((1.2 * (still + moving).max() - still) / moving).sqrt() - 1  # the same variance under white noise
+    sides = ((20_000,), (150, 150), (30, 30, 30))[axes - 1]
+    noise = torch.randn(1, 3, *sides, generator=torch.Generator().manual_seed(0))
+    convolve = (functional.conv1d, functional.conv2d, functional.conv3d)[axes - 1]
+
+    def pattern(gains: Tensor) -> float:
+        made = convolve(noise, _steepened(kernel, gains)).relu()
+        return float(made.mean((0, *widths)).var() / made.var())
+
+    assert pattern(torch.zeros(2**axes)) > 100 * pattern(alike)
+
+
 def test_a_deep_network_paints_by_its_gains() -> None:
     network, content = painted(Plan(width=4, deep=6, residuals=1)), numbers(3, 12, 16)
     weights = {**network.weights, "up.gain": network.weights["up.gain"] + 0.5}
