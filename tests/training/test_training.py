@@ -197,6 +197,27 @@ def test_a_run_starts_from_weights(name: str, tmp_path: Path, trained: Trained) 
         train(seed, tmp_path / "third.safetensors", resume=True, tell=lambda _: None, start=out)
 
 
+@pytest.mark.parametrize("precision", [torch.float32, torch.bfloat16])
+def test_it_works_in_what_the_processor_multiplies(
+    precision: torch.dtype, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: set[torch.dtype] = set()
+    forward = Trunk.forward
+
+    def watched(trunk: Trunk, pictures: torch.Tensor) -> list[torch.Tensor]:
+        features = forward(trunk, pictures)
+        if trunk.training and torch.is_grad_enabled():
+            seen.update(feature.dtype for feature in features)
+        return features
+
+    monkeypatch.setattr(Trunk, "forward", watched)
+    monkeypatch.setattr("volstyle.training.train.choose_precision", lambda name, device: precision)
+    out = tmp_path / "one.safetensors"
+    train(replace(TINY, steps=1, batch=2), out, resume=False, tell=lambda _: None)
+    assert precision in seen and (precision == torch.bfloat16) == (torch.bfloat16 in seen)
+    assert json.loads(load_weights(out).metadata["card"])["precision"] == str(precision).removeprefix("torch.")
+
+
 def test_another_plan_does_not_resume(trained: Trained) -> None:
     with pytest.raises(InputError, match="another plan"):
         train(replace(TINY, seed=2), trained["builtin"][0], resume=True, tell=lambda _: None)

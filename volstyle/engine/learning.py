@@ -286,8 +286,8 @@ def _looked_at(
 def _objective(lesson: Lesson, example: Example, plan: Plan) -> tuple[Objective, Plans]:
     """What is minimized for an example: the terms of its stage, in finer stages nearness to what the one before
     made, and a pattern of blocks where a network that is built by a plan rectifies what it has enlarged. Volumes
-    go without: gains alone leave no pattern there, and with the term next to nothing is learned of their small
-    pieces, in which a slope looks like a pattern."""
+    go without: gains alone leave no pattern there, and with the term little is learned in as many steps, as
+    tests/benchmarks/learned.py has it."""
     objective, plans = lesson.given or objective_of(
         example.content, lesson.targets[example.style], lesson.run, example.links, variance=example.variance
     )

@@ -134,7 +134,7 @@ def train(
     past = _take_up(trunk, start, _paint_batch(plan, programs, 0, device)[0].pictures) if start else {}
     parts: dict[str, Any] = {"trunk": trunk, "heads": heads, "solver": solver}
     first, seconds = _restore(plan, state_path, parts, device) if resume and state_path.is_file() else (0, 0.0)
-    in_bfloat16 = choose_precision(AUTO, device) == torch.bfloat16  # elsewhere it takes four times as long
+    precision = choose_precision(AUTO, device)  # bfloat16 takes four times as long where it is not multiplied
     began = marked = time.perf_counter()
     generating, scores = 0.0, []
     batches = _batches(plan, programs, first, device)
@@ -144,7 +144,7 @@ def train(
         for group in solver.param_groups:
             group["lr"] = group["gain"] * plan.rate * _share(step, plan.steps)
         trunk.train()
-        with torch.autocast(device.type, torch.bfloat16, enabled=in_bfloat16):
+        with torch.autocast(device.type, torch.bfloat16, enabled=precision == torch.bfloat16):
             features = trunk(batch.pictures)
             answers: Answers = heads(features)
         score = _score(plan, batch, features, answers, traits[batch.labels])
@@ -165,7 +165,12 @@ def train(
             state |= {"plan": asdict(plan), "step": step, "seconds": spent}
             _save(state_path, partial(torch.save, state))
             seen = [_paint_batch(plan, programs, plan.steps + k, device)[0].pictures for k in range(8)]
-            _save(out, partial(save_file, export(trunk, seen), metadata=_metadata(plan, progress, spent, past)))
+            _save(
+                out,
+                partial(
+                    save_file, export(trunk, seen), metadata=_metadata(plan, progress, spent, precision, past)
+                ),
+            )
 
 
 def _solver(plan: Plan, trunk: Trunk, heads: Heads) -> torch.optim.Optimizer:
@@ -219,8 +224,10 @@ def _score(plan: Plan, batch: Batch, features: list[Tensor], answers: Answers, t
     return torch.stack((loss, *told, entries[-1], spoiled[-1], error, alike, dense))
 
 
-def _metadata(plan: Plan, progress: Progress, seconds: float, past: dict[str, object]) -> dict[str, str]:
-    """The weights' card; each entry JSON."""
+def _metadata(
+    plan: Plan, progress: Progress, seconds: float, precision: torch.dtype, past: dict[str, object]
+) -> dict[str, str]:
+    """The weights' card; each entry JSON. precision: of the steps since the run was last resumed."""
     device = "cuda" if torch.cuda.is_available() else "cpu"
     card = {
         "data": "made by formula (volstyle.world.leaves); no photograph, no painting",
@@ -230,6 +237,7 @@ def _metadata(plan: Plan, progress: Progress, seconds: float, past: dict[str, ob
         "samples_per_second": round(progress.rate, 1),
         "generating": round(progress.generating, 3),
         "hours": round(seconds / 3600, 2),
+        "precision": str(precision).removeprefix("torch."),
         "machine": f"{device}, {platform.machine()}, {torch.get_num_threads()} threads",
     }
     if past:
