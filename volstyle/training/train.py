@@ -165,12 +165,8 @@ def train(
             state |= {"plan": asdict(plan), "step": step, "seconds": spent}
             _save(state_path, partial(torch.save, state))
             seen = [_paint_batch(plan, programs, plan.steps + k, device)[0].pictures for k in range(8)]
-            _save(
-                out,
-                partial(
-                    save_file, export(trunk, seen), metadata=_metadata(plan, progress, spent, precision, past)
-                ),
-            )
+            card = _metadata(plan, progress, spent, precision, past)
+            _save(out, partial(save_file, export(trunk, seen), metadata=card))
 
 
 def _solver(plan: Plan, trunk: Trunk, heads: Heads) -> torch.optim.Optimizer:
