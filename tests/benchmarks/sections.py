@@ -1,11 +1,11 @@
 """How a solid behaves that is made from three slices of a real one, beside the real one.
 
 The slices are those whose share of the first phase is the nearest to the whole's, as a rock's porosity is known
-before it is scanned; --at takes others. Below blocks of the same size from the real volume, which are as good as a
-solid of that size can be, a row for each way to make one: terms of the samples, as by default, a network beside
-them, and a network alone, the last as it was in 0.2.0, and three parts of a solid that was learned. Differences of
-two points and of lines are from the whole real volume. uv run python -m tests.benchmarks.solids --rock berea.tif
---size 64 --sheet rock.png
+before it is scanned; --at takes others. Below the whole, the slices, and nine blocks of the real volume, which are
+as good as a solid of their size can be, a row for each way to make one: terms of the samples, as by default, a
+network beside them, and a network alone, the last as it was in 0.2.0, and four parts of a solid that was learned.
+Differences of two points and of lines are from the whole real volume, and from its slices. uv run python -m
+tests.benchmarks.solids --rock berea.tif --size 128 --only terms learned --sheet rock.png
 
 What was tried for solids that are learned, with three slices of Berea sandstone:
 
@@ -40,9 +40,10 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import product
 from pathlib import Path
-from statistics import fmean
+from statistics import fmean, stdev
 from typing import Any
 
 import torch
@@ -53,7 +54,7 @@ from volstyle.codecs import Encoding, read, write
 from volstyle.engine.scene import Style
 from volstyle.grid.field import Axis, Field
 from volstyle.grid.phases import Phases
-from volstyle.judges.solids import Measured, apart, judge_solid
+from volstyle.judges.solids import Measured, SolidVerdict, apart, judge_solid
 
 SPACE = tuple(Axis(name) for name in "zyx")
 _ALONE = dict.fromkeys(("solid.two_point", "solid.values", "solid.variation"), 0.0)
@@ -76,6 +77,8 @@ WAYS: dict[str, Mapping[str, Any]] = {
 }
 LEARNED = "learned"
 """The way that learns first, and then makes parts of an endless solid."""
+PARTS = 4
+"""How many of them."""
 
 
 def compare(
@@ -89,24 +92,48 @@ def compare(
         Style(Field(labels.select(axis, place)[None].float().contiguous(), SPACE[1:]), across=axis)
         for axis, place in enumerate(at)
     ]
-    print(f"slices {at}; differences from the whole of {path.name}")
-    print(f"{'':14} seconds  share  surface  two points   lines  Euler  percolates  tortuosity")
-    cuts = []
-    whole = Field(labels[None].float(), real.axes)
-    for place in range(3):
-        start = place * (min(labels.shape) - size) // 2
-        block = labels[start : start + size, start : start + size, start : start + size]
-        cuts.append(tell(f"real at {start}", 0.0, block, sections, whole))
+    seen = [(style.across, style.field) for style in sections]
+    blocks = dict(_blocks(labels, size))
+    known = judge_solid(_solid(next(iter(blocks.values()))), seen, Field(labels[None].float(), real.axes))
+    assert known.real is not None
+    print(
+        f"slices {at}; shares of {path.name}, and differences of two points and lines from it, and from the slices"
+    )
+    print(f"{'':14} seconds  share  surface  two points       lines        Euler  percolates  tortuosity")
+
+    def told(rows: Iterable[tuple[str, float, Tensor]]) -> Iterator[Tensor]:
+        found = []
+        for name, seconds, samples in rows:
+            found.append(judge_solid(_solid(samples), seen).solid)
+            _row(name, seconds, found[-1], known)
+            yield _cut(samples)
+        if len(found) > 1:
+            _mean_row(found, known)
+
+    _row("whole", 0.0, known.real, known)
+    _row("slices", 0.0, known.sections, known)
+    cuts = list(told((name, 0.0, block) for name, block in blocks.items()))
     for name in only or (*WAYS, LEARNED):
-        began = time.process_time()
-        if name == LEARNED:
-            cuts += [tell(*each, sections, whole) for each in learned(sections, size)]
-        else:
-            choices = {"solid.phases": "auto", **WAYS[name]}
-            made = volstyle.style(None, sections, shape=(size,) * 3, choices=choices).field.samples[0]
-            cuts.append(tell(name, time.process_time() - began, made, sections, whole))
+        cuts += told(learned(sections, size) if name == LEARNED else made(name, sections, size))
         if sheet:
             write(sheet, Field(torch.cat(cuts, 1).expand(3, -1, -1), SPACE[1:]), Encoding(force=True))
+
+
+def _blocks(labels: Tensor, size: int) -> Iterator[tuple[str, Tensor]]:
+    """The blocks of the corners of a volume and of its middle."""
+    ends = [(0, (side - size) // 2, side - size) for side in labels.shape]
+    for corner in (*product((0, 2), repeat=3), (1, 1, 1)):
+        where = [end[place] for end, place in zip(ends, corner, strict=True)]
+        block = labels[tuple(slice(start, start + size) for start in where)]
+        yield "real " + ",".join(map(str, where)), block.float()
+
+
+def made(name: str, sections: Sequence[Style], size: int) -> Iterator[tuple[str, float, Tensor]]:
+    """A solid made in one of the `WAYS`: its name, the seconds it took, the samples (z, y, x)."""
+    began = time.process_time()
+    choices = {"solid.phases": "auto", **WAYS[name]}
+    solid = volstyle.style(None, sections, shape=(size,) * 3, choices=choices).field.samples[0]
+    yield name, time.process_time() - began, solid
 
 
 def learned(sections: Sequence[Style], size: int) -> Iterator[tuple[str, float, Tensor]]:
@@ -115,7 +142,7 @@ def learned(sections: Sequence[Style], size: int) -> Iterator[tuple[str, float, 
     with tempfile.TemporaryDirectory() as folder:
         path, began = Path(folder) / "learned.safetensors", time.process_time()
         volstyle.learn(list(sections), None, path, shape=(40,) * 3, choices={"solid.phases": "auto"})
-        for seed in range(3):
+        for seed in range(PARTS):
             made = volstyle.style(None, [path], shape=(size,) * 3, choices={"seed": seed}).field.samples[0]
             yield f"{LEARNED}, {seed}", time.process_time() - began, made
             began = time.process_time()
@@ -127,25 +154,47 @@ def typical(there: Tensor, axis: int) -> int:
     return int((there.float().mean(others) - there.float().mean()).abs().argmin())
 
 
-def tell(name: str, seconds: float, made: Tensor, sections: Sequence[Style], whole: Field) -> Tensor:
-    """Print a row; return the middle planes and an oblique one side by side, (1, H, W)."""
-    solid = Field(made[None].float().contiguous(), SPACE)
-    verdict = judge_solid(solid, [(style.across, style.field) for style in sections], whole)
-    if not name.startswith("real"):
-        _row("sections", 0.0, verdict.sections, verdict.real)
-    _row(name, seconds, verdict.solid, verdict.real)
-    middle = [solid.samples[0].select(axis, made.shape[axis] // 2) for axis in range(3)]
-    across = torch.arange(min(made.shape))
-    planes = [*middle, solid.samples[0][:, across, across]]
+def _solid(samples: Tensor) -> Field:
+    return Field(samples[None].float().contiguous(), SPACE)
+
+
+def _cut(samples: Tensor) -> Tensor:
+    """The middle planes across all axes and an oblique one side by side, (1, H, W)."""
+    across = torch.arange(min(samples.shape))
+    middle = [samples.select(axis, side // 2) for axis, side in enumerate(samples.shape)]
+    planes = [*middle, samples[:, across, across]]
     framed = [torch.nn.functional.pad(plane, (1, 1, 1, 1), value=0.5) for plane in planes]
     return torch.cat(framed, 1)[None].repeat_interleave(2, 1).repeat_interleave(2, 2)
 
 
-def _row(name: str, seconds: float, found: Measured, real: Measured | None) -> None:
-    assert real is not None
-    gaps = [fmean(apart(getattr(found, kind), getattr(real, kind)).values()) for kind in ("two_points", "lines")]
-    row = f"{name:14} {seconds:7.0f}  {found.shares[0]:.4f}  {found.surface:.4f}  {gaps[0]:10.4f}  {gaps[1]:.4f}"
+def _gaps(found: Measured, known: SolidVerdict) -> list[float]:
+    """Mean differences of two points from the whole and from the sections, and of lines."""
+    assert known.real is not None
+    return [
+        fmean(apart(getattr(found, kind), getattr(other, kind)).values())
+        for kind in ("two_points", "lines")
+        for other in (known.real, known.sections)
+    ]
+
+
+def _row(name: str, seconds: float, found: Measured, known: SolidVerdict) -> None:
+    gaps = "  ".join(f"{gap:.4f}" for gap in _gaps(found, known))
+    row = f"{name:16} {seconds:6.0f}  {found.shares[0]:.4f}  {found.surface:.4f}  {gaps}"
     if found.euler is not None and found.percolates is not None and found.tortuosity is not None:
         ends = " ".join("yes" if there else "no" for there in found.percolates.values())
-        row += f"  {found.euler:5.0f}  {ends:10}  {' '.join(f'{t:.2f}' for t in found.tortuosity.values())}"
+        row += f"  {found.euler:6.0f}  {ends:11}  {' '.join(f'{t:.2f}' for t in found.tortuosity.values())}"
     print(row, flush=True)
+
+
+def _mean_row(found: Sequence[Measured], known: SolidVerdict) -> None:
+    """The mean share and its standard deviation, the surface beside that of the sections, mean differences."""
+    shares = [each.shares[0] for each in found]
+    surface = fmean(each.surface for each in found)
+    gaps = "  ".join(
+        f"{fmean(column):.4f}" for column in zip(*(_gaps(each, known) for each in found), strict=True)
+    )
+    print(
+        f"{'mean of ' + str(len(found)):16} {'':6}  {fmean(shares):.4f} ± {stdev(shares):.4f}  "
+        f"{surface:.4f}, {100 * (surface / known.sections.surface - 1):+.0f} %  {gaps}",
+        flush=True,
+    )

@@ -51,6 +51,7 @@ def test_three_sections_and_what_is_measured(capsys: pytest.CaptureFixture[str])
     record = json.loads(Path("solid.nii.gz.json").read_text())
     assert [style["across"] for style in record["command"]["styles"]] == ["z", "y", "x"]
     assert {"two points", "values", "variation"} <= set(record["stages"][0]["costs"])
+    assert record["recipe"]["periodic"]
     assert main(["replay", "solid.nii.gz.json", "-q"]) == 0
     capsys.readouterr()
     assert main(["eval", "solid.nii.gz", "--reference", "real.npy", "--plot", "curves.png"]) == 0

@@ -62,6 +62,20 @@ class Phases:
         counts = torch.bincount(found.labels_of(every), minlength=len(levels))
         return Phases(levels, counts / counts.sum())
 
+    @staticmethod
+    def told_apart(samples: Tensor) -> Phases | None:
+        """The phases that samples (C, N) of the engine are of, with their numbers as levels and equal shares. None
+        where samples have values of no phase, as those of a section do that was made smaller."""
+        if not ((samples == 0) | (samples == 1)).all():
+            return None
+        found = torch.unique(samples, dim=1).T
+        if not 2 <= len(found) <= MOST_PHASES:
+            return None
+        counts = torch.ones(len(found))
+        phases = Phases(torch.arange(len(found)).float(), counts / counts.sum())
+        same = {*map(tuple, found.tolist())} == {*map(tuple, phases.codes.tolist())}
+        return phases if same else None
+
     @property
     def codes(self) -> Tensor:
         """(P, C): the channels of each phase."""

@@ -2,8 +2,8 @@
 distance apart are of one kind, and how much surface there is.
 
 These are terms of the samples themselves, with targets from planes. A section is one plane; a solid has as many
-planes across each axis as it has samples along it. Nothing here knows of phases: where channels are 0 or 1, the
-products are the two-point probabilities S₂ of the points that are 1.
+planes across each axis as it has samples along it. Where channels are 0 or 1, as those of phases are, the products
+are the two-point probabilities S₂ of the points that are 1.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
+from volstyle.grid.phases import Phases
 from volstyle.loss.signal_terms import QuantileTerm
 from volstyle.loss.terms import SampleTerm
 from volstyle.recipe import SolidChoice
@@ -134,6 +135,37 @@ class VariationTerm:
         return total
 
 
+@dataclass(frozen=True)
+class LeaningTerm:
+    """A term of samples that are brought nearer to their nearest phases.
+
+    Three phases have three channels, and each of them alone can be as in the sections with samples that are no
+    phase at all; cut into phases, one then has half as much surface again, and another lacks it. What networks
+    make is brought there before it is measured.
+    """
+
+    term: TwoPointTerm | VariationTerm
+    phases: Phases
+
+    def add_gradient(self, samples: Tensor, gradient: Tensor) -> float:
+        """The cost of samples (C, z, y, x); its gradient is added to gradient."""
+        leaf = samples.detach().requires_grad_()
+        with torch.enable_grad():
+            seen = self.phases.leaning(leaf)
+        slope = torch.zeros_like(samples)
+        cost = self.term.add_gradient(seen.detach(), slope)
+        gradient += torch.autograd.grad(seen, leaf, slope)[0]
+        return cost
+
+    def measure(self, samples: Tensor) -> tuple[Tensor, ...]:
+        """As the term has it."""
+        return self.term.measure(samples)
+
+    def cost(self, measured: Sequence[Tensor]) -> Tensor:
+        """As the term has it."""
+        return self.term.cost(measured)
+
+
 def planes_across(samples: Tensor, axis: int) -> Tensor:
     """Samples (C, *S) as planes (C, N, h, w): the planes of a volume across an axis, or a section as a single
     plane."""
@@ -178,10 +210,12 @@ def solid_terms(
     sections: axis -> the planes (C, N, h, w) of each section that lies across it, with samples as large as those
     of the solid. periodic: whether opposite ends meet.
     """
-    every = [planes for found in sections.values() for planes in found]
+    every = torch.cat([planes.flatten(1) for found in sections.values() for planes in found], 1)
+    phases = Phases.told_apart(every)
+    several = phases if phases is not None and len(phases.levels) > 2 else None
     terms: dict[str, SampleTerm] = {}
     if choice.two_point:
-        mean = torch.cat([planes.flatten(1) for planes in every], 1).mean(1).view(-1, 1, 1, 1)
+        mean = every.mean(1).view(-1, 1, 1, 1)
         targets = {}
         for axis, found in sections.items():
             sides = [side for place, side in enumerate(shape) if place != axis]
@@ -191,9 +225,10 @@ def solid_terms(
             ]
             each = [correlations(planes - mean, (lags[0], lags[1])) for planes in found]
             targets[axis] = torch.stack(each).mean(0)
-        terms["two points"] = TwoPointTerm(choice.two_point, mean, targets, periodic)
+        two_points = TwoPointTerm(choice.two_point, mean, targets, periodic)
+        terms["two points"] = two_points if several is None else LeaningTerm(two_points, several)
     if choice.values:
-        terms["values"] = QuantileTerm.of(choice.values, torch.cat([planes.flatten(1) for planes in every], 1))
+        terms["values"] = QuantileTerm.of(choice.values, every)
     if choice.variation:
         along: dict[int, list[Tensor]] = {}
         for axis, found in sections.items():
@@ -203,5 +238,6 @@ def solid_terms(
                     along.setdefault(own, []).append(torch.stack(apart, 1))
         near = {axis: torch.stack(found).mean(0) for axis, found in along.items()}
         means = {axis: found[:, 0] for axis, found in near.items()}
-        terms["variation"] = VariationTerm(choice.variation, means, periodic, near)
+        varied = VariationTerm(choice.variation, means, periodic, near)
+        terms["variation"] = varied if several is None else LeaningTerm(varied, several)
     return terms

@@ -167,7 +167,7 @@ def solid_job(
     fields = [replace(seen, array=_array(one)).section(phases) for one in layers]
     axes: Sequence[int | None] = (None,) if others is None else range(len(layers))
     sections = [Style(field, across=axis) for field, axis in zip(fields, axes, strict=True)]
-    choices = {"periodic": periodic, "solid.phases": phases}
+    choices = {"solid.phases": phases, **({"periodic": True} if periodic else {})}
 
     def call(follower: Follower) -> Result:
         return style(None, sections, shape=shape, choices=choices, progress=follower)
