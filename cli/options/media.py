@@ -170,7 +170,7 @@ class VolumeOptions(StyleOptions):
         ),
     ] = None
     periodic: Annotated[
-        bool, look("Make opposite faces match, so that copies fit side by side.", "--periodic")
+        bool, look("Make opposite faces match, so that copies fit side by side; --phases does.", "--periodic")
     ] = False
     window: Annotated[
         str | None,

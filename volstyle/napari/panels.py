@@ -288,6 +288,7 @@ class SolidPanel(Panel):
         self.phases.tooltip = "auto: each level of the section is a phase of the material; none: a texture"
         self.sides = [SpinBox(name=axis, min=1, max=1024, value=64) for axis in "zyx"]
         self.periodic = CheckBox(name="periodic", text="copies fit side by side")
+        self.periodic.tooltip = "whether opposite faces meet; those of a solid of phases always do"
         self.layer.changed.connect(self._layer_chosen)
         return [*self.others, self.phases, *self.sides, self.periodic]
 
