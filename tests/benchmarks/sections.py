@@ -28,8 +28,8 @@ Three phases (the electrode) have three channels. Each alone is met, and the cut
 differ from the second phase, and two thirds of those from the third (.084, .084; the sections have .051, .120).
 Samples that lean to their phases have .049, .119. Transport of all channels together instead: .144, .114.
 
-Of the .0064 of carbonate .005 is in the section: pairs that are far apart lie at its ends, which have more pores
-than its middle. A mean of pairs less the product of their own means does not have it.
+Of the .0064 of carbonate .005 is in the section: pairs that are far apart lie at its ends, whose shares are not
+those of its middle. A mean of pairs less the product of their own means does not have it.
 
 What was tried for solids that are learned, with three slices of Berea sandstone:
 
