@@ -137,11 +137,11 @@ class VariationTerm:
 
 @dataclass(frozen=True)
 class LeaningTerm:
-    """A term of samples that are brought nearer to their nearest phases.
+    """A term of samples that lean to their nearest phases, as `Phases.leaning` has it.
 
-    Three phases have three channels, and each of them alone can be as in the sections with samples that are no
-    phase at all; cut into phases, one then has half as much surface again, and another lacks it. What networks
-    make is brought there before it is measured.
+    Three phases have three channels. Each alone can be as in the sections while samples are no phase at all; the
+    cut then gives one phase half as much surface again, and takes a third of another's. `measure` and `cost` are
+    the term's own, for what networks make leans before it is measured.
     """
 
     term: TwoPointTerm | VariationTerm
