@@ -24,6 +24,9 @@ sandstone, carbonate, sandstone, alloy:
     sigmoid
     two phases that lean, as three do       −9 % (Berea), in twice the time
 
+What is kept percolates as the rock does, but with a tortuosity of 18 and 36 along z and y, for which the rock has
+4.3 and 4.8: pairs of points do not say what hangs together. With open ends, where pores gather, it was 9 and 15.
+
 Three phases (the electrode) have three channels. Each alone is met, and the cut leaves twice the neighbors that
 differ from the second phase, and two thirds of those from the third (.084, .084; the sections have .051, .120).
 Samples that lean to their phases have .049, .119. Transport of all channels together instead: .144, .114.
