@@ -10,7 +10,7 @@ tests.benchmarks.solids --rock berea.tif --size 128 --only terms learned --sheet
 What was tried for solids of 128³ by terms; surface and two points are beside those of the sections of Berea
 sandstone, carbonate, sandstone, alloy:
 
-    ends that are open                      surface −6, −6, −13, +5 %; two points .0026, .0079, .0046, .0012. What
+    ends open, values 1, variation 10       surface −6, −6, −13, +5 %; two points .0026, .0079, .0046, .0012. What
                                             is rare has less surface to pay for at a face, as a drop on a wall, and
                                             gathers there: .23 of the sandstone at its faces, .18 inside (64³)
     covariances about the mean of the pairs the same: .24 and .19
