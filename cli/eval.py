@@ -58,7 +58,7 @@ def say_verdicts(screen: Screen, options: EvalOptions) -> None:
 
 
 def _say_solid(screen: Screen, options: EvalOptions) -> None:
-    verdict = judged_solid(options)
+    verdict = judged_solid(screen, options)
     if options.json:
         screen.print(json_of(options, verdict))
     else:

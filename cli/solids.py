@@ -37,7 +37,7 @@ def is_solid(options: EvalOptions) -> bool:
     return order is None or order.content is None
 
 
-def judged_solid(options: EvalOptions) -> SolidVerdict:
+def judged_solid(screen: Screen, options: EvalOptions) -> SolidVerdict:
     """Raises VolstyleError: a solid that cannot be judged, or sections that nobody names."""
     check_extra()
     order = order_behind(options.result)
@@ -58,7 +58,20 @@ def judged_solid(options: EvalOptions) -> SolidVerdict:
             raise InputError(f"style {style.path}: has axes {have}; a section has two, y and x")
         sections.append((None if style.across is None else AXES.index(style.across), field))
     real = None if options.reference is None else read(options.reference)
-    return judge_solid(read(options.result), sections, real, phases=options.phases, phase=options.phase)
+
+    def say(what: str) -> None:
+        if not options.json:
+            screen.entry("solves", f"for the tortuosity of {what}: seconds, or minutes where paths are thin")
+
+    return judge_solid(
+        read(options.result),
+        sections,
+        real,
+        phases=options.phases,
+        phase=options.phase,
+        tortuosity=not options.no_tortuosity,
+        on_solve=say,
+    )
 
 
 def say_solid(screen: Screen, verdict: SolidVerdict) -> None:

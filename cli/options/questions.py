@@ -44,6 +44,10 @@ class EvalOptions:
         float | None,
         Option(metavar="LEVEL", help="Gray level of the phase that is measured. Default: the lowest."),
     ] = None
+    no_tortuosity: Annotated[
+        bool,
+        Option("--no-tortuosity", help="Leave out the tortuosity of a solid texture, which can take minutes."),
+    ] = False
     network: Annotated[
         str,
         Option(

@@ -63,12 +63,13 @@ def test_three_sections_and_what_is_measured(capsys: pytest.CaptureFixture[str])
         "lines, x",
         "Euler number",
         "percolates",
-        "tortuosity",
+        "for the tortuosity of the real volume along ",
     ):
         assert words in said
     assert read(Path("curves.png")).shape[1] > 500
-    assert main(["eval", "solid.nii.gz", "--style", "xy.png", "--phase", "255", "--json"]) == 0
+    assert main(["eval", "solid.nii.gz", "--style", "xy.png", "--phase", "255", "--json", "--no-tortuosity"]) == 0
     found = json.loads(capsys.readouterr().out)
+    assert found["measured"]["solid"]["tortuosity"] is None
     assert found["phase"] == 255 and len(found["measured"]["solid"]["two_points"]["y"]) == 8
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from math import prod
 
 import pytest
 import torch
@@ -13,7 +14,7 @@ from volstyle.engine.part import Part
 from volstyle.engine.scene import Style
 from volstyle.grid.field import Axis, Field
 from volstyle.grid.resample import resize, transfer
-from volstyle.recipe import NetworkChoice, Recipe, ScheduleChoice
+from volstyle.recipe import NetworkChoice, Recipe, ScheduleChoice, SolidChoice
 
 RECIPE = Recipe(network=NetworkChoice("random"), schedule=ScheduleChoice(steps=2), precision="float32")
 SHAPES = {1: (512,), 2: (96, 64), 3: (4, 48, 64)}
@@ -39,6 +40,18 @@ def test_twice_the_steps_are_twice_the_work() -> None:
     one = outline(content, RECIPE)
     two = outline(content, replace(RECIPE, schedule=ScheduleChoice(steps=4, growth=1.0)))
     assert sum(stage_work(two)) == pytest.approx(2 * sum(stage_work(one)))
+
+
+def test_a_solid_of_phases_takes_no_network() -> None:
+    """Its terms are of the samples alone: no tile of a network is counted, and time goes with the samples."""
+    solid = replace(RECIPE, solid=SolidChoice(two_point=1.0, values=1.0, variation=1.0), periodic=True)
+    alone = solid.set("style.weight=0").set("content.weight=0")
+    content = Field(torch.rand(3, 32, 32, 32), tuple(map(Axis, "zyx")))
+    run = outline(content, alone)
+    assert stage_work(run) == tuple(stage.steps * prod(stage.shape) for stage in run.stages)
+    beside = outline(content, solid.set("content.weight=0"))
+    assert peak_memory(content, run) < peak_memory(content, beside) / 2
+    assert estimate(Part(content, (Style(field(2)),)), run).seconds > 0
 
 
 def test_memory_beyond_the_field_does_not_grow_with_the_clip() -> None:

@@ -62,7 +62,9 @@ def test_a_tortuosity_that_is_not_found_is_no_number(
     monkeypatch.setattr("taufactor.Solver.solve", unsolved)
     solid = torch.zeros(8, 8, 8)
     solid[:, :4] = 1  # joins both ends along z and x
-    found = judge_solid(cube(solid), [(None, section(solid[0]))]).solid
+    said: list[str] = []
+    found = judge_solid(cube(solid), [(None, section(solid[0]))], on_solve=said.append).solid
+    assert said == ["the solid along z", "the solid along x"]
     assert found.tortuosity == {
         "z": pytest.approx(math.nan, nan_ok=True),
         "y": math.inf,

@@ -20,6 +20,9 @@ from volstyle.recipe import ScheduleChoice
 _PIECE = 2**14
 """Samples of the piece that is measured, unless a side would fall below the least."""
 
+_UNSEEN_PIECE = 2**18
+"""The same where no term looks at features: a smaller piece would say what it costs to begin a step."""
+
 _LEAST = {1: 64, 2: 64, 3: 24}
 """How many axes are resampled -> half of what a side of the piece has at least before it is halved again."""
 
@@ -31,6 +34,9 @@ _STEPS = 2
 _COPIES = 10
 """Fields in memory at once: content thrice (as it came, as seen, in the stage), samples, their average, gradient,
 two moments, and two on the way between stages."""
+
+_SPECTRA = 30
+"""Fields more, at most, where terms of a solid are: padded planes, their spectra, and those of the way back."""
 
 
 @dataclass(frozen=True)
@@ -73,8 +79,9 @@ def estimate(part: Part, run: Outline) -> Estimate:
 
 
 def stage_work(run: Outline, least: int | None = None) -> tuple[float, ...]:
-    """What each stage costs, in multiplications of a pass through the network. least: how many groups of slices of
-    a volume a step looks at, at least, along each axis; None for as many as `turns` does."""
+    """What each stage costs, in multiplications of a pass through the network; in samples where no term looks at
+    features. least: how many groups of slices of a volume a step looks at, at least, along each axis; None for as
+    many as `turns` does."""
     return tuple(stage.steps * _step_work(run.at(stage), stage.shape, least) for stage in run.stages)
 
 
@@ -82,9 +89,11 @@ def peak_memory(content: Field, run: Outline) -> float:
     """Bytes at the last stage, the largest: fields, one tile's activations, and kept features of the content."""
     run = run.at(run.stages[-1])
     size = prod(run.stages[-1].shape)
+    fields = 4.0 * (_COPIES + (_SPECTRA if run.recipe.solid.weights else 0)) * content.channels * size
+    if not run.looks:
+        return fields
     taps = [extractor.tap(name) for extractor in run.extractors for name in run.recipe.content.taps]
     features = sum(tap.channels / prod(tap.reach.stride) for tap in taps) * size * run.machine.dtype.itemsize
-    fields = 4.0 * _COPIES * content.channels * size
     tile = run.largest_window(run.stages[-1].shape) * bytes_per_sample(
         run.extractors[0], run.taps, run.machine.dtype
     )
@@ -93,6 +102,8 @@ def peak_memory(content: Field, run: Outline) -> float:
 
 def _step_work(run: Outline, shape: Shape, least: int | None = None) -> float:
     """The work of all tiles that have their turn, or of the first rank's, which has as much to do as any."""
+    if not run.looks:
+        return prod(shape)
     work = 0.0
     for extractor, blocks in zip(run.extractors, run.plans(shape), strict=True):
         group, _ = run.grouped(extractor)
@@ -104,9 +115,9 @@ def _step_work(run: Outline, shape: Shape, least: int | None = None) -> float:
 
 def _piece(shape: Shape, run: Outline) -> Shape:
     """A few frames, then halved along the longest axis until it is small."""
-    least = _LEAST[min(len(run.resampled), 3)]
+    least, most = _LEAST[min(len(run.resampled), 3)], _PIECE if run.looks else _UNSEEN_PIECE
     shape = tuple(min(size, _FRAMES) if keep else size for size, keep in zip(shape, run.kept, strict=True))
-    while prod(shape) > _PIECE and max(shape) >= 2 * least:
+    while prod(shape) > most and max(shape) >= 2 * least:
         longest = shape.index(max(shape))
         shape = (*shape[:longest], shape[longest] // 2, *shape[longest + 1 :])
     return shape

@@ -61,6 +61,11 @@ class Outline:
         """All taps that some term reads."""
         return frozenset(self.recipe.style.taps) | frozenset(self.recipe.content.taps)
 
+    @property
+    def looks(self) -> bool:
+        """Whether a term looks at features. A solid of phases is made by terms of its samples alone."""
+        return max(self.recipe.style.weight, self.recipe.content.weight) > 0
+
     def on(self, content: Field) -> Outline:
         """This run on another grid with the same axes and channels, as another window of a clip has: network,
         machine and choices stay, the stages are laid out anew. Raises ShapeError for a grid too small."""

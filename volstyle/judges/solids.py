@@ -11,7 +11,7 @@ scikit-image. porespy's two-point correlation is the mean of all directions, so 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import redirect_stdout
 from dataclasses import dataclass
 from importlib import import_module
@@ -83,12 +83,14 @@ def judge_solid(
     phases: str = "auto",
     phase: float | None = None,
     tortuosity: bool = True,
+    on_solve: Callable[[str], object] = lambda _: None,
 ) -> SolidVerdict:
     """Measure a phase of a solid (z, y, x), of its sections and of a real volume.
 
     sections: each with the axis that it lies across, None for all. Levels of one material may be other numbers in
     each: the lowest stands for the lowest. phases: how many there are, "auto" for one for each level. phase: its
     level in the solid, the lowest if not given. tortuosity: whether to solve for it, which takes the longest.
+    on_solve: called before each solution with what it is of: "the solid along z".
 
     Raises InputError for what has other axes, or another number of phases; VolstyleError without the extra.
     """
@@ -110,12 +112,16 @@ def judge_solid(
     sides = [solid.shape, *(labels.shape for labels in flat), *(() if whole is None else (whole.shape,))]
     reach = min(REACH, min(map(min, sides)) // 2)
     count = len(found.levels)
+
+    def solves(name: str) -> Callable[[str], object] | None:
+        return (lambda axis: on_solve(f"{name} along {axis}")) if tortuosity else None
+
     return SolidVerdict(
         tuple(found.levels.tolist()),
         number,
-        _measured(found.labels_of(solid.samples[0]), None, number, count, reach, tortuosity),
+        _measured(found.labels_of(solid.samples[0]), None, number, count, reach, solves("the solid")),
         _measured_sections(planes, number, count, reach),
-        None if whole is None else _measured(whole, solid.shape, number, count, reach, tortuosity),
+        None if whole is None else _measured(whole, solid.shape, number, count, reach, solves("the real volume")),
     )
 
 
@@ -173,9 +179,15 @@ def _middle(samples: Tensor, shape: Sequence[int]) -> Tensor:
 
 
 def _measured(
-    labels: Tensor, shape: tuple[int, ...] | None, number: int, count: int, reach: int, solve: bool
+    labels: Tensor,
+    shape: tuple[int, ...] | None,
+    number: int,
+    count: int,
+    reach: int,
+    on_solve: Callable[[str], object] | None,
 ) -> Measured:
-    """The behavior of a volume. shape: that of the block in its middle in which sizes are measured."""
+    """The behavior of a volume. shape: that of the block in its middle in which sizes are measured. on_solve:
+    called with each axis before tortuosity along it; None for no tortuosity."""
     is_percolating = _from("porespy.metrics", "is_percolating")
     euler_number = _from("skimage.measure", "euler_number")
     there = labels == number
@@ -189,9 +201,7 @@ def _measured(
         {name: _lines(_middle(there, _LINES).numpy(), axis, reach) for axis, name in enumerate(AXES)},
         float(euler_number(there.numpy(), connectivity=1)) / there.numel() * 1e6,
         percolates,
-        {name: _tortuosity(inner, axis, ends) for axis, (name, ends) in enumerate(percolates.items())}
-        if solve
-        else None,
+        None if on_solve is None else dict(_tortuosities(inner, percolates, on_solve)),
     )
 
 
@@ -244,10 +254,15 @@ def _lines(there: NDArray[Any], axis: int, reach: int) -> Tensor:
     return torch.from_numpy(longer / places).float()
 
 
-def _tortuosity(there: NDArray[Any], axis: int, ends: bool) -> float:
-    if not ends:
-        return math.inf
-    solver = _from("taufactor", "Solver")(np.moveaxis(there, axis, 0).astype(np.uint8), device="cpu")
-    with redirect_stdout(StringIO()):  # where it would print that it has not converged
-        found = float(np.ravel(solver.solve(verbose=False))[0])
-    return found if solver.converged else math.nan
+def _tortuosities(
+    there: NDArray[Any], percolates: Mapping[str, bool], on_solve: Callable[[str], object]
+) -> Iterator[tuple[str, float]]:
+    for axis, (name, ends) in enumerate(percolates.items()):
+        if not ends:
+            yield name, math.inf
+            continue
+        on_solve(name)
+        solver = _from("taufactor", "Solver")(np.moveaxis(there, axis, 0).astype(np.uint8), device="cpu")
+        with redirect_stdout(StringIO()):  # where it would print that it has not converged
+            found = float(np.ravel(solver.solve(verbose=False))[0])
+        yield name, found if solver.converged else math.nan
