@@ -96,7 +96,7 @@ def say_solid(screen: Screen, verdict: SolidVerdict) -> None:
     screen.entry("surface", "area per volume, in 1 / sample, from S₂ (0) − S₂ (1), in sections and volumes alike")
     screen.entry("two points", f"how far S₂ along an axis is from that of the column, mean of r < {reach}")
     screen.entry("lines", f"the same of the probability that a whole line of r lies in the phase, r < {reach}")
-    screen.entry("Euler", "per million samples; with percolation and tortuosity of the middle along z, y, x")
+    screen.entry("Euler", "per million samples; what is below it is of the middle, along z, y and x")
     if any(math.isnan(each) for column in columns for each in (column.tortuosity or {}).values()):
         screen.entry("?", "a tortuosity that the solver of taufactor did not converge to: paths are few and thin")
 
