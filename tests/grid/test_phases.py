@@ -8,6 +8,7 @@ import torch
 from tests.tiny import numbers
 from volstyle.errors import InputError, RecipeError
 from volstyle.grid.phases import MOST_PHASES, Phases
+from volstyle.grid.resample import resize
 
 
 def layers(*counts: int) -> torch.Tensor:
@@ -53,6 +54,26 @@ def test_equal_samples_give_way_where_they_stand_alone() -> None:
     phases = Phases.of("auto", [layers(50, 50)], ["a.png"])
     told = phases.told(samples)
     assert float(told[0, 7, 7, 7]) == 0 and bool((told[0, :5] == 85).all())
+
+
+@pytest.mark.parametrize("count", [2, 3])
+@pytest.mark.parametrize("periodic", [False, True])
+def test_a_cut_has_no_more_surface_than_the_sections(count: int, periodic: bool) -> None:
+    """Grain that the engine leaves would be surface in the cut; what has none stays as it is, to the sample."""
+    smooth = resize(numbers(1, 5, 5, 5), (24, 24, 24))
+    ends = smooth.flatten().quantile(torch.linspace(0, 1, count + 1)[1:-1])
+    levels = torch.bucketize(smooth, ends).float()
+    sections = [levels.select(axis, place) for axis in (1, 2, 3) for place in range(24)]
+    phases = Phases.of("auto", sections, ["a.png"] * len(sections))
+    wanted = phases.unlike(sections)
+    samples = phases.seen(levels)
+    assert torch.equal(phases.told(samples, wanted, periodic=periodic), levels)
+    grainy = 0.6 * samples + 0.9 * numbers(*samples.shape, seed=1)
+    told, dusty = phases.told(grainy, wanted, periodic=periodic), phases.told(grainy, periodic=periodic)
+    assert phases.unlike([dusty]) > 1.1 * wanted
+    assert 0.97 * wanted < phases.unlike([told]) < 1.005 * wanted
+    for level, share in zip(phases.levels, phases.shares, strict=True):
+        assert float((told == level).float().mean()) == pytest.approx(float(share), abs=0.003)
 
 
 def test_shades_are_joined_to_as_many_phases_as_are_asked_for() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import fmean
 
 import numpy as np
 import torch
@@ -17,6 +18,11 @@ _CORNERS = ((0, 0, 0), (1, 1, 0), (1, 0, 1), (0, 1, 1), (1, 1, 1), (1, 0, 0), (0
 _SUPPORT = 1e-3
 """How much the mean of its neighbors counts beside a sample, to tell equal ones apart."""
 _ROUNDS = 30
+_WIDEST = 2.0
+"""The width, in samples, of the widest Gaussian that samples are smoothed by before they are cut."""
+_HALVINGS = 8
+_THIN = 2**18
+"""How many samples are looked at to find out where to cut, while that width is sought."""
 _STEP = 0.25
 """The difference of squared distances from two phases at which one counts e times as much as the other, beside the
 square of how far the nearest two are apart. A steeper step has no slope where a phase is not yet, and none ever
@@ -90,14 +96,43 @@ class Phases:
         """A section (1, *S) in its own levels as the engine's (C, *S)."""
         return self.codes[self.labels_of(section[0]).long()].movedim(-1, 0).contiguous()
 
-    def told(self, samples: Tensor) -> Tensor:
-        """Samples (C, *S) of the engine as levels (1, *S), each phase with its share: the nearest phase, after
-        each is brought nearer, or farther, by one number for all samples until the shares are met."""
-        from scipy import ndimage
+    def unlike(self, sections: Sequence[Tensor]) -> float:
+        """The share of neighbors in sections (1, h, w) that are of two phases."""
+        return fmean(_unlike(self.labels_of(section)) for section in sections)
 
-        around = ndimage.gaussian_filter(samples.numpy(), (0, 2, 2, 2), mode="nearest")
-        samples = samples + _SUPPORT * torch.from_numpy(around)
+    def told(self, samples: Tensor, unlike: float = 1.0, *, periodic: bool = False) -> Tensor:
+        """Samples (C, *S) of the engine as levels (1, *S), each phase with its share: the nearest phase, after
+        each is brought nearer, or farther, by one number for all samples until the shares are met.
+
+        unlike: the share of neighbors that may be of two phases; samples are smoothed before they are cut, by the
+        narrowest Gaussian that leaves no more. The engine leaves some of them between phases. Their variation,
+        which it saw, is the mean over all places to cut (the coarea formula, Fleming & Rishel 1960), and where
+        the shares are met it can be a sixth more. periodic: whether opposite ends meet.
+        """
+        mode = "wrap" if periodic else "nearest"
+        samples = self._smooth(samples + _SUPPORT * _blurred(samples, 2, mode), unlike, mode)
         return self.cut(samples, self.nearer(samples))
+
+    def _smooth(self, samples: Tensor, unlike: float, mode: str) -> Tensor:
+        """Samples (C, *S), smoothed as much as `told` says."""
+        if unlike >= 1:
+            return samples
+        every = samples[0].numel() // _THIN | 1
+
+        def is_smooth(now: Tensor) -> bool:
+            nearer = self.nearer(now.flatten(1)[:, None, None, ::every])
+            return _unlike(self.cut(now, nearer)) <= 1.001 * unlike
+
+        if is_smooth(samples):
+            return samples
+        narrow, wide = 0.0, _WIDEST
+        for _ in range(_HALVINGS):
+            middle = (narrow + wide) / 2
+            if is_smooth(_blurred(samples, middle, mode)):
+                wide = middle
+            else:
+                narrow = middle
+        return _blurred(samples, wide, mode)
 
     def nearer(self, samples: Tensor) -> Tensor:
         """(P,): by how much each phase must be brought nearer to samples (C, *S), in squared distance, for all to
@@ -137,6 +172,20 @@ class Phases:
         return torch.stack(
             [(samples - code.view(-1, 1, 1, 1)).square().sum(0).flatten() for code in self.codes.to(samples)]
         )
+
+
+def _blurred(samples: Tensor, width: float, mode: str) -> Tensor:
+    """Samples (C, *S) under a Gaussian of this width, in samples."""
+    from scipy import ndimage
+
+    widths = (0.0, *(width,) * (samples.dim() - 1))
+    return torch.from_numpy(ndimage.gaussian_filter(samples.numpy(), widths, mode=mode))
+
+
+def _unlike(labels: Tensor) -> float:
+    """The share of neighbors in labels (1, *S) that differ, the mean along all axes."""
+    along = [axis for axis, size in enumerate(labels.shape) if size > 1]
+    return fmean(float((labels.diff(dim=axis) != 0).float().mean()) for axis in along)
 
 
 def _means(samples: Tensor, count: int) -> Tensor:

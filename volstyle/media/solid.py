@@ -24,11 +24,14 @@ AXES = ("z", "y", "x")
 @dataclass(frozen=True)
 class Solid(Single):
     """A solid to be made. low, high: what 0 and 1 stand for, in the units of the sections. phases: those of the
-    material, None for a solid in gray or colors."""
+    material, None for a solid in gray or colors. unlike: the share of neighbors that may be of two phases.
+    periodic: whether opposite ends meet."""
 
     low: float = 0.0
     high: float = 1.0
     phases: Phases | None = None
+    unlike: float = 1.0
+    periodic: bool = False
 
     def expected(self) -> Field:
         found = super().expected()
@@ -38,7 +41,7 @@ class Solid(Single):
         """Samples in the units of the sections; a solid of phases has only their levels."""
         samples = super().result(finished).samples
         if self.phases is not None:
-            samples = self.phases.told(samples)
+            samples = self.phases.told(samples, self.unlike, periodic=self.periodic)
         return replace(self.only.content, samples=samples * (self.high - self.low) + self.low)
 
 
@@ -51,12 +54,14 @@ def open_solid(order: Order, styles: Sequence[Style], init: Field | None) -> Sol
     origin, low, high = _units(sections)
     if all(is_gray(field) for field in sections):
         sections = [field.with_samples(field.samples[:1]) for field in sections]
-    phases = None
+    phases, unlike = None, 1.0
     if order.recipe.solid.phases != "none":
         for field, name in zip(sections, names, strict=True):
             if field.channels > 1:
                 raise InputError(f"{name}: has colors; the phases of a section are levels of gray")
         phases = Phases.of(order.recipe.solid.phases, [field.samples for field in sections], names)
+        if order.recipe.style.own_size:  # else they are resized, nobody knows yet by how much
+            unlike = phases.unlike([field.samples for field in sections]) / order.recipe.style.scale
         sections = [field.with_samples(phases.seen(field.samples)) for field in sections]
         low, high = 0.0, 1.0
     sections = [field.with_samples((field.samples - low) / (high - low)) for field in sections]
@@ -65,7 +70,15 @@ def open_solid(order: Order, styles: Sequence[Style], init: Field | None) -> Sol
     blank = torch.full((channels, *(order.shape or ())), 0.5)
     content = Field(blank, tuple(Axis(name) for name in AXES), origin)
     ready = tuple(replace(style, field=field) for style, field in zip(styles, sections, strict=True))
-    return Solid(Part(content, ready, init), content.shape, low=low, high=high, phases=phases)
+    return Solid(
+        Part(content, ready, init),
+        content.shape,
+        low=low,
+        high=high,
+        phases=phases,
+        unlike=unlike,
+        periodic=order.recipe.periodic,
+    )
 
 
 def read_section(source: Source) -> Field:
