@@ -34,7 +34,9 @@ def say_verdicts(screen: Screen, options: EvalOptions) -> None:
     neither an option nor a record names content and style."""
     if options.plot:
         _check_plot(options.plot, options.force)
-    if is_solid(options):
+    solid = is_solid(options)
+    _check_options(options, solid)
+    if solid:
         _say_solid(screen, options)
         return
     content, styles, selection = _sources(options)
@@ -55,6 +57,21 @@ def say_verdicts(screen: Screen, options: EvalOptions) -> None:
         _draw(options.plot, options.force, judged)
         if not options.json:
             screen.entry("wrote", str(options.plot))
+
+
+_OF_SOLIDS = ("phases", "phase", "no_tortuosity")
+_OF_STYLED = ("network", "weights", "size", "start", "end")
+
+
+def _check_options(options: EvalOptions, solid: bool) -> None:
+    """Raises InputError for options that would change nothing, since they are for results of the other kind."""
+    plain = EvalOptions(result=options.result)
+    for name in _OF_STYLED if solid else _OF_SOLIDS:
+        if getattr(options, name) != getattr(plain, name):
+            kinds = ("a styled content", "a solid texture") if solid else ("a solid texture", "a styled content")
+            raise InputError(
+                f"--{name.replace('_', '-')}: is for {kinds[0]}, {options.result} is {kinds[1]}; leave it out"
+            )
 
 
 def _say_solid(screen: Screen, options: EvalOptions) -> None:

@@ -83,6 +83,11 @@ def test_content_and_style_are_those_of_the_record(capsys: pytest.CaptureFixture
         ("eval clip.mp4 --content clip.mp4 --style art.png --end 2f", "2 frames, must have 4"),
         ("eval clip.mp4 --content clip.mp4 --style art.png --plot a.doc", ".png"),
         ("eval clip.mp4 --content clip.mp4 --style art.png --plot clip.png --network randon", "'random'"),
+        (
+            "eval clip.mp4 --content clip.mp4 --style art.png --no-tortuosity",
+            "--no-tortuosity: is for a solid texture, clip.mp4 is a styled content; leave it out",
+        ),
+        ("eval clip.mp4 --content clip.mp4 --style art.png --phase 1", "--phase: is for a solid texture"),
         ("eval clip.mp4 --content photo.png --style art.png", "must have those of the result"),
     ],
 )

@@ -140,6 +140,7 @@ def test_what_else_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
         ("volume real.npy --style xy.png --phases 2 -o out.npy", "phases: are for a solid"),
         ("image xy.png --style xz.png@z -o out.png", "style: xz.png is for slices across z, of volumes alone"),
         ("eval real.npy --style gray.npy", "a section: "),
+        ("eval real.npy --style xy.png --size 16", "--size: is for a styled content, real.npy is a solid texture"),
         ("eval real.npy", "real.npy: no record beside it that says what it is of; give --style"),
         ("eval real.npy --style real.npy", "style real.npy: has axes z, y, x; a section has two, y and x"),
     ):
