@@ -76,6 +76,13 @@ def test_a_cut_has_no_more_surface_than_the_sections(count: int, periodic: bool)
         assert float((told == level).float().mean()) == pytest.approx(float(share), abs=0.003)
 
 
+def test_a_periodic_solid_is_smoothed_across_its_ends() -> None:
+    phases, samples = Phases.of("auto", [layers(50, 50)], ["a.png"]), numbers(1, 12, 12, 12)
+    moved = phases.told(samples.roll(5, 3), 0.0, periodic=True).roll(-5, 3)
+    assert torch.equal(moved, phases.told(samples, 0.0, periodic=True))
+    assert not torch.equal(moved, phases.told(samples, 0.0))
+
+
 def test_shades_are_joined_to_as_many_phases_as_are_asked_for() -> None:
     shades = layers(30, 70) + 5 * numbers(1, 10, 10)
     found = Phases.of("2", [shades], ["a.png"])
