@@ -45,6 +45,7 @@ OTHER = Recipe().updated(
             "fine_above": 99,
             "full_above": 300,
             "full_steps": 3,
+            "stages": 4,
         },
         "optimizer": {"name": "gd", "rate": 1},
         "learn": {

@@ -130,6 +130,12 @@ def test_stages_keep_time_and_stop_at_the_least() -> None:
     assert [stage.shape for stage in stages] == [(30, 16, 32), (30, 32, 64), (30, 64, 128)]
 
 
+def test_there_are_no_more_stages_than_asked_for() -> None:
+    choice = ScheduleChoice(smallest=1, ratio=2, steps=10, growth=1, stages=2)
+    stages = plan_stages((30, 64, 128), (True, False, False), (1, 16, 16), choice)
+    assert [stage.shape for stage in stages] == [(30, 32, 64), (30, 64, 128)]
+
+
 def test_large_stages_double_from_what_was_composed_and_make_few_steps() -> None:
     choice = ScheduleChoice(smallest=100, ratio=2, steps=10, growth=2, full_above=150, full_steps=3)
     assert plan_stages((700, 350), (False, False), (1, 1), choice) == (

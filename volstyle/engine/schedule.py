@@ -53,7 +53,7 @@ def plan_stages(
     """
     size = max(s for s, keep in zip(shape, kept, strict=True) if not keep)
     sizes, few = [size], 0
-    while sizes[0] > choice.smallest and len(sizes) < 16:
+    while sizes[0] > choice.smallest and len(sizes) < choice.stages:
         is_full = choice.full_above > 0 and sizes[0] > max(choice.full_above, choice.smallest)
         smaller = max(round(sizes[0] / 2), choice.full_above) if is_full else round(sizes[0] / choice.ratio)
         if any(s < need for s, need in zip(fitted(shape, smaller, kept), least, strict=True)):

@@ -173,7 +173,7 @@ class ScheduleChoice:
     larger than this, except the first, are fine: they read the fine taps alone, since coarse stages have decided
     the composition; 0 makes no stage fine. full_above: a content larger than this is first styled at this size,
     and then brought up to its own by stages that double it, with `full_steps` steps each, which add the brush to a
-    picture that is done; 0 is never.
+    picture that is done; 0 is never. stages: how many there are at most, the last ones.
     """
 
     smallest: int = 96
@@ -184,6 +184,7 @@ class ScheduleChoice:
     fine_above: int = 240
     full_above: int = 512
     full_steps: int = 8
+    stages: int = 16
 
 
 @dataclass(frozen=True)
@@ -327,6 +328,7 @@ _LEAST = {
     "schedule.smallest": 1,
     "schedule.largest": 0,
     "schedule.steps": 1,
+    "schedule.stages": 1,
     "schedule.fine_above": 0,
     "learn.smallest": 16,
     "learn.largest": 16,
