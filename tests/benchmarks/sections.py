@@ -36,6 +36,7 @@ sandstone, carbonate, sandstone, alloy:
     noise that is smooth to start from      the coarse stage comes nearer, the last less so: −16 %, .0070 (96³)
     a last stage twice as long              +2 % where it was +9, and as much dust
     one stage, three stages                 +61 % (48³), −10 % (160³), where two have +2 and 0 %
+                                            (Berea); of the sandstone 0 % with one (48³), where two have −19
 
 What is kept percolates as the rock does, but with a tortuosity of 14, 25 and 18, for which the rock has 4.3 to
 4.8: pairs of points do not say what hangs together. With open ends, where pores gather, it was 9 and 15.
