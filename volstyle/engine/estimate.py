@@ -21,7 +21,8 @@ _PIECE = 2**14
 """Samples of the piece that is measured, unless a side would fall below the least."""
 
 _UNSEEN_PIECE = 2**18
-"""The same where no term looks at features: a smaller piece would say what it costs to begin a step."""
+"""Samples of the piece where no term looks at features: in a smaller one, to begin a step takes longer than the
+step."""
 
 _LEAST = {1: 64, 2: 64, 3: 24}
 """How many axes are resampled -> half of what a side of the piece has at least before it is halved again."""

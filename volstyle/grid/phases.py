@@ -104,10 +104,11 @@ class Phases:
         """Samples (C, *S) of the engine as levels (1, *S), each phase with its share: the nearest phase, after
         each is brought nearer, or farther, by one number for all samples until the shares are met.
 
-        unlike: the share of neighbors that may be of two phases; samples are smoothed before they are cut, by the
-        narrowest Gaussian that leaves no more. The engine leaves some of them between phases. Their variation,
-        which it saw, is the mean over all places to cut (the coarea formula, Fleming & Rishel 1960), and where
-        the shares are met it can be a sixth more. periodic: whether opposite ends meet.
+        unlike: the share of neighbors that may be of two phases. Samples are smoothed before they are cut, by the
+        narrowest Gaussian, of at most `_WIDEST`, that leaves no more: many lie between phases, and the variation
+        that the engine holds to the sections' is the mean over all thresholds (the coarea formula, Fleming &
+        Rishel 1960); at the one that meets the shares there can be a sixth more. periodic: whether opposite ends
+        meet.
         """
         mode = "wrap" if periodic else "nearest"
         samples = self._smooth(samples + _SUPPORT * _blurred(samples, 2, mode), unlike, mode)

@@ -173,7 +173,7 @@ class ScheduleChoice:
     larger than this, except the first, are fine: they read the fine taps alone, since coarse stages have decided
     the composition; 0 makes no stage fine. full_above: a content larger than this is first styled at this size,
     and then brought up to its own by stages that double it, with `full_steps` steps each, which add the brush to a
-    picture that is done; 0 is never. stages: how many there are at most, the last ones.
+    picture that is done; 0 is never. stages: how many there are at most; the coarsest are left out.
     """
 
     smallest: int = 96
