@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from volstyle.engine.schedule import plan_stages
 from volstyle.errors import RecipeError
 from volstyle.media.defaults import composed, defaults
 from volstyle.recipe import Recipe
@@ -24,6 +25,13 @@ def test_signals_and_solids_keep_their_networks() -> None:
         "random",
         "builtin",
     ]
+
+
+@pytest.mark.parametrize("size", [48, 128, 160, 256])
+def test_a_solid_of_phases_has_two_stages_at_any_size(size: int) -> None:
+    shape = (size,) * 3
+    stages = plan_stages(shape, (False,) * 3, (16,) * 3, defaults("phases").schedule)
+    assert len(stages) == 2 and stages[-1].shape == shape
 
 
 def test_a_network_brings_what_fits_it() -> None:
